@@ -1,0 +1,59 @@
+//! `gpicl eval`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Args;
+use gpicl::eval::{EvalRequest, evaluate_runs};
+use gpicl::report::{save_results, Results};
+
+use crate::args::DataDirArgs;
+use crate::output::Output;
+
+/// Arguments of `gpicl eval`.
+#[derive(Debug, Args)]
+pub struct EvalArgs {
+    /// Run folders or checkpoint files. Several: one learning algorithm, several seeds.
+    #[arg(required = true)]
+    runs: Vec<PathBuf>,
+    /// Data sets to meta-test on with unseen tasks: a name (`mnist`), or `csv:FILE`, `npz:FILE`, `images:DIR`;
+    /// default: the ones in the run's configuration.
+    #[arg(long, value_name = "DATA", value_delimiter = ',')]
+    data: Vec<String>,
+    /// Episodes for each set and run.
+    #[arg(long, default_value_t = 1024)]
+    episodes: usize,
+    /// Seed of the meta-test episodes.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Folder for results.json, results.csv and the plots; default: the run's own folder, if there is one run.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    data_dir: DataDirArgs,
+}
+
+/// Meta-tests runs and prints the table.
+pub fn eval(args: &EvalArgs, output: &Output) -> Result<ExitCode> {
+    let request = EvalRequest {
+        data: args.data.clone(),
+        episodes: args.episodes,
+        seed: args.seed,
+        data_dir: args.data_dir.data_dir.clone(),
+    };
+    let results: Results = evaluate_runs(&args.runs, &request, &mut |text| output.note(text))?;
+    output.text(results.text());
+    output.json(&results);
+    let out = match (&args.out, args.runs.as_slice()) {
+        (Some(out), _) => Some(out.clone()),
+        (None, [run]) if run.is_dir() => Some(run.clone()),
+        _ => None,
+    };
+    if let Some(out) = out {
+        for path in save_results(&out, &results)? {
+            output.note(format!("wrote {}", path.display()));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,95 @@
+//! The `gpicl` command: parse, call the library, print. One file a subcommand.
+#![forbid(unsafe_code)]
+
+mod args;
+mod data;
+mod eval;
+mod inspect;
+mod output;
+mod predict;
+mod presets;
+mod train;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Exit code of bad input: a file, a field or an argument that cannot be used.
+const BAD_INPUT: u8 = 2;
+
+/// Meta-train sequence models to be learning algorithms, meta-test them, and predict with them.
+#[derive(Debug, Parser)]
+#[command(name = "gpicl", version, propagate_version = true, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    output: output::OutputArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Meta-train a model; ends with its meta-test, plots and a verdict.
+    Train(train::TrainArgs),
+    /// Continue a run that was stopped or killed, with the same numbers as if it never was.
+    Resume(train::ResumeArgs),
+    /// Meta-test runs: accuracy by examples seen, with 95% intervals; several runs count as seeds.
+    Eval(eval::EvalArgs),
+    /// Predict the labels of your own table from labelled rows, without training.
+    Predict(predict::PredictArgs),
+    /// List, download and look at data sets.
+    Data(data::DataArgs),
+    /// Show what a run or a checkpoint is: architecture, parameters, state size, provenance.
+    Inspect(inspect::InspectArgs),
+    /// List the configurations that come with the program, or print one.
+    Presets(presets::PresetsArgs),
+    /// Print a shell completion script.
+    Completions {
+        /// The shell to complete for.
+        shell: clap_complete::Shell,
+    },
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let output = output::Output::new(&cli.output);
+    let result = match cli.command {
+        Command::Train(args) => train::train(&args, &output),
+        Command::Resume(args) => train::resume(&args, &output),
+        Command::Eval(args) => eval::eval(&args, &output),
+        Command::Predict(args) => predict::predict(&args, &output),
+        Command::Data(args) => data::data(&args, &output),
+        Command::Inspect(args) => inspect::inspect(&args, &output),
+        Command::Presets(args) => presets::presets(&args, &output),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "gpicl", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::from(exit_code(&error))
+    })
+}
+
+fn exit_code(error: &anyhow::Error) -> u8 {
+    match error.downcast_ref::<gpicl::Error>() {
+        Some(gpicl::Error::Diverged { .. }) => 1,
+        Some(gpicl::Error::Io { source, .. }) if source.kind() != std::io::ErrorKind::NotFound => 1,
+        Some(_) => BAD_INPUT,
+        None => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,169 @@
+//! What the user sees: results on stdout; progress on stderr, a bar in a terminal and plain lines elsewhere.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use gpicl::train::Event;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
+use serde_json::json;
+
+/// How much is printed, and in which form.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct OutputArgs {
+    /// Print results only, no progress.
+    #[arg(long, short, global = true)]
+    quiet: bool,
+    /// Print JSON, one object a line, for programs.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+/// Where results and progress go.
+#[derive(Clone, Copy, Debug)]
+pub struct Output {
+    quiet: bool,
+    json: bool,
+    terminal: bool,
+}
+
+impl Output {
+    /// From the flags, with the log set up: warnings on stderr, more with `RUST_LOG`.
+    pub fn new(args: &OutputArgs) -> Self {
+        let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+            .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
+        Self { quiet: args.quiet, json: args.json, terminal: std::io::stderr().is_terminal() }
+    }
+
+    /// Whether stdout carries JSON.
+    pub fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// A result for people; silent with `--json`.
+    pub fn text(&self, text: impl AsRef<str>) {
+        if !self.json {
+            print_line(text.as_ref());
+        }
+    }
+
+    /// A result for programs; silent without `--json`.
+    pub fn json(&self, value: &impl Serialize) {
+        if self.json {
+            print_line(&serde_json::to_string(value).expect("a result has a JSON form"));
+        }
+    }
+
+    /// A remark on stderr, such as where files were written; silent with `--quiet` and `--json`.
+    pub fn note(&self, text: impl AsRef<str>) {
+        if !self.quiet && !self.json {
+            eprintln!("{}", text.as_ref());
+        }
+    }
+
+    /// A byte counter for a download of `total` bytes, if known.
+    pub fn download(&self, total: Option<u64>) -> ProgressBar {
+        if self.quiet || self.json || !self.terminal {
+            return ProgressBar::hidden();
+        }
+        let bar = total.map_or_else(ProgressBar::no_length, ProgressBar::new);
+        bar.set_style(style("{msg} {bar:30} {bytes}/{total_bytes} {bytes_per_sec} ETA {eta}"));
+        bar
+    }
+
+    /// The progress of a run of `steps` steps of `batch` episodes that starts after step `first`.
+    pub fn training(&self, first: u64, steps: u64, batch: usize) -> TrainingProgress {
+        let bar = if self.terminal && !self.quiet && !self.json {
+            let bar = ProgressBar::with_draw_target(Some(steps), ProgressDrawTarget::stderr());
+            bar.set_style(style("step {pos}/{len} {bar:20} {msg}  ETA {eta}"));
+            bar.set_position(first);
+            bar.reset_eta();
+            Some(bar)
+        } else {
+            None
+        };
+        let now = Instant::now();
+        TrainingProgress { output: *self, bar, first, steps, batch, started: now, printed: None }
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).expect("the template is fixed").progress_chars("=> ")
+}
+
+fn print_line(line: &str) {
+    // A closed pipe (`gpicl ... | head`) is the reader's wish, not an error.
+    let _ = writeln!(std::io::stdout().lock(), "{line}");
+}
+
+/// Shows the events of meta-training.
+#[derive(Debug)]
+pub struct TrainingProgress {
+    output: Output,
+    bar: Option<ProgressBar>,
+    first: u64,
+    steps: u64,
+    batch: usize,
+    started: Instant,
+    printed: Option<Instant>,
+}
+
+impl TrainingProgress {
+    /// Time between two plain lines where there is no terminal.
+    const LINE_EVERY: Duration = Duration::from_secs(5);
+
+    /// Shows one event.
+    pub fn on_event(&mut self, event: Event) {
+        match event {
+            Event::Step { step, loss, accuracy_first, accuracy_last } => {
+                self.on_step(step, loss, accuracy_first, accuracy_last);
+            }
+            Event::Eval { step, set, summary } => {
+                self.output.json(&json!({"event": "eval", "step": step, "set": set, "summary": summary}));
+                self.line(format!(
+                    "  meta-test after step {step}: {set}: accuracy {:.3} -> {:.3}",
+                    summary.first.mean, summary.last_10.mean
+                ));
+            }
+            Event::Checkpoint { step } => self.output.json(&json!({"event": "checkpoint", "step": step})),
+        }
+    }
+
+    /// Takes the bar away.
+    pub fn finish(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn on_step(&mut self, step: u64, loss: f64, first: f64, last: f64) {
+        let seconds = self.started.elapsed().as_secs_f64();
+        let rate = ((step - self.first) as usize * self.batch) as f64 / seconds;
+        let message = format!("loss {loss:.3}  accuracy {first:.2} -> {last:.2}  {rate:.0} episodes/s");
+        if let Some(bar) = &self.bar {
+            bar.set_position(step);
+            bar.set_message(message);
+            return;
+        }
+        let due = self.printed.is_none_or(|printed| printed.elapsed() >= Self::LINE_EVERY);
+        if !due && step != self.steps {
+            return;
+        }
+        self.printed = Some(Instant::now());
+        let eta = seconds / (step - self.first) as f64 * (self.steps - step) as f64;
+        self.output.json(&json!({
+            "event": "step", "step": step, "steps": self.steps, "loss": loss, "accuracy_first": first,
+            "accuracy_last": last, "episodes_per_second": rate, "eta_seconds": eta,
+        }));
+        self.line(format!("step {step}/{}  {message}  ETA {eta:.0} s", self.steps));
+    }
+
+    fn line(&self, text: String) {
+        match &self.bar {
+            Some(bar) => bar.println(text),
+            None => self.output.note(text),
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! A run's complete configuration: the stages' configs in the order of the flow.
+
+use std::path::Path;
+
+use gpicl_ops::Precision;
+use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
+
+use crate::data::DataConfig;
+use crate::error::{Error, Result};
+use crate::models::ModelConfig;
+use crate::tasks::TasksConfig;
+use crate::train::{EvalConfig, TrainConfig};
+
+/// Everything that determines a run: `config.toml` of the run folder holds it whole and reruns it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RunConfig {
+    /// Seed of the initial weights and of the meta-training batches. The tasks have their own, `tasks.seed`.
+    pub seed: u64,
+    /// Where to compute.
+    pub device: DeviceKind,
+    /// Arithmetic of the matrix products; weights and optimiser state are always fp32.
+    pub precision: Precision,
+    /// The data set that the tasks are made of.
+    pub data: DataConfig,
+    /// The task distribution.
+    pub tasks: TasksConfig,
+    /// The architecture.
+    pub model: ModelConfig,
+    /// Meta-training.
+    pub train: TrainConfig,
+    /// Meta-testing.
+    pub eval: EvalConfig,
+}
+
+/// Where to compute.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DeviceKind {
+    /// The pure-Rust CPU backend with this project's fused operations.
+    #[default]
+    Cpu,
+    /// The first CUDA device; needs a build with `--features cuda`.
+    Cuda,
+    /// The default WGPU device; needs a build with `--features wgpu`.
+    Wgpu,
+}
+
+impl DeviceKind {
+    /// The Burn device.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if this build has no support for the device.
+    pub fn device(self) -> Result<burn::tensor::Device> {
+        match self {
+            #[cfg(feature = "flex")]
+            Self::Cpu => Ok(burn::tensor::Device::flex()),
+            #[cfg(feature = "cuda")]
+            Self::Cuda => Ok(burn::tensor::Device::cuda(0)),
+            #[cfg(feature = "wgpu")]
+            Self::Wgpu => Ok(burn::tensor::Device::wgpu(burn::tensor::DeviceKind::default())),
+            #[allow(unreachable_patterns, reason = "reachable in builds that leave a backend out")]
+            other => Err(Error::config(
+                "device",
+                format!("this build has no `{other:?}` device"),
+                "rebuild with the matching --features (flex, cuda, wgpu)",
+            )),
+        }
+    }
+}
+
+impl RunConfig {
+    /// Checks every field.
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming the field.
+    pub fn validate(&self) -> Result<()> {
+        self.model.validate()?;
+        self.train.validate()?;
+        self.eval.validate()
+    }
+
+    /// Reads a complete or partial TOML file; absent fields take their defaults.
+    ///
+    /// # Errors
+    /// [`Error::File`] naming the file and the place, [`Error::Config`] naming the field.
+    pub fn read(path: &Path) -> Result<Self> {
+        let mut layers = Layers::default();
+        layers.file(path)?;
+        layers.build()
+    }
+
+    /// The complete configuration as TOML; [`RunConfig::read`] gives the same value back.
+    pub fn to_toml(&self) -> String {
+        toml::to_string_pretty(self).expect("a RunConfig has a TOML form")
+    }
+}
+
+/// Settings from several sources, each overriding the ones before: preset, file, `--set`.
+#[derive(Clone, Debug, Default)]
+pub struct Layers(Table);
+
+impl Layers {
+    /// Lays TOML text on top; `name` is what an error calls it.
+    ///
+    /// # Errors
+    /// [`Error::File`] if `text` is no TOML.
+    pub fn text(&mut self, name: impl AsRef<Path>, text: &str) -> Result<()> {
+        let table: Table = text.parse().map_err(|error: toml::de::Error| {
+            let line = error.span().map_or(1, |span| 1 + text[..span.start].matches('\n').count());
+            Error::file_at(name, format!("line {line}"), error.message().to_string(), "mend the TOML")
+        })?;
+        merge(&mut self.0, table);
+        Ok(())
+    }
+
+    /// Lays a TOML file on top.
+    ///
+    /// # Errors
+    /// [`Error::Io`] or [`Error::File`].
+    pub fn file(&mut self, path: &Path) -> Result<()> {
+        let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
+        self.text(path, &text)
+    }
+
+    /// Lays one `a.b=c` on top. The value is TOML; what is no TOML is taken as a string, so that
+    /// `data.name=mnist` needs no quotes.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if there is no `=` or a part of the name is no table.
+    pub fn set(&mut self, assignment: &str) -> Result<()> {
+        let (name, value) = assignment.split_once('=').ok_or_else(|| {
+            Error::config(assignment, "is no assignment", "write it as name=value, like train.lr=0.001")
+        })?;
+        let (name, value) = (name.trim(), value.trim());
+        let value = format!("value = {value}")
+            .parse::<Table>()
+            .ok()
+            .and_then(|mut table| table.remove("value"))
+            .unwrap_or_else(|| Value::String(value.to_string()));
+        let nested = name.rsplit('.').fold(value, |inner, part| {
+            let mut table = Table::new();
+            table.insert(part.to_string(), inner);
+            Value::Table(table)
+        });
+        let Value::Table(table) = nested else { unreachable!("a name has at least one part") };
+        merge(&mut self.0, table);
+        Ok(())
+    }
+
+    /// The configuration that the layers add up to, validated.
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming the field at fault.
+    pub fn build(self) -> Result<RunConfig> {
+        let mut table = self.0;
+        // The enum is tagged by its kind; a config that only sets sizes means the default architecture.
+        if let Some(Value::Table(model)) = table.get_mut("model") {
+            model.entry("kind").or_insert_with(|| Value::String(ModelConfig::default().kind().to_string()));
+        }
+        let config: RunConfig = serde_path_to_error::deserialize(Value::Table(table)).map_err(|error| {
+            let field = error.path().to_string();
+            let problem = error.into_inner().message().to_string();
+            Error::config(field, problem, "see `gpicl presets --show paper` for every field and its default")
+        })?;
+        config.validate()?;
+        Ok(config)
+    }
+}
+
+/// Lays `top` on `base`, table by table. A table that names another kind (a model, a data set) replaces
+/// the one below whole: the fields of one kind mean nothing to another.
+fn merge(base: &mut Table, top: Table) {
+    for (key, value) in top {
+        match (base.get_mut(&key), value) {
+            (Some(Value::Table(below)), Value::Table(above)) if same_kind(below, &above) => merge(below, above),
+            (_, value) => {
+                base.insert(key, value);
+            }
+        }
+    }
+}
+
+fn same_kind(below: &Table, above: &Table) -> bool {
+    ["kind", "name"].iter().all(|tag| match (below.get(*tag), above.get(*tag)) {
+        (Some(below), Some(above)) => below == above,
+        _ => true,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn built(layers: &[&str], sets: &[&str]) -> Result<RunConfig> {
+        let mut all = Layers::default();
+        for (i, text) in layers.iter().enumerate() {
+            all.text(format!("layer{i}.toml"), text)?;
+        }
+        for set in sets {
+            all.set(set)?;
+        }
+        all.build()
+    }
+
+    #[test]
+    fn later_layers_override_earlier_ones_field_by_field() {
+        let config = built(
+            &["[train]\nsteps = 5\nlr = 0.5", "[train]\nlr = 0.25"],
+            &["train.batch=3", "data.name=random", "model.d_model=32"],
+        )
+        .unwrap();
+        assert_eq!((config.train.steps, config.train.lr, config.train.batch), (5, 0.25, 3));
+        assert_eq!(config.data.name, "random");
+        let ModelConfig::Transformer(model) = config.model;
+        assert_eq!(model.d_model, 32);
+    }
+
+    #[test]
+    fn another_data_set_replaces_the_table_below() {
+        let config = built(&["[data]\nname = 'glyphs'\nresize = 14", "[data]\nname = 'mnist'"], &[]).unwrap();
+        assert_eq!(config.data, DataConfig { name: "mnist".into(), ..DataConfig::default() });
+    }
+
+    #[test]
+    fn an_error_names_the_field() {
+        let unknown = built(&[], &["train.stepz=1"]).unwrap_err().to_string();
+        assert!(unknown.contains("train") && unknown.contains("stepz"), "{unknown}");
+        let kind = built(&[], &["train.lr=fast"]).unwrap_err().to_string();
+        assert!(kind.contains("train.lr"), "{kind}");
+        let range = built(&[], &["train.batch=0"]).unwrap_err().to_string();
+        assert!(range.contains("train.batch"), "{range}");
+        let heads = built(&[], &["model.heads=7"]).unwrap_err().to_string();
+        assert!(heads.contains("model.heads"), "{heads}");
+        let broken = built(&["a = ["], &[]).unwrap_err().to_string();
+        assert!(broken.contains("layer0.toml") && broken.contains("line 1"), "{broken}");
+        assert!(built(&[], &["train"]).is_err());
+    }
+
+    #[test]
+    fn the_written_form_reads_back_equal() {
+        let config = built(&[], &["tasks.count=unlimited", "train.clip=0.1", "train.schedule={cosine={last=0.1}}"]);
+        let config = config.unwrap();
+        assert_eq!(built(&[&config.to_toml()], &[]).unwrap(), config);
+    }
+}

@@ -1,0 +1,26 @@
+//! General-purpose in-context learning (arXiv 2212.04458): meta-train black-box sequence models so that
+//! they become learning algorithms, and find out when and why that works.
+//!
+//! The flow, one module a stage: [`data`] -> [`tasks`] -> [`models`] -> [`train`] -> [`eval`] -> [`report`];
+//! [`predict`] uses the result on anyone's table.
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+pub mod config;
+pub mod data;
+pub mod error;
+pub mod eval;
+mod fs;
+pub mod inspect;
+pub mod models;
+
+pub mod presets;
+pub mod provenance;
+pub mod report;
+pub mod run;
+pub mod tasks;
+pub mod train;
+
+pub use config::{DeviceKind, Layers, RunConfig};
+pub use error::{Error, Result};
+pub use run::RunDir;

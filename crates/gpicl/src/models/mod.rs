@@ -1,0 +1,114 @@
+//! Sequence models: the architectures that meta-training turns into learning algorithms.
+//!
+//! A new architecture is one file with a config and a module that implement [`SequenceModel`], plus one
+//! line in the `models!` list below.
+
+mod init;
+pub mod layers;
+pub mod tokens;
+pub mod transformer;
+
+use burn::module::Module;
+use burn::tensor::{Device, Int, Tensor};
+use gpicl_ops::Precision;
+use serde::{Deserialize, Serialize};
+
+pub use init::Initializer;
+pub use transformer::{Transformer, TransformerConfig};
+
+use crate::error::Result;
+
+/// The sizes that the task distribution fixes, and that every model has to fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dims {
+    /// Length of a projected input `x_j`.
+    pub input_dim: usize,
+    /// Number of label slots: the length of `onehot(y)` and of the logits.
+    pub classes: usize,
+    /// Context length N: examples in an episode.
+    pub episode_length: usize,
+}
+
+/// A black-box learner: reads one episode and predicts every label from the examples before it.
+pub trait SequenceModel {
+    /// Logits of `y_j` at every position `j`, `f(D_{1:j-1}, x_j)` in the paper.
+    ///
+    /// * `inputs`: `[batch, time, input_dim]`, `time` at most the episode length.
+    /// * `labels`: `[batch, time]`; the prediction at `j` must not depend on `labels[j..]` or `inputs[j+1..]`.
+    /// * returns `[batch, time, classes]`.
+    fn forward(&self, inputs: Tensor<3>, labels: Tensor<2, Int>) -> Tensor<3>;
+
+    /// Numbers that carry what was seen from one position to the next, or that a later position can read:
+    /// the memory that bounds the learner (paper, section 4.2), at context length `time`.
+    fn state_size(&self, time: usize) -> usize;
+}
+
+/// Declares the architectures once: the config enum (`kind = "..."` in TOML), the module enum, and their
+/// dispatch.
+macro_rules! models {
+    ($($(#[$doc:meta])* $kind:literal => $name:ident($config:ident)),+ $(,)?) => {
+        /// Which architecture, with its sizes: the `[model]` table of a run's `config.toml`.
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        #[serde(tag = "kind")]
+        pub enum ModelConfig {
+            $($(#[$doc])* #[serde(rename = $kind)] $name($config),)+
+        }
+
+        impl ModelConfig {
+            /// The names that `model.kind` takes.
+            pub const KINDS: &'static [&'static str] = &[$($kind),+];
+
+            /// The architecture's name, as `model.kind` takes it.
+            pub fn kind(&self) -> &'static str {
+                match self { $(Self::$name(_) => $kind,)+ }
+            }
+
+            /// Checks the sizes against each other.
+            ///
+            /// # Errors
+            /// [`crate::Error::Config`] naming the field.
+            pub fn validate(&self) -> Result<()> {
+                match self { $(Self::$name(config) => config.validate(),)+ }
+            }
+
+            /// A freshly initialised model on `device`, a pure function of the config and `seed`.
+            ///
+            /// # Errors
+            /// As [`ModelConfig::validate`].
+            pub fn init(&self, dims: Dims, precision: Precision, seed: u64, device: &Device) -> Result<Model> {
+                self.validate()?;
+                let mut init = Initializer::new(seed, device);
+                Ok(match self { $(Self::$name(config) => Model::$name(config.init(dims, precision, &mut init)),)+ })
+            }
+        }
+
+        /// A model of any architecture.
+        #[derive(Module, Debug)]
+        pub enum Model {
+            $($(#[$doc])* $name($name),)+
+        }
+
+        impl SequenceModel for Model {
+            fn forward(&self, inputs: Tensor<3>, labels: Tensor<2, Int>) -> Tensor<3> {
+                let [batch, time, _] = inputs.dims();
+                assert_eq!(labels.dims(), [batch, time], "labels must be [batch, time] = [{batch}, {time}]");
+                match self { $(Self::$name(model) => model.forward(inputs, labels),)+ }
+            }
+
+            fn state_size(&self, time: usize) -> usize {
+                match self { $(Self::$name(model) => model.state_size(time),)+ }
+            }
+        }
+    };
+}
+
+models! {
+    /// The paper's learner: pre-LN causal Transformer.
+    "transformer" => Transformer(TransformerConfig),
+}
+
+impl Default for ModelConfig {
+    fn default() -> Self {
+        Self::Transformer(TransformerConfig::default())
+    }
+}

@@ -1,0 +1,337 @@
+//! Checkpoints: weights and optimiser state as safetensors, written atomically, checked when read, rotated.
+//!
+//! Step 400 is two files. `step-00000400.state.safetensors` (optimiser, position in the run) is written
+//! first; `step-00000400.safetensors` (weights, and all that is needed to use them) last, so that a weights
+//! file that exists has its state beside it. Each carries the SHA-256 of its tensors.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::tensor::{Device, Tensor, TensorData};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::optimizer::{Moments, Optimizer, ParamPath};
+use crate::config::RunConfig;
+use crate::error::{Error, Result};
+use crate::fs::write_atomic;
+use crate::models::{Dims, Model};
+use crate::provenance::Provenance;
+
+/// Where the metadata stands in a safetensors header: one key, so that the header's bytes are reproducible.
+const METADATA_KEY: &str = "gpicl";
+
+/// What a weights file says about itself; enough to rebuild the model and to say where it came from.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CheckpointInfo {
+    /// Meta-training steps behind the weights.
+    pub step: u64,
+    /// The sizes the model was built for.
+    pub dims: Dims,
+    /// The run's complete configuration.
+    pub config: RunConfig,
+    /// Program version, commit and machine.
+    pub provenance: Provenance,
+}
+
+/// The position in a run that goes with the weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Steps done. Batches are a pure function of (config, step), so this is the whole generator state.
+    pub step: u64,
+    /// Optimiser updates done.
+    pub updates: u64,
+    /// Bytes of `metrics.jsonl` that belong to those steps.
+    pub metrics_bytes: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Sealed<T> {
+    sha256: String,
+    info: T,
+}
+
+/// Named flat tensors on their way to or from a file, in name order.
+type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
+
+/// The checkpoints of one run folder.
+#[derive(Clone, Debug)]
+pub struct Checkpoints {
+    dir: PathBuf,
+    keep: usize,
+}
+
+impl Checkpoints {
+    /// The checkpoints below `dir`, of which the newest `keep` are kept.
+    pub fn new(dir: impl Into<PathBuf>, keep: usize) -> Self {
+        Self { dir: dir.into(), keep }
+    }
+
+    /// Writes both files of a checkpoint, then removes the ones beyond the newest `keep`.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; a failed write leaves the earlier checkpoints as they were.
+    pub fn save(
+        &self,
+        info: &CheckpointInfo,
+        model: &Model,
+        optimizer: &Optimizer,
+        metrics_bytes: u64,
+    ) -> Result<PathBuf> {
+        std::fs::create_dir_all(&self.dir).map_err(Error::io("create", &self.dir))?;
+        let mut state = Tensors::new();
+        for (name, Moments { first, second }) in &optimizer.moments {
+            state.insert(format!("first.{name}"), (vec![first.dims()[0]], values(first.clone())));
+            state.insert(format!("second.{name}"), (vec![second.dims()[0]], values(second.clone())));
+        }
+        let progress = Progress { step: info.step, updates: optimizer.updates, metrics_bytes };
+        write(&self.state_path(info.step), &state, &progress)?;
+        let path = self.path(info.step);
+        save_weights(&path, info, model)?;
+        self.rotate()?;
+        Ok(path)
+    }
+
+    /// Steps that have a weights file, newest first.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the folder cannot be listed.
+    pub fn steps(&self) -> Result<Vec<u64>> {
+        if !self.dir.exists() {
+            return Ok(Vec::new());
+        }
+        let mut steps = Vec::new();
+        for entry in std::fs::read_dir(&self.dir).map_err(Error::io("list", &self.dir))? {
+            let name = entry.map_err(Error::io("list", &self.dir))?.file_name();
+            let step = name.to_str().and_then(|name| name.strip_prefix("step-")?.strip_suffix(".safetensors"));
+            steps.extend(step.and_then(|step| step.parse::<u64>().ok()));
+        }
+        steps.sort_unstable_by(|a, b| b.cmp(a));
+        Ok(steps)
+    }
+
+    /// The newest checkpoint that reads back whole; a torn one is named in the log and passed over.
+    ///
+    /// # Errors
+    /// [`Error::File`] if there is none.
+    pub fn latest(&self, device: &Device) -> Result<(CheckpointInfo, Model, Optimizer, Progress)> {
+        for step in self.steps()? {
+            match self.load(step, device) {
+                Ok(found) => return Ok(found),
+                Err(error) => tracing::warn!("passing over a damaged checkpoint: {error}"),
+            }
+        }
+        Err(Error::file(&self.dir, "holds no usable checkpoint", "start the run again with `gpicl train`"))
+    }
+
+    /// The newest weights file, checked only when it is read.
+    ///
+    /// # Errors
+    /// [`Error::File`] if there is none.
+    pub fn latest_path(&self) -> Result<PathBuf> {
+        for step in self.steps()? {
+            match read::<CheckpointInfo>(&self.path(step)) {
+                Ok(_) => return Ok(self.path(step)),
+                Err(error) => tracing::warn!("passing over a damaged checkpoint: {error}"),
+            }
+        }
+        Err(Error::file(&self.dir, "holds no usable checkpoint", "name a run that got as far as one"))
+    }
+
+    fn load(&self, step: u64, device: &Device) -> Result<(CheckpointInfo, Model, Optimizer, Progress)> {
+        let (info, model) = load_weights(&self.path(step), device)?;
+        let path = self.state_path(step);
+        let (progress, tensors) = read::<Progress>(&path)?;
+        let mut optimizer = Optimizer { updates: progress.updates, moments: BTreeMap::new() };
+        for (name, (_, first)) in &tensors {
+            let Some(name) = name.strip_prefix("first.") else { continue };
+            let (_, second) = tensors.get(&format!("second.{name}")).ok_or_else(|| {
+                Error::file(&path, format!("has no second moment of `{name}`"), "use an earlier checkpoint")
+            })?;
+            let tensor = |values: &Vec<f32>| Tensor::from_floats(values.as_slice(), device);
+            let moments = Moments { first: tensor(first), second: tensor(second) };
+            optimizer.moments.insert(name.to_string(), moments);
+        }
+        Ok((info, model, optimizer, progress))
+    }
+
+    fn rotate(&self) -> Result<()> {
+        for step in self.steps()?.into_iter().skip(self.keep) {
+            for path in [self.path(step), self.state_path(step)] {
+                match std::fs::remove_file(&path) {
+                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                        return Err(Error::io("remove", path)(error));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn path(&self, step: u64) -> PathBuf {
+        self.dir.join(format!("step-{step:08}.safetensors"))
+    }
+
+    fn state_path(&self, step: u64) -> PathBuf {
+        self.dir.join(format!("step-{step:08}.state.safetensors"))
+    }
+}
+
+/// Writes a weights file.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn save_weights(path: &Path, info: &CheckpointInfo, model: &Model) -> Result<()> {
+    let mut collect = Collect::default();
+    model.visit(&mut collect);
+    write(path, &collect.tensors, info)
+}
+
+/// Reads a weights file and rebuilds its model on `device` (with autodiff if the device has it).
+///
+/// # Errors
+/// [`Error::File`] if the file is torn, altered, or its weights do not fit its own config.
+pub fn load_weights(path: &Path, device: &Device) -> Result<(CheckpointInfo, Model)> {
+    let (info, tensors) = read::<CheckpointInfo>(path)?;
+    let model = info.config.model.init(info.dims, info.config.precision, info.config.seed, device)?;
+    let mut restore = Restore { tensors, path: ParamPath::default(), device, problem: None };
+    let model = model.map(&mut restore);
+    let problem = restore
+        .problem
+        .or_else(|| restore.tensors.keys().next().map(|name| format!("holds `{name}`, which the model has not")));
+    match problem {
+        Some(problem) => Err(Error::file(path, problem, "use a checkpoint written by this version of gpicl")),
+        None => Ok((info, model)),
+    }
+}
+
+/// What a weights file says about itself, after its checksum was verified.
+///
+/// # Errors
+/// As [`load_weights`].
+pub fn read_info(path: &Path) -> Result<CheckpointInfo> {
+    Ok(read(path)?.0)
+}
+
+#[derive(Default)]
+struct Collect {
+    path: ParamPath,
+    tensors: Tensors,
+}
+
+impl ModuleVisitor for Collect {
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.path.enter(name, container);
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.exit();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let value = param.val();
+        let shape = value.dims().to_vec();
+        self.tensors.insert(self.path.name(), (shape, values(value.inner())));
+    }
+}
+
+struct Restore<'a> {
+    tensors: Tensors,
+    path: ParamPath,
+    device: &'a Device,
+    problem: Option<String>,
+}
+
+impl ModuleMapper for Restore<'_> {
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.path.enter(name, container);
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.exit();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let name = self.path.name();
+        let expected = param.dims();
+        match self.tensors.remove(&name) {
+            Some((shape, values)) if shape == expected => {
+                let (id, _, mapper) = param.consume();
+                let value = Tensor::from_data(TensorData::new(values, expected), self.device).require_grad();
+                Param::from_mapped_value(id, value, mapper)
+            }
+            found => {
+                let problem = match found {
+                    Some((shape, _)) => format!("`{name}` has shape {shape:?}, the model needs {expected:?}"),
+                    None => format!("has no `{name}`"),
+                };
+                self.problem.get_or_insert(problem);
+                param
+            }
+        }
+    }
+}
+
+fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data().convert::<f32>().into_vec().expect("converted to f32")
+}
+
+fn write<T: Serialize>(path: &Path, tensors: &Tensors, info: &T) -> Result<()> {
+    let bytes: BTreeMap<&str, Vec<u8>> = tensors
+        .iter()
+        .map(|(name, (_, values))| (name.as_str(), values.iter().flat_map(|v| v.to_le_bytes()).collect()))
+        .collect();
+    let sealed = Sealed { sha256: digest(bytes.iter().map(|(name, data)| (*name, data.as_slice()))), info };
+    let json = serde_json::to_string(&sealed).expect("checkpoint metadata has a JSON form");
+    let views = tensors.iter().map(|(name, (shape, _))| {
+        let view = TensorView::new(Dtype::F32, shape.clone(), &bytes[name.as_str()]);
+        (name.as_str(), view.expect("shape and data come from one tensor"))
+    });
+    let metadata = HashMap::from([(METADATA_KEY.to_string(), json)]);
+    let file = safetensors::serialize(views, Some(metadata)).expect("f32 tensors serialise");
+    write_atomic(path, &file)
+}
+
+fn read<T: DeserializeOwned>(path: &Path) -> Result<(T, Tensors)> {
+    let fail = |problem: String| Error::file(path, problem, "use an earlier checkpoint, or a file gpicl wrote");
+    let file = std::fs::read(path).map_err(Error::io("read", path))?;
+    let (_, header) = SafeTensors::read_metadata(&file)
+        .map_err(|error| fail(format!("is no whole safetensors file ({error})")))?;
+    let tensors =
+        SafeTensors::deserialize(&file).map_err(|error| fail(format!("is no whole safetensors file ({error})")))?;
+    let json = header
+        .metadata()
+        .as_ref()
+        .and_then(|metadata| metadata.get(METADATA_KEY))
+        .ok_or_else(|| fail("has no gpicl metadata".into()))?;
+    let sealed: Sealed<T> =
+        serde_json::from_str(json).map_err(|error| fail(format!("has metadata of another form ({error})")))?;
+    let views: BTreeMap<String, TensorView<'_>> = tensors.tensors().into_iter().collect();
+    if digest(views.iter().map(|(name, view)| (name.as_str(), view.data()))) != sealed.sha256 {
+        return Err(fail("does not match its own checksum".into()));
+    }
+    let mut read = Tensors::new();
+    for (name, view) in views {
+        if view.dtype() != Dtype::F32 {
+            return Err(fail(format!("holds `{name}` as {:?}, expected F32", view.dtype())));
+        }
+        let values = view.data().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+        read.insert(name, (view.shape().to_vec(), values));
+    }
+    Ok((sealed.info, read))
+}
+
+fn digest<'a>(tensors: impl Iterator<Item = (&'a str, &'a [u8])>) -> String {
+    let mut hash = Sha256::new();
+    for (name, data) in tensors {
+        hash.update((name.len() as u64).to_le_bytes());
+        hash.update(name);
+        hash.update((data.len() as u64).to_le_bytes());
+        hash.update(data);
+    }
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,130 @@
+//! How long and how to meta-train: the `[train]` and `[eval]` tables of a run.
+
+use serde::{Deserialize, Serialize};
+
+use super::schedule::Schedule;
+use crate::data::DataConfig;
+use crate::error::{Error, Result};
+
+/// Optimiser, length and bookkeeping of meta-training.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrainConfig {
+    /// Meta-training steps.
+    pub steps: u64,
+    /// Episodes (one task each) in a step.
+    pub batch: usize,
+    /// Peak learning rate of AdamW.
+    pub lr: f64,
+    /// Steps over which the learning rate rises linearly from 0.
+    pub warmup: u64,
+    /// What the learning rate does after the warm-up.
+    pub schedule: Schedule,
+    /// Decay of the first and the second moment.
+    pub betas: [f64; 2],
+    /// Added to the root of the second moment.
+    pub eps: f64,
+    /// Decoupled weight decay, on matrices only.
+    pub weight_decay: f64,
+    /// Largest global norm of the gradient; 0 switches clipping off.
+    pub clip: f64,
+    /// Steps between two training lines in `metrics.jsonl`.
+    pub log_every: u64,
+    /// Steps between two checkpoints; the last step always gets one.
+    pub checkpoint_every: u64,
+    /// Checkpoints kept, newest first; at least 2, so that a torn one has a predecessor.
+    pub keep_checkpoints: usize,
+}
+
+impl Default for TrainConfig {
+    fn default() -> Self {
+        Self {
+            steps: 1000,
+            batch: 16,
+            lr: 1e-3,
+            warmup: 100,
+            schedule: Schedule::Constant,
+            betas: [0.9, 0.999],
+            eps: 1e-8,
+            weight_decay: 0.0,
+            clip: 1.0,
+            log_every: 10,
+            checkpoint_every: 200,
+            keep_checkpoints: 3,
+        }
+    }
+}
+
+impl TrainConfig {
+    /// Checks every number.
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming the field.
+    pub fn validate(&self) -> Result<()> {
+        let at_least = |field: &str, value: u64, least: u64| {
+            if value < least {
+                let problem = format!("is {value}");
+                return Err(Error::config(format!("train.{field}"), problem, format!("give at least {least}")));
+            }
+            Ok(())
+        };
+        at_least("steps", self.steps, 1)?;
+        at_least("batch", self.batch as u64, 1)?;
+        at_least("log_every", self.log_every, 1)?;
+        at_least("checkpoint_every", self.checkpoint_every, 1)?;
+        at_least("keep_checkpoints", self.keep_checkpoints as u64, 2)?;
+        let range = |field: &str, value: f64, ok: bool, fix: &str| {
+            if ok {
+                return Ok(());
+            }
+            Err(Error::config(format!("train.{field}"), format!("is {value}"), fix))
+        };
+        range("lr", self.lr, self.lr.is_finite() && self.lr > 0.0, "give a positive number")?;
+        range("eps", self.eps, self.eps.is_finite() && self.eps > 0.0, "give a positive number")?;
+        range("clip", self.clip, self.clip.is_finite() && self.clip >= 0.0, "give 0 (off) or more")?;
+        let decay = self.weight_decay;
+        range("weight_decay", decay, decay.is_finite() && decay >= 0.0, "give 0 (off) or more")?;
+        for beta in self.betas {
+            range("betas", beta, (0.0..1.0).contains(&beta), "give two numbers in [0, 1)")?;
+        }
+        self.schedule.validate()
+    }
+}
+
+/// What is meta-tested, when, and on how many episodes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EvalConfig {
+    /// Steps between two evaluations during meta-training; 0: only at the end.
+    pub every: u64,
+    /// Episodes for each set during meta-training.
+    pub episodes: usize,
+    /// Episodes for each set after the last step.
+    pub final_episodes: usize,
+    /// Seed of the meta-test episodes; the same ones at every evaluation.
+    pub seed: u64,
+    /// Unseen data sets, meta-tested on unseen tasks made of their test split.
+    pub data: Vec<DataConfig>,
+}
+
+impl Default for EvalConfig {
+    fn default() -> Self {
+        Self { every: 100, episodes: 64, final_episodes: 512, seed: 0, data: Vec::new() }
+    }
+}
+
+impl EvalConfig {
+    /// Checks every number.
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming the field.
+    pub fn validate(&self) -> Result<()> {
+        for (field, value) in [("episodes", self.episodes), ("final_episodes", self.final_episodes)] {
+            if value < 2 {
+                let problem = format!("is {value}");
+                return Err(Error::config(format!("eval.{field}"), problem, "an interval needs at least 2"));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,116 @@
+//! `metrics.jsonl`: one line a measurement, the same bytes whenever the run is repeated or resumed.
+
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead as _, BufReader, Seek as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::eval::CurveSummary;
+
+/// One line of `metrics.jsonl`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum Metric {
+    /// The meta-training batch of one step.
+    Train {
+        /// Steps done, this one included.
+        step: u64,
+        /// Mean cross-entropy in nats.
+        loss: f64,
+        /// Accuracy at position 0, before any example.
+        accuracy_first: f64,
+        /// Accuracy at the last position.
+        accuracy_last: f64,
+        /// Learning rate of the step.
+        lr: f64,
+        /// Global gradient norm before clipping.
+        grad_norm: f64,
+    },
+    /// A meta-test during meta-training.
+    Eval {
+        /// Steps done.
+        step: u64,
+        /// Name of the set: tasks and data.
+        set: String,
+        /// Its learning curve in short.
+        #[serde(flatten)]
+        summary: CurveSummary,
+    },
+}
+
+/// Appends to `metrics.jsonl`.
+#[derive(Debug)]
+pub struct MetricsWriter {
+    path: PathBuf,
+    file: File,
+    bytes: u64,
+}
+
+impl MetricsWriter {
+    /// Opens the file and drops what lies beyond `bytes`: lines of steps that a resumed run repeats.
+    ///
+    /// # Errors
+    /// [`Error::Io`], or [`Error::File`] if fewer bytes are there than the checkpoint knows of.
+    pub fn open(path: &Path, bytes: u64) -> Result<Self> {
+        let mut file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(path)
+            .map_err(Error::io("open", path))?;
+        let found = file.metadata().map_err(Error::io("read", path))?.len();
+        if found < bytes {
+            let problem = format!("has {found} bytes, its checkpoint was made at {bytes}");
+            return Err(Error::file(path, problem, "put the file back, or start the run again"));
+        }
+        file.set_len(bytes).map_err(Error::io("truncate", path))?;
+        file.seek(std::io::SeekFrom::End(0)).map_err(Error::io("seek in", path))?;
+        Ok(Self { path: path.into(), file, bytes })
+    }
+
+    /// Appends one line.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn write(&mut self, metric: &impl Serialize) -> Result<()> {
+        let mut line = serde_json::to_string(metric).expect("a metric has a JSON form");
+        line.push('\n');
+        self.file.write_all(line.as_bytes()).map_err(Error::io("write", &self.path))?;
+        self.bytes += line.len() as u64;
+        Ok(())
+    }
+
+    /// Bytes written so far, forced to the disk.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn synced_bytes(&self) -> Result<u64> {
+        self.file.sync_data().map_err(Error::io("sync", &self.path))?;
+        Ok(self.bytes)
+    }
+}
+
+/// Reads `metrics.jsonl`. A torn last line, as a kill can leave it, is passed over.
+///
+/// # Errors
+/// [`Error::Io`], or [`Error::File`] naming the line.
+pub fn read_metrics(path: &Path) -> Result<Vec<Metric>> {
+    let file = File::open(path).map_err(Error::io("open", path))?;
+    let lines: Vec<String> =
+        BufReader::new(file).lines().collect::<std::io::Result<_>>().map_err(Error::io("read", path))?;
+    let last = lines.len().saturating_sub(1);
+    let mut metrics = Vec::with_capacity(lines.len());
+    for (i, line) in lines.iter().enumerate() {
+        match serde_json::from_str(line) {
+            Ok(metric) => metrics.push(metric),
+            Err(_) if i == last => tracing::warn!("{}: the last line is torn", path.display()),
+            Err(error) => {
+                let place = format!("line {}", i + 1);
+                return Err(Error::file_at(path, place, error.to_string(), "remove the line"));
+            }
+        }
+    }
+    Ok(metrics)
+}

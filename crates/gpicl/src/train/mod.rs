@@ -1,0 +1,17 @@
+//! Meta-training: steps, schedules, checkpoints, metrics.
+
+mod checkpoint;
+mod config;
+mod metrics;
+mod optimizer;
+mod schedule;
+mod step;
+mod trainer;
+
+pub use checkpoint::{CheckpointInfo, Checkpoints, Progress, load_weights, read_info, save_weights};
+pub use config::{EvalConfig, TrainConfig};
+pub use metrics::{Metric, MetricsWriter, read_metrics};
+pub use optimizer::{Optimizer, ParamPath};
+pub use schedule::Schedule;
+pub use step::{StepOutcome, meta_train_step, to_device};
+pub use trainer::{Ended, Event, Trainer};

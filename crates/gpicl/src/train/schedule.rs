@@ -1,0 +1,82 @@
+//! The learning rate at every step.
+
+use serde::{Deserialize, Serialize};
+
+use super::TrainConfig;
+use crate::error::{Error, Result};
+
+/// What the learning rate does after the warm-up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
+pub enum Schedule {
+    /// Stays at the peak (the paper).
+    #[default]
+    Constant,
+    /// Falls on a line to `last` times the peak at the last step.
+    Linear {
+        /// Fraction of the peak that is left at the end.
+        last: f64,
+    },
+    /// Falls on a half cosine to `last` times the peak at the last step.
+    Cosine {
+        /// Fraction of the peak that is left at the end.
+        last: f64,
+    },
+}
+
+impl Schedule {
+    pub(super) fn validate(self) -> Result<()> {
+        match self {
+            Self::Linear { last } | Self::Cosine { last } if !(0.0..=1.0).contains(&last) => {
+                Err(Error::config("train.schedule", format!("last = {last}"), "give a fraction in [0, 1]"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl TrainConfig {
+    /// The learning rate of `step`, counted from 1.
+    pub fn lr_at(&self, step: u64) -> f64 {
+        if step <= self.warmup {
+            return self.lr * step as f64 / self.warmup as f64;
+        }
+        let span = self.steps.saturating_sub(self.warmup).max(1) as f64;
+        let done = ((step - self.warmup) as f64 / span).min(1.0);
+        let factor = match self.schedule {
+            Schedule::Constant => 1.0,
+            Schedule::Linear { last } => 1.0 - (1.0 - last) * done,
+            Schedule::Cosine { last } => last + (1.0 - last) * 0.5 * (1.0 + (std::f64::consts::PI * done).cos()),
+        };
+        self.lr * factor
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(schedule: Schedule) -> TrainConfig {
+        TrainConfig { steps: 100, warmup: 10, lr: 2.0, schedule, ..TrainConfig::default() }
+    }
+
+    #[test]
+    fn warms_up_linearly_then_follows_the_schedule_to_its_last_fraction() {
+        let constant = config(Schedule::Constant);
+        assert_eq!(constant.lr_at(1), 0.2);
+        assert_eq!(constant.lr_at(10), 2.0);
+        assert_eq!(constant.lr_at(100), 2.0);
+        let linear = config(Schedule::Linear { last: 0.1 });
+        assert!((linear.lr_at(55) - 2.0 * (1.0 - 0.9 * 0.5)).abs() < 1e-12);
+        assert!((linear.lr_at(100) - 0.2).abs() < 1e-12);
+        let cosine = config(Schedule::Cosine { last: 0.0 });
+        assert!((cosine.lr_at(55) - 1.0).abs() < 1e-12);
+        assert!(cosine.lr_at(100).abs() < 1e-12);
+    }
+
+    #[test]
+    fn no_warm_up_starts_at_the_peak() {
+        let config = TrainConfig { warmup: 0, ..config(Schedule::Constant) };
+        assert_eq!(config.lr_at(1), 2.0);
+    }
+}

@@ -1,0 +1,49 @@
+//! One meta-training step: loss, gradients, update.
+
+use burn::tensor::{Device, Int, Tensor, TensorData};
+
+use super::{Optimizer, TrainConfig};
+use crate::models::{Model, SequenceModel};
+use crate::tasks::Batch;
+
+/// The numbers of one step.
+#[derive(Clone, Debug)]
+pub struct StepOutcome {
+    /// Mean over episodes and positions of the cross-entropy, in nats: `J / N` of the paper's equation.
+    pub loss: f64,
+    /// Global norm of the gradient before clipping.
+    pub grad_norm: f64,
+    /// Logits `[batch, time, classes]` of the forward pass, for the accuracies.
+    pub logits: Tensor<3>,
+}
+
+/// Puts a batch on `device`: inputs `[batch, time, input_dim]`, labels `[batch, time]`.
+pub fn to_device(batch: &Batch, device: &Device) -> (Tensor<3>, Tensor<2, Int>) {
+    let (size, time) = (batch.len(), batch.episode_length());
+    let inputs = TensorData::new(batch.inputs.clone(), [size, time, batch.input_dim()]);
+    let labels: Vec<i32> = batch.labels.iter().map(|&label| label as i32).collect();
+    (Tensor::from_data(inputs, device), Tensor::from_data(TensorData::new(labels, [size, time]), device))
+}
+
+/// Forward, backward and AdamW on one batch. If the loss or the gradient is not finite, the model comes back
+/// unchanged and the caller sees it in the outcome.
+pub fn meta_train_step(
+    model: Model,
+    optimizer: &mut Optimizer,
+    batch: &Batch,
+    config: &TrainConfig,
+    lr: f64,
+    device: &Device,
+) -> (Model, StepOutcome) {
+    let (inputs, labels) = to_device(batch, device);
+    let logits = model.forward(inputs, labels.clone());
+    let loss = gpicl_ops::cross_entropy(logits.clone(), labels).mean();
+    let grads = loss.backward();
+    let loss = f64::from(loss.into_scalar::<f32>());
+    let logits = logits.inner();
+    if !loss.is_finite() {
+        return (model, StepOutcome { loss, grad_norm: f64::NAN, logits });
+    }
+    let (model, grad_norm) = optimizer.step(model, grads, config, lr);
+    (model, StepOutcome { loss, grad_norm, logits })
+}
