@@ -1,58 +1,208 @@
-//! stand-in
-#![allow(missing_docs)]
-use crate::error::{Error, Result};
+//! A data set in memory, and every way to get one.
+//!
+//! A new format is one file with a `read` function plus one line in [`sources::SOURCES`].
+
+mod cifar;
+mod config;
+pub mod csv;
+pub mod fetch;
+mod glyphs;
+mod idx;
+mod images;
+mod mat;
+mod npy;
+mod omniglot;
+mod random;
+pub mod sources;
+mod svhn;
+pub mod transform;
+
 use serde::{Deserialize, Serialize};
-use std::path::{Path, PathBuf};
-use crate::tasks::rng::{Rng, Stream};
-#[derive(Debug)]
-pub struct Dataset { name: String, inputs: Vec<f32>, labels: Vec<u32>, classes: Vec<String>, dim: usize }
+
+pub use config::{Color, DataConfig, PreparedLayout, data_dir};
+pub use transform::Normalize;
+
+use crate::error::{Error, Result};
+
+/// What the numbers of one input stand for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum InputShape {
+    /// Pixels, row by row, channels innermost.
+    Image {
+        /// Rows.
+        height: usize,
+        /// Columns.
+        width: usize,
+        /// 1 for grey, 3 for colour.
+        channels: usize,
+    },
+    /// Features without a spatial order.
+    Vector(usize),
+}
+
+impl InputShape {
+    /// Numbers in one input, `N_x`.
+    pub fn dim(self) -> usize {
+        match self {
+            Self::Image { height, width, channels } => height * width * channels,
+            Self::Vector(dim) => dim,
+        }
+    }
+}
+
+/// Labelled inputs: what tasks are made of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dataset {
+    name: String,
+    shape: InputShape,
+    inputs: Vec<f32>,
+    labels: Vec<u32>,
+    class_names: Vec<String>,
+}
+
 impl Dataset {
-    pub fn len(&self) -> usize { self.labels.len() }
-    pub fn is_empty(&self) -> bool { self.labels.is_empty() }
-    pub fn dim(&self) -> usize { self.dim }
-    pub fn num_classes(&self) -> usize { self.classes.len() }
-    pub fn class_names(&self) -> &[String] { &self.classes }
-    pub fn input(&self, i: usize) -> &[f32] { &self.inputs[i * self.dim..(i + 1) * self.dim] }
-    pub fn label(&self, i: usize) -> u32 { self.labels[i] }
-    pub fn name(&self) -> &str { &self.name }
-}
-pub struct Splits { pub train: Dataset, pub test: Dataset }
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct DataConfig { pub name: String, #[serde(skip_serializing_if="Option::is_none")] pub path: Option<PathBuf>, #[serde(skip_serializing_if="Option::is_none")] pub resize: Option<usize>, #[serde(skip_serializing_if="Option::is_none")] pub layout: Option<String>, pub seed: u64 }
-impl Default for DataConfig { fn default() -> Self { Self { name: "glyphs".into(), path: None, resize: None, layout: None, seed: 0 } } }
-impl DataConfig {
-    pub fn from_spec(s: &str) -> Result<Self> { Ok(Self { name: s.into(), ..Self::default() }) }
-    pub fn prepared_like(self, o: &Self) -> Self { Self { resize: o.resize, layout: o.layout.clone(), ..self } }
-    pub fn load(&self, dir: Option<&Path>) -> Result<Splits> {
-        let (tr, te) = if self.name == "glyphs" { (glyphs(self.seed, 0, 8000), glyphs(self.seed, 1, 2000)) } else {
-            let dir = dir.ok_or_else(|| Error::config("data", "no dir", "set"))?.join(&self.name);
-            (idx(&dir, "train", self.resize.unwrap_or(28))?, idx(&dir, "t10k", self.resize.unwrap_or(28))?) };
-        let n = tr.0.len() as f64;
-        let mean = tr.0.iter().map(|&x| x as f64).sum::<f64>() / n;
-        let var = tr.0.iter().map(|&x| (x as f64 - mean).powi(2)).sum::<f64>() / n;
-        let mk = |(mut inputs, labels): (Vec<f32>, Vec<u32>)| { let dim = inputs.len() / labels.len(); for x in &mut inputs { *x = ((*x as f64 - mean) / var.sqrt()) as f32; }
-            Dataset { name: self.name.clone(), inputs, labels, classes: (0..10).map(|i| i.to_string()).collect(), dim } };
-        Ok(Splits { train: mk(tr), test: mk(te) })
+    /// From `inputs` `[n, N_x]`, row-major, and `labels` `[n]`.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if sizes disagree, a label has no class, or an input is not finite.
+    pub fn new(
+        name: impl Into<String>,
+        shape: InputShape,
+        inputs: Vec<f32>,
+        labels: Vec<u32>,
+        class_names: Vec<String>,
+    ) -> Result<Self> {
+        let (name, dim) = (name.into(), shape.dim());
+        let fail = |problem: String| Err(Error::argument("Dataset::new", format!("{name}: {problem}")));
+        if dim == 0 || inputs.len() != labels.len() * dim {
+            return fail(format!("{} numbers for {} labels of {dim} each", inputs.len(), labels.len()));
+        }
+        if let Some(label) = labels.iter().find(|&&label| label as usize >= class_names.len()) {
+            return fail(format!("label {label} with {} classes", class_names.len()));
+        }
+        if let Some(at) = inputs.iter().position(|value| !value.is_finite()) {
+            return fail(format!("input {} holds {}", at / dim, inputs[at]));
+        }
+        Ok(Self { name, shape, inputs, labels, class_names })
+    }
+
+    /// Name, for tables and plots.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What one input is.
+    pub fn shape(&self) -> InputShape {
+        self.shape
+    }
+
+    /// Number of examples.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Whether there is no example.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// Numbers in one input, `N_x`.
+    pub fn dim(&self) -> usize {
+        self.shape.dim()
+    }
+
+    /// Number of classes.
+    pub fn num_classes(&self) -> usize {
+        self.class_names.len()
+    }
+
+    /// The classes' names, by label.
+    pub fn class_names(&self) -> &[String] {
+        &self.class_names
+    }
+
+    /// All inputs, `[n, N_x]` row-major.
+    pub fn inputs(&self) -> &[f32] {
+        &self.inputs
+    }
+
+    /// Input `i`, `[N_x]`.
+    pub fn input(&self, i: usize) -> &[f32] {
+        &self.inputs[i * self.dim()..(i + 1) * self.dim()]
+    }
+
+    /// All labels, `[n]`.
+    pub fn labels(&self) -> &[u32] {
+        &self.labels
+    }
+
+    /// Label of example `i`.
+    pub fn label(&self, i: usize) -> u32 {
+        self.labels[i]
+    }
+
+    /// The examples at `indices`, in that order.
+    pub fn subset(&self, indices: &[usize]) -> Self {
+        Self {
+            name: self.name.clone(),
+            shape: self.shape,
+            inputs: indices.iter().flat_map(|&i| self.input(i).iter().copied()).collect(),
+            labels: indices.iter().map(|&i| self.labels[i]).collect(),
+            class_names: self.class_names.clone(),
+        }
+    }
+
+    pub(crate) fn inputs_mut(&mut self) -> &mut [f32] {
+        &mut self.inputs
     }
 }
-fn idx(dir: &Path, p: &str, side: usize) -> Result<(Vec<f32>, Vec<u32>)> {
-    let gz = |f: String| { use std::io::Read; let path = dir.join(f); let file = std::fs::File::open(&path).map_err(Error::io("open", &path))?; let mut v = vec![]; flate2::read::GzDecoder::new(file).read_to_end(&mut v).map_err(Error::io("read", &path))?; Ok::<_, Error>(v) };
-    let im = gz(format!("{p}-images-idx3-ubyte.gz"))?; let lb = gz(format!("{p}-labels-idx1-ubyte.gz"))?;
-    let f = 28 / side; let mut out = vec![];
-    for img in im[16..].chunks_exact(784) { for r in 0..side { for c in 0..side { let mut s = 0.0; for a in 0..f { for b in 0..f { s += img[(r * f + a) * 28 + c * f + b] as f32; } } out.push(s / (f * f) as f32 / 255.0); } } }
-    Ok((out, lb[8..].iter().map(|&x| x as u32).collect()))
+
+/// The two splits of a data set, with the same classes and the same preparation.
+#[derive(Clone, Debug)]
+pub struct Splits {
+    /// For meta-training.
+    pub train: Dataset,
+    /// Held out, for meta-tests.
+    pub test: Dataset,
 }
-fn glyphs(seed: u64, split: u64, n: usize) -> (Vec<f32>, Vec<u32>) {
-    let side = 14usize; let mut skel = vec![];
-    for c in 0..10u64 { let mut r = Rng::new(seed, Stream::Context, c); let strokes = 2 + r.below(2) as usize; let mut v = vec![]; for _ in 0..strokes { let pts: Vec<(f32, f32)> = (0..3).map(|_| (0.15 + 0.7 * r.uniform(), 0.15 + 0.7 * r.uniform())).collect(); v.push(pts); } skel.push(v); }
-    let mut out = Vec::with_capacity(n * side * side); let mut labels = vec![];
-    for i in 0..n { let mut r = Rng::new(seed, Stream::Context, 1000 + split * 1_000_000 + i as u64); let c = i % 10; labels.push(c as u32);
-        let a = 0.25 * r.normal(); let (sx, sy) = (1.0 + 0.12 * r.normal(), 1.0 + 0.12 * r.normal()); let sh = 0.2 * r.normal(); let (tx, ty) = (0.05 * r.normal(), 0.05 * r.normal()); let w = 0.05 + 0.015 * r.uniform();
-        let mut segs = vec![];
-        for st in &skel[c] { let p: Vec<(f32, f32)> = st.iter().map(|&(x, y)| { let (x, y) = (x - 0.5 + 0.04 * r.normal(), y - 0.5 + 0.04 * r.normal()); let (x, y) = (sx * x + sh * y, sy * y); (0.5 + tx + a.cos() * x - a.sin() * y, 0.5 + ty + a.sin() * x + a.cos() * y) }).collect();
-            let m = 8; let q: Vec<(f32, f32)> = (0..=m).map(|t| { let t = t as f32 / m as f32; let u = 1.0 - t; (u * u * p[0].0 + 2.0 * u * t * p[1].0 + t * t * p[2].0, u * u * p[0].1 + 2.0 * u * t * p[1].1 + t * t * p[2].1) }).collect(); for k in 0..m { segs.push((q[k], q[k + 1])); } }
-        for y in 0..side { for x in 0..side { let (px, py) = ((x as f32 + 0.5) / side as f32, (y as f32 + 0.5) / side as f32); let mut d = 9.0f32; for &((x0, y0), (x1, y1)) in &segs { let (dx, dy) = (x1 - x0, y1 - y0); let l = dx * dx + dy * dy + 1e-9; let t = (((px - x0) * dx + (py - y0) * dy) / l).clamp(0.0, 1.0); d = d.min(((px - x0 - t * dx).powi(2) + (py - y0 - t * dy).powi(2)).sqrt()); } let v = (1.0 - (d - w) / 0.05).clamp(0.0, 1.0); out.push((v + 0.05 * r.normal()).clamp(0.0, 1.0)); } }
+
+/// Which split.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Split {
+    /// For meta-training.
+    Train,
+    /// Held out.
+    Test,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(n: usize) -> Vec<String> {
+        (0..n).map(|i| i.to_string()).collect()
     }
-    (out, labels)
+
+    #[test]
+    fn a_data_set_checks_sizes_labels_and_finiteness() {
+        let make = |inputs: Vec<f32>, labels: Vec<u32>| {
+            Dataset::new("toy", InputShape::Vector(2), inputs, labels, names(2))
+        };
+        assert!(make(vec![0.0; 4], vec![0, 1]).is_ok());
+        let error = |inputs, labels| make(inputs, labels).unwrap_err().to_string();
+        assert!(error(vec![0.0; 3], vec![0, 1]).contains("3 numbers for 2 labels"));
+        assert!(error(vec![0.0; 4], vec![0, 2]).contains("label 2 with 2 classes"));
+        assert!(error(vec![0.0, 0.0, f32::NAN, 0.0], vec![0, 1]).contains("input 1 holds NaN"));
+    }
+
+    #[test]
+    fn a_subset_keeps_order_and_classes() {
+        let inputs = (0..6).map(|i| i as f32).collect();
+        let data = Dataset::new("toy", InputShape::Vector(2), inputs, vec![0, 1, 0], names(2)).unwrap();
+        let subset = data.subset(&[2, 0]);
+        assert_eq!((subset.inputs(), subset.labels()), (&[4.0, 5.0, 0.0, 1.0][..], &[0, 0][..]));
+        assert_eq!(subset.num_classes(), 2);
+    }
 }

@@ -21,6 +21,8 @@ pub enum Stream {
     Context = 6,
     /// Seeds of meta-test episodes.
     MetaTest = 7,
+    /// Splits and made data sets.
+    Data = 8,
 }
 
 const MULTIPLIER: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];

@@ -1,0 +1,246 @@
+//! Which data set, and how its inputs are prepared: the `[data]` table.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::sources::{Kind, Source};
+use super::transform::{Normalize, Statistics, resize, to_color};
+use super::{Dataset, InputShape, Splits};
+use crate::error::{Error, Result};
+use crate::tasks::rng::{Rng, Stream};
+
+/// Grey or colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Color {
+    /// One channel, luminance (ITU-R BT.601).
+    Grey,
+    /// Three channels; grey images are repeated.
+    Rgb,
+}
+
+/// A named preparation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PreparedLayout {
+    /// The paper's: every image at 32x32x3.
+    Paper,
+}
+
+/// One data set, described completely.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DataConfig {
+    /// A data set that `gpicl data list` names, or a format that reads `path`.
+    pub name: String,
+    /// The file or folder, for formats.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathBuf>,
+    /// Side of the square that images are brought to, by area averaging.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resize: Option<usize>,
+    /// Grey or colour; as the files have it if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub color: Option<Color>,
+    /// A named preparation instead of `resize` and `color`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layout: Option<PreparedLayout>,
+    /// How inputs are normalised; the statistics are the training split's.
+    pub normalize: Normalize,
+    /// Name of the label column of a CSV file; the last one if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label_column: Option<String>,
+    /// Number of classes of a made data set (glyphs, random).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub classes: Option<usize>,
+    /// Training examples of each class of a made data set; a quarter as many are held out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per_class: Option<usize>,
+    /// Side of made images (glyphs), or length of made vectors (random).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<usize>,
+    /// Standard deviation of the noise of a made data set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub noise: Option<f32>,
+    /// Part that is held out where the source has no test split of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test_fraction: Option<f64>,
+    /// Seed of a made data set, and of the split where the source has none.
+    pub seed: u64,
+}
+
+impl Default for DataConfig {
+    fn default() -> Self {
+        Self {
+            name: "glyphs".into(),
+            path: None,
+            resize: None,
+            color: None,
+            layout: None,
+            normalize: Normalize::default(),
+            label_column: None,
+            classes: None,
+            per_class: None,
+            size: None,
+            noise: None,
+            test_fraction: None,
+            seed: 0,
+        }
+    }
+}
+
+/// Where data sets are: `given` (`--data-dir`), else `GPICL_DATA_DIR`, else the cache folder that
+/// `gpicl data fetch` fills.
+///
+/// # Errors
+/// [`Error::Missing`] if none is given and this system has no cache folder.
+pub fn data_dir(given: Option<&Path>) -> Result<PathBuf> {
+    if let Some(dir) = given {
+        return Ok(dir.to_path_buf());
+    }
+    if let Some(dir) = std::env::var_os("GPICL_DATA_DIR").filter(|dir| !dir.is_empty()) {
+        return Ok(dir.into());
+    }
+    dirs::cache_dir().map(|dir| dir.join("gpicl")).ok_or_else(|| Error::Missing {
+        name: "cache".into(),
+        problem: "this system names no cache folder".into(),
+        fix: "give --data-dir or set GPICL_DATA_DIR".into(),
+    })
+}
+
+impl DataConfig {
+    /// From a short form: `mnist`, or `csv:table.csv`.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if there is no such data set or format.
+    pub fn from_spec(spec: &str) -> Result<Self> {
+        let (name, path) = match spec.split_once(':') {
+            Some((name, path)) => (name, Some(PathBuf::from(path))),
+            None => (spec, None),
+        };
+        let config = Self { name: name.into(), path, ..Self::default() };
+        config.validate()?;
+        Ok(config)
+    }
+
+    /// The same data, its inputs prepared as `other` prepares them.
+    pub fn prepared_like(self, other: &Self) -> Self {
+        let Self { resize, color, layout, normalize, .. } = *other;
+        Self { resize, color, layout, normalize, ..self }
+    }
+
+    /// Checks that the data set is known and that every field that is set applies to it.
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming the field.
+    pub fn validate(&self) -> Result<()> {
+        let source = Source::find(&self.name)?;
+        let applies = |field: &str, set: bool, applies: bool| {
+            if set && !applies {
+                let problem = format!("has no meaning for `{}`", self.name);
+                return Err(Error::config(format!("data.{field}"), problem, "leave it out"));
+            }
+            Ok(())
+        };
+        let made = source.kind == Kind::Made;
+        applies("path", self.path.is_some(), source.kind == Kind::Format)?;
+        applies("label_column", self.label_column.is_some(), source.name == "csv")?;
+        applies("classes", self.classes.is_some(), made)?;
+        applies("per_class", self.per_class.is_some(), made)?;
+        applies("size", self.size.is_some(), made)?;
+        applies("noise", self.noise.is_some(), made)?;
+        applies("test_fraction", self.test_fraction.is_some(), source.kind == Kind::Format)?;
+        applies("layout", self.layout.is_some() && (self.resize.is_some() || self.color.is_some()), false)?;
+        if source.kind == Kind::Format && self.path.is_none() {
+            let problem = format!("is missing; `{}` is a format, not a data set", self.name);
+            return Err(Error::config("data.path", problem, format!("write {}:FILE or set data.path", self.name)));
+        }
+        let positive = [
+            ("resize", self.resize, 1),
+            ("classes", self.classes, 2),
+            ("per_class", self.per_class, 4),
+            ("size", self.size, 1),
+        ];
+        for (field, value, least) in positive {
+            if let Some(value) = value
+                && value < least
+            {
+                let fix = format!("give at least {least}");
+                return Err(Error::config(format!("data.{field}"), format!("is {value}"), fix));
+            }
+        }
+        if self.noise.is_some_and(|noise| !(noise.is_finite() && noise >= 0.0)) {
+            return Err(Error::config("data.noise", format!("is {:?}", self.noise), "give 0 or more"));
+        }
+        if self.test_fraction.is_some_and(|fraction| !(fraction > 0.0 && fraction < 1.0)) {
+            let problem = format!("is {:?}", self.test_fraction);
+            return Err(Error::config("data.test_fraction", problem, "give a fraction between 0 and 1"));
+        }
+        Ok(())
+    }
+
+    /// Reads or makes the data set and prepares its inputs.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] if the files are not there, [`Error::File`] if one does not hold what it should.
+    pub fn load(&self, dir: Option<&Path>) -> Result<Splits> {
+        self.validate()?;
+        let source = Source::find(&self.name)?;
+        let folder = match source.kind {
+            Kind::Named => data_dir(dir)?.join(source.name),
+            Kind::Format | Kind::Made => PathBuf::new(),
+        };
+        let Raw { train, test } = (source.read)(self, &folder)?;
+        let (train, test) = match test {
+            Some(test) => (train, test),
+            None => self.split(&train)?,
+        };
+        let (mut train, mut test) = (self.prepare(train)?, self.prepare(test)?);
+        let statistics = Statistics::of(&train, self.normalize);
+        statistics.apply(&mut train);
+        statistics.apply(&mut test);
+        Ok(Splits { train, test })
+    }
+
+    fn prepare(&self, data: Dataset) -> Result<Dataset> {
+        let (side, color) = match self.layout {
+            Some(PreparedLayout::Paper) => (Some(32), Some(Color::Rgb)),
+            None => (self.resize, self.color),
+        };
+        if matches!(data.shape(), InputShape::Vector(_)) {
+            if self.resize.is_some() || self.color.is_some() {
+                let problem = format!("`{}` has vectors, not images", self.name);
+                return Err(Error::config("data.resize", problem, "leave data.resize and data.color out"));
+            }
+            return Ok(data);
+        }
+        let data = match color {
+            Some(color) => to_color(data, color)?,
+            None => data,
+        };
+        match side {
+            Some(side) => resize(data, side),
+            None => Ok(data),
+        }
+    }
+
+    /// A random split for sources that have none.
+    fn split(&self, data: &Dataset) -> Result<(Dataset, Dataset)> {
+        let mut order: Vec<usize> = (0..data.len()).collect();
+        Rng::new(self.seed, Stream::Data, 0).shuffle(&mut order);
+        let held_out = (data.len() as f64 * self.test_fraction.unwrap_or(0.2)).round() as usize;
+        if held_out == 0 || held_out >= data.len() {
+            let problem = format!("{} examples cannot be split", data.len());
+            return Err(Error::config("data.test_fraction", problem, "give more examples"));
+        }
+        let (test, train) = order.split_at(held_out);
+        Ok((data.subset(train), data.subset(test)))
+    }
+}
+
+/// What a reader returns: inputs as the source has them, pixels in `[0, 1]`.
+pub(super) struct Raw {
+    pub train: Dataset,
+    pub test: Option<Dataset>,
+}

@@ -1,0 +1,199 @@
+//! Every data set and format there is: one line each.
+
+use std::path::Path;
+
+use super::config::{DataConfig, Raw};
+use super::{cifar, csv, glyphs, idx, images, npy, omniglot, random, svhn};
+use crate::error::{Error, Result};
+
+/// Where a source's examples come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Made from a seed: nothing to read.
+    Made,
+    /// A known data set, in the folder of its name below the data directory.
+    Named,
+    /// A format that reads `data.path`.
+    Format,
+}
+
+/// A file that `gpicl data fetch` downloads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RemoteFile {
+    /// Name below the data set's folder.
+    pub name: &'static str,
+    /// Name below every mirror, if it is another one.
+    pub remote: &'static str,
+    /// Published MD5 of the file.
+    pub md5: &'static str,
+}
+
+/// Reads a source: the configuration, and the folder of a named data set.
+type Read = fn(&DataConfig, &Path) -> Result<Raw>;
+
+/// A data set or a format.
+#[derive(Debug)]
+pub struct Source {
+    /// What `data.name` takes.
+    pub name: &'static str,
+    /// Where the examples come from.
+    pub kind: Kind,
+    /// What it is, in a line.
+    pub summary: &'static str,
+    pub(super) read: Read,
+    /// Base addresses, tried in this order.
+    pub mirrors: &'static [&'static str],
+    /// What to download.
+    pub files: &'static [RemoteFile],
+}
+
+const fn file(name: &'static str, md5: &'static str) -> RemoteFile {
+    RemoteFile { name, remote: name, md5 }
+}
+
+const EMNIST_MIRRORS: &[&str] =
+    &["https://biometrics.nist.gov/cs_links/EMNIST/", "https://www.itl.nist.gov/iaui/vip/cs_links/EMNIST/"];
+const EMNIST_FILES: &[RemoteFile] =
+    &[RemoteFile { name: "emnist.zip", remote: "gzip.zip", md5: "58c8d27c78d21e728a6bc7b3cc06412e" }];
+
+const fn made(name: &'static str, summary: &'static str, read: Read) -> Source {
+    Source { name, kind: Kind::Made, summary, read, mirrors: &[], files: &[] }
+}
+
+const fn format(name: &'static str, summary: &'static str, read: Read) -> Source {
+    Source { name, kind: Kind::Format, summary, read, mirrors: &[], files: &[] }
+}
+
+const fn named(
+    name: &'static str,
+    summary: &'static str,
+    read: Read,
+    mirrors: &'static [&'static str],
+    files: &'static [RemoteFile],
+) -> Source {
+    Source { name, kind: Kind::Named, summary, read, mirrors, files }
+}
+
+/// All sources.
+pub const SOURCES: &[Source] = &[
+    made("glyphs", "characters drawn from a seed; any number of classes", glyphs::read),
+    made("random", "Gaussian class prototypes with noise (the paper's Random)", random::read),
+    named(
+        "mnist",
+        "handwritten digits, 28x28 grey, 10 classes",
+        idx::read_mnist_layout,
+        &["https://ossci-datasets.s3.amazonaws.com/mnist/", "https://storage.googleapis.com/cvdf-datasets/mnist/"],
+        &[
+            file("train-images-idx3-ubyte.gz", "f68b3c2dcbeaaa9fbdd348bbdeb94873"),
+            file("train-labels-idx1-ubyte.gz", "d53e105ee54ea40749a09fcbcd1e9432"),
+            file("t10k-images-idx3-ubyte.gz", "9fb629c4189551a2d022fa330f9573f3"),
+            file("t10k-labels-idx1-ubyte.gz", "ec29112dd5afa0611ce80d1b7f02629c"),
+        ],
+    ),
+    named(
+        "fashion-mnist",
+        "pieces of clothing, 28x28 grey, 10 classes",
+        idx::read_mnist_layout,
+        &[
+            "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+            "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
+        ],
+        &[
+            file("train-images-idx3-ubyte.gz", "8d4fb7e6c68d591d4c3dfef9ec88bf0d"),
+            file("train-labels-idx1-ubyte.gz", "25c81989df183df01b3e8a0aad5dffbe"),
+            file("t10k-images-idx3-ubyte.gz", "bef4ecab320f06d8554ea6380940ec79"),
+            file("t10k-labels-idx1-ubyte.gz", "bb300cfdad3c16e7a12a480ee83cd310"),
+        ],
+    ),
+    named(
+        "kmnist",
+        "cursive Japanese characters, 28x28 grey, 10 classes",
+        idx::read_mnist_layout,
+        &["http://codh.rois.ac.jp/kmnist/dataset/kmnist/", "https://codh.rois.ac.jp/kmnist/dataset/kmnist/"],
+        &[
+            file("train-images-idx3-ubyte.gz", "bdb82020997e1d708af4cf47b453dcf7"),
+            file("train-labels-idx1-ubyte.gz", "e144d726b3acfaa3e44228e80efcd344"),
+            file("t10k-images-idx3-ubyte.gz", "5c965bf0a639b31b8f53240b1b52f4d7"),
+            file("t10k-labels-idx1-ubyte.gz", "7320c461ea6c1c855c0b718fb2a4b134"),
+        ],
+    ),
+    named("emnist-digits", "EMNIST digits, 28x28 grey, 10 classes", idx::read_emnist, EMNIST_MIRRORS, EMNIST_FILES),
+    named("emnist-letters", "EMNIST letters, 28x28 grey, 26 classes", idx::read_emnist, EMNIST_MIRRORS, EMNIST_FILES),
+    named("emnist-balanced", "EMNIST balanced, 28x28 grey, 47 classes", idx::read_emnist, EMNIST_MIRRORS, EMNIST_FILES),
+    named(
+        "cifar10",
+        "photographs of objects, 32x32 colour, 10 classes",
+        cifar::read,
+        &["https://www.cs.toronto.edu/~kriz/"],
+        &[file("cifar-10-binary.tar.gz", "c32a1d4ab5d03f1284b67883e8d87530")],
+    ),
+    named(
+        "svhn",
+        "house numbers, 32x32 colour, 10 classes",
+        svhn::read,
+        &["http://ufldl.stanford.edu/housenumbers/"],
+        &[
+            file("train_32x32.mat", "e26dedcc434d2e4c54c9b2d4a06d8373"),
+            file("test_32x32.mat", "eb5a983be6a315427106f1b164d9cef3"),
+        ],
+    ),
+    named(
+        "omniglot",
+        "characters of 50 alphabets, 105x105 grey, 1623 classes",
+        omniglot::read,
+        &[
+            "https://raw.githubusercontent.com/brendenlake/omniglot/master/python/",
+            "https://github.com/brendenlake/omniglot/raw/master/python/",
+        ],
+        &[
+            file("images_background.zip", "68d2efa1b9178cc56df9314c21c6e718"),
+            file("images_evaluation.zip", "6b91aef0f799c5bb55b94e3f2daec811"),
+        ],
+    ),
+    format("idx", "a folder with IDX files in MNIST's layout, plain or .gz", idx::read_folder),
+    format("npy", "a folder with x.npy and y.npy", npy::read_npy),
+    format("npz", "a file with arrays x and y", npy::read_npz),
+    format("csv", "a table with a header and a label column", csv::read),
+    format("images", "a folder with a folder of images for each class", images::read),
+];
+
+impl Source {
+    /// The source called `name`.
+    ///
+    /// # Errors
+    /// [`Error::Config`] that lists the names there are.
+    pub fn find(name: &str) -> Result<&'static Self> {
+        SOURCES.iter().find(|source| source.name == name).ok_or_else(|| {
+            let names: Vec<&str> = SOURCES.iter().map(|source| source.name).collect();
+            let fix = format!("choose one of {} (formats take data.path)", names.join(", "));
+            Error::config("data.name", format!("`{name}` is no data set"), fix)
+        })
+    }
+}
+
+/// The first of `names` that exists below `folder`, or an error that says how to get the data set.
+pub(super) fn locate(set: &str, folder: &Path, names: &[String]) -> Result<std::path::PathBuf> {
+    names.iter().map(|name| folder.join(name)).find(|path| path.exists()).ok_or_else(|| Error::Missing {
+        name: set.into(),
+        problem: format!("none of {} is in {}", names.join(", "), folder.display()),
+        fix: format!("run `gpicl data fetch {set}`, or point --data-dir or GPICL_DATA_DIR at the folder above"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_downloads_have_mirrors_and_checksums() {
+        for (i, source) in SOURCES.iter().enumerate() {
+            assert!(SOURCES[..i].iter().all(|other| other.name != source.name), "{}", source.name);
+            assert_eq!(source.kind == Kind::Named, !source.files.is_empty(), "{}", source.name);
+            for file in source.files {
+                assert!(!source.mirrors.is_empty() && source.mirrors.iter().all(|url| url.ends_with('/')));
+                assert!(file.md5.len() == 32 && file.md5.bytes().all(|b| b.is_ascii_hexdigit()), "{file:?}");
+            }
+        }
+        assert!(Source::find("imagenet").unwrap_err().to_string().contains("fashion-mnist"));
+    }
+}

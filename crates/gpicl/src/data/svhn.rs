@@ -1,0 +1,53 @@
+//! SVHN, cropped digits: `train_32x32.mat`, `test_32x32.mat`.
+
+use std::path::Path;
+
+use super::config::{DataConfig, Raw};
+use super::sources::locate;
+use super::{Dataset, InputShape, mat};
+use crate::error::{Error, Result};
+
+pub(super) fn read(config: &DataConfig, folder: &Path) -> Result<Raw> {
+    let split = |file: &str| parse(&config.name, &locate(&config.name, folder, &[file.to_string()])?);
+    Ok(Raw { train: split("train_32x32.mat")?, test: Some(split("test_32x32.mat")?) })
+}
+
+/// `X` is `[height, width, 3, n]` column-major, `y` is `[n, 1]` with the digit 0 as 10.
+fn parse(name: &str, path: &Path) -> Result<Dataset> {
+    let arrays = mat::read(path)?;
+    let array = |name: &str| {
+        arrays.get(name).ok_or_else(|| Error::file(path, format!("has no array `{name}`"), "give an SVHN file"))
+    };
+    let (x, y) = (array("X")?, array("y")?);
+    let [height, width, channels, count] = x.dims[..] else {
+        return Err(Error::file(path, format!("`X` has sizes {:?}, expected 4", x.dims), "give an SVHN file"));
+    };
+    if y.values.len() != count {
+        let problem = format!("{count} images and {} labels", y.values.len());
+        return Err(Error::file(path, problem, "fetch svhn again"));
+    }
+    let mut inputs = Vec::with_capacity(x.values.len());
+    for image in x.values.chunks_exact(height * width * channels) {
+        for row in 0..height {
+            for column in 0..width {
+                let pixel = |channel| (image[row + height * (column + width * channel)] / 255.0) as f32;
+                inputs.extend((0..channels).map(pixel));
+            }
+        }
+    }
+    let labels = y
+        .values
+        .iter()
+        .enumerate()
+        .map(|(i, &label)| match label {
+            10.0 => Ok(0),
+            label if (0.0..10.0).contains(&label) && label.fract() == 0.0 => Ok(label as u32),
+            label => {
+                let place = format!("`y`, entry {}", i + 1);
+                Err(Error::file_at(path, place, format!("label {label}, expected 1 to 10"), "fetch svhn again"))
+            }
+        })
+        .collect::<Result<_>>()?;
+    let names = (0..10).map(|digit| digit.to_string()).collect();
+    Dataset::new(name, InputShape::Image { height, width, channels }, inputs, labels, names)
+}

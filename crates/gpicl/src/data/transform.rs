@@ -1,0 +1,184 @@
+//! Preparation of inputs: size, colour, normalisation.
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::{Color, Dataset, InputShape};
+use crate::error::{Error, Result};
+
+/// How inputs are normalised.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Normalize {
+    /// As they are.
+    None,
+    /// By one mean and one standard deviation of all numbers of the training split.
+    #[default]
+    Dataset,
+    /// Every number of the input by its own mean and standard deviation.
+    Feature,
+}
+
+/// Means and standard deviations of a training split.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Statistics {
+    /// One, one for each number of the input, or none.
+    pub mean: Vec<f64>,
+    /// As many; never 0.
+    pub std: Vec<f64>,
+}
+
+impl Statistics {
+    /// The statistics that `normalize` asks for.
+    pub fn of(data: &Dataset, normalize: Normalize) -> Self {
+        let groups = match normalize {
+            Normalize::None => return Self { mean: Vec::new(), std: Vec::new() },
+            Normalize::Dataset => 1,
+            Normalize::Feature => data.dim(),
+        };
+        let count = (data.inputs().len() / groups).max(1) as f64;
+        let sum_up = |value: &dyn Fn(f64, usize) -> f64| {
+            let mut sums = vec![0.0; groups];
+            for row in data.inputs().chunks_exact(groups) {
+                for (group, (sum, &x)) in sums.iter_mut().zip(row).enumerate() {
+                    *sum += value(f64::from(x), group);
+                }
+            }
+            sums.into_iter().map(|sum| sum / count).collect::<Vec<f64>>()
+        };
+        let mean = sum_up(&|x, _| x);
+        let variance = sum_up(&|x, group| (x - mean[group]).powi(2));
+        // A constant feature carries nothing; dividing by 1 leaves it at 0.
+        let std = variance.into_iter().map(|v| if v > 1e-12 { v.sqrt() } else { 1.0 }).collect();
+        Self { mean, std }
+    }
+
+    /// Brings the inputs to mean 0 and deviation 1 by these statistics.
+    pub fn apply(&self, data: &mut Dataset) {
+        if self.mean.is_empty() {
+            return;
+        }
+        data.inputs_mut().par_chunks_exact_mut(self.mean.len()).for_each(|row| {
+            for ((x, mean), std) in row.iter_mut().zip(&self.mean).zip(&self.std) {
+                *x = ((f64::from(*x) - mean) / std) as f32;
+            }
+        });
+    }
+}
+
+/// Brings images to `side` x `side`: every new pixel is the mean over the area it covers.
+///
+/// # Errors
+/// [`Error::Argument`] if the data set has no images.
+pub fn resize(data: Dataset, side: usize) -> Result<Dataset> {
+    let InputShape::Image { height, width, channels } = data.shape() else {
+        return Err(Error::argument("resize", format!("{} has no images", data.name())));
+    };
+    if (height, width) == (side, side) {
+        return Ok(data);
+    }
+    let (rows, columns) = (coverage(height, side), coverage(width, side));
+    let shape = InputShape::Image { height: side, width: side, channels };
+    let mut inputs = vec![0.0; data.len() * shape.dim()];
+    inputs.par_chunks_exact_mut(shape.dim()).enumerate().for_each(|(i, out)| {
+        let image = data.input(i);
+        for (r, row) in rows.iter().enumerate() {
+            for (c, column) in columns.iter().enumerate() {
+                for channel in 0..channels {
+                    let sum: f32 = row
+                        .iter()
+                        .flat_map(|&(y, wy)| column.iter().map(move |&(x, wx)| (y, x, wy * wx)))
+                        .map(|(y, x, weight)| weight * image[(y * width + x) * channels + channel])
+                        .sum();
+                    out[(r * side + c) * channels + channel] = sum;
+                }
+            }
+        }
+    });
+    Dataset::new(data.name(), shape, inputs, data.labels().to_vec(), data.class_names().to_vec())
+}
+
+/// For every new pixel along one axis: the old pixels under it, with their share of its area.
+fn coverage(old: usize, new: usize) -> Vec<Vec<(usize, f32)>> {
+    let scale = old as f64 / new as f64;
+    (0..new)
+        .map(|i| {
+            let (from, to) = (i as f64 * scale, (i + 1) as f64 * scale);
+            (from as usize..old.min(to.ceil() as usize))
+                .map(|pixel| {
+                    let overlap = to.min((pixel + 1) as f64) - from.max(pixel as f64);
+                    (pixel, (overlap / scale) as f32)
+                })
+                .filter(|&(_, share)| share > 0.0)
+                .collect()
+        })
+        .collect()
+}
+
+/// Makes images grey or colour.
+///
+/// # Errors
+/// [`Error::Argument`] if the data set has no images of 1 or 3 channels.
+pub fn to_color(data: Dataset, color: Color) -> Result<Dataset> {
+    let InputShape::Image { height, width, channels } = data.shape() else {
+        return Err(Error::argument("to_color", format!("{} has no images", data.name())));
+    };
+    let (wanted, inputs): (usize, Vec<f32>) = match (color, channels) {
+        (Color::Grey, 1) | (Color::Rgb, 3) => return Ok(data),
+        (Color::Grey, 3) => {
+            let luminance = |p: &[f32]| 0.299 * p[0] + 0.587 * p[1] + 0.114 * p[2];
+            (1, data.inputs().chunks_exact(3).map(luminance).collect())
+        }
+        (Color::Rgb, 1) => (3, data.inputs().iter().flat_map(|&p| [p; 3]).collect()),
+        (_, channels) => {
+            return Err(Error::argument("to_color", format!("{} has {channels} channels", data.name())));
+        }
+    };
+    let shape = InputShape::Image { height, width, channels: wanted };
+    Dataset::new(data.name(), shape, inputs, data.labels().to_vec(), data.class_names().to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn images(side: usize, channels: usize, inputs: Vec<f32>) -> Dataset {
+        let shape = InputShape::Image { height: side, width: side, channels };
+        let labels = vec![0; inputs.len() / shape.dim()];
+        Dataset::new("toy", shape, inputs, labels, vec!["a".into()]).unwrap()
+    }
+
+    #[test]
+    fn resizing_averages_areas_and_keeps_the_mean() {
+        let half = resize(images(4, 1, (0..16).map(|i| i as f32).collect()), 2).unwrap();
+        assert_eq!(half.inputs(), [2.5, 4.5, 10.5, 12.5]);
+        let uneven = resize(images(3, 1, (0..9).map(|i| i as f32).collect()), 2).unwrap();
+        let mean = uneven.inputs().iter().sum::<f32>() / 4.0;
+        assert!((mean - 4.0).abs() < 1e-5, "{mean}");
+        let larger = resize(images(2, 1, vec![0.0, 1.0, 2.0, 3.0]), 4).unwrap();
+        assert_eq!(&larger.inputs()[..4], [0.0, 0.0, 1.0, 1.0]);
+    }
+
+    #[test]
+    fn colour_repeats_grey_and_grey_weighs_colour() {
+        let colour = to_color(images(1, 1, vec![0.5]), Color::Rgb).unwrap();
+        assert_eq!(colour.inputs(), [0.5; 3]);
+        let grey = to_color(images(1, 3, vec![1.0, 0.0, 0.0]), Color::Grey).unwrap();
+        assert_eq!(grey.inputs(), [0.299]);
+    }
+
+    #[test]
+    fn normalised_inputs_have_mean_0_and_deviation_1_and_constants_stay_finite() {
+        for normalize in [Normalize::Dataset, Normalize::Feature] {
+            let mut data = images(2, 1, vec![1.0, 2.0, 7.0, 7.0, 3.0, 6.0, 7.0, 7.0]);
+            let statistics = Statistics::of(&data, normalize);
+            statistics.apply(&mut data);
+            assert!(data.inputs().iter().all(|x| x.is_finite()));
+            let mean = data.inputs().iter().sum::<f32>() / 8.0;
+            assert!(mean.abs() < 1e-6, "{normalize:?}: {mean}");
+            if normalize == Normalize::Feature {
+                assert_eq!(data.input(0), [-1.0, -1.0, 0.0, 0.0]);
+            }
+        }
+    }
+}
