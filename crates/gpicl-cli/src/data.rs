@@ -1,7 +1,138 @@
+//! `gpicl data`.
+
+use std::path::PathBuf;
 use std::process::ExitCode;
+
 use anyhow::Result;
-use clap::Args;
+use clap::{Args, Subcommand};
+use gpicl::data::fetch::{Progress, fetch};
+use gpicl::data::sources::{Kind, SOURCES};
+use gpicl::data::{DataConfig, contact_sheet, data_dir};
+use gpicl::report::table::Table;
+use serde_json::json;
+
+use crate::args::DataDirArgs;
 use crate::output::Output;
+
+/// Arguments of `gpicl data`.
 #[derive(Debug, Args)]
-pub struct DataArgs {}
-pub fn data(_: &DataArgs, _: &Output) -> Result<ExitCode> { anyhow::bail!("not yet") }
+pub struct DataArgs {
+    #[command(subcommand)]
+    command: DataCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum DataCommand {
+    /// List the data sets and formats, and which of them are on this machine.
+    List {
+        #[command(flatten)]
+        data_dir: DataDirArgs,
+    },
+    /// Download data sets into the data directory, with their published checksums verified.
+    Fetch {
+        /// Names, as `gpicl data list` gives them.
+        #[arg(required = true)]
+        names: Vec<String>,
+        /// Take the files from this address instead of the published ones.
+        #[arg(long, value_name = "URL", env = "GPICL_MIRROR")]
+        mirror: Option<String>,
+        #[command(flatten)]
+        data_dir: DataDirArgs,
+    },
+    /// Load a data set and show what is in it; reports what is wrong with a file.
+    Show {
+        /// A name, or FORMAT:PATH such as csv:table.csv.
+        data: String,
+        /// Write a sheet of its first images as PNG.
+        #[arg(long, value_name = "PNG")]
+        sheet: Option<PathBuf>,
+        #[command(flatten)]
+        data_dir: DataDirArgs,
+    },
+}
+
+/// Runs a subcommand.
+pub fn data(args: &DataArgs, output: &Output) -> Result<ExitCode> {
+    match &args.command {
+        DataCommand::List { data_dir } => list(data_dir, output),
+        DataCommand::Fetch { names, mirror, data_dir } => {
+            for name in names {
+                download(name, mirror.as_deref(), data_dir, output)?;
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        DataCommand::Show { data, sheet, data_dir } => show(data, sheet.as_ref(), data_dir, output),
+    }
+}
+
+fn list(args: &DataDirArgs, output: &Output) -> Result<ExitCode> {
+    let dir = data_dir(args.data_dir.as_deref())?;
+    let mut table = Table::new(["name", "kind", "here", "what"]);
+    for source in SOURCES {
+        let here = match source.kind {
+            Kind::Named => dir.join(source.name).is_dir(),
+            Kind::Made | Kind::Format => true,
+        };
+        let kind = match source.kind {
+            Kind::Made => "made from a seed",
+            Kind::Named => "download",
+            Kind::Format => "your own files",
+        };
+        let mark = if here { "yes" } else { "no" };
+        output.json(&json!({"name": source.name, "kind": kind, "here": here, "what": source.summary}));
+        table.push([source.name.into(), kind.into(), mark.into(), source.summary.into()]);
+    }
+    output.text(format!("data directory: {}\n\n{}", dir.display(), table.text_left().trim_end()));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn download(name: &str, mirror: Option<&str>, args: &DataDirArgs, output: &Output) -> Result<()> {
+    let dir = data_dir(args.data_dir.as_deref())?;
+    let mut bar = output.download(None);
+    let files = fetch(name, &dir, mirror, &mut |progress| match progress {
+        Progress::Present { path } => output.note(format!("{} is there and whole", path.display())),
+        Progress::Start { url, bytes } => {
+            bar = output.download(bytes);
+            bar.set_message(url.rsplit('/').next().unwrap_or(url).to_string());
+        }
+        Progress::Bytes(count) => bar.inc(count),
+        Progress::Failed { url, problem } => {
+            bar.finish_and_clear();
+            output.note(format!("{url}: {problem}"));
+        }
+        Progress::Done { path } => {
+            bar.finish_and_clear();
+            output.note(format!("{} downloaded and verified", path.display()));
+        }
+    })?;
+    output.json(&json!({"name": name, "files": files}));
+    Ok(())
+}
+
+fn show(spec: &str, sheet: Option<&PathBuf>, args: &DataDirArgs, output: &Output) -> Result<ExitCode> {
+    let splits = DataConfig::from_spec(spec)?.load(args.data_dir.as_deref())?;
+    let (train, test) = (&splits.train, &splits.test);
+    let shape = train.shape();
+    output.text(format!(
+        "{}: {} training and {} held-out examples, {shape:?}, {} classes ({})",
+        train.name(),
+        train.len(),
+        test.len(),
+        train.num_classes(),
+        shorten(train.class_names()),
+    ));
+    output.json(&json!({
+        "name": train.name(), "train": train.len(), "test": test.len(), "shape": shape,
+        "classes": train.class_names(),
+    }));
+    if let Some(path) = sheet {
+        contact_sheet(train, path)?;
+        output.note(format!("wrote {}", path.display()));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn shorten(names: &[String]) -> String {
+    let shown = names.iter().take(10).map(String::as_str).collect::<Vec<_>>().join(", ");
+    if names.len() > 10 { format!("{shown}, ...") } else { shown }
+}

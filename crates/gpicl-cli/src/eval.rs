@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Args;
 use gpicl::eval::{EvalRequest, evaluate_runs};
-use gpicl::report::{save_results, Results};
+use gpicl::report::{Results, save_results};
 
 use crate::args::DataDirArgs;
 use crate::output::Output;

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use gpicl::inspect::{Inspection, inspect as look};
 use clap::Args;
+use gpicl::inspect::{Inspection, inspect as look};
 
 use crate::output::Output;
 

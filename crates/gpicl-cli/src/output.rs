@@ -37,11 +37,6 @@ impl Output {
         Self { quiet: args.quiet, json: args.json, terminal: std::io::stderr().is_terminal() }
     }
 
-    /// Whether stdout carries JSON.
-    pub fn is_json(&self) -> bool {
-        self.json
-    }
-
     /// A result for people; silent with `--json`.
     pub fn text(&self, text: impl AsRef<str>) {
         if !self.json {

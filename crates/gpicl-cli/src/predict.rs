@@ -1,7 +1,57 @@
+//! `gpicl predict`.
+
+use std::path::PathBuf;
 use std::process::ExitCode;
+
 use anyhow::Result;
 use clap::Args;
+use gpicl::predict::{PredictConfig, predict_table};
+
 use crate::output::Output;
+
+/// Arguments of `gpicl predict`.
 #[derive(Debug, Args)]
-pub struct PredictArgs {}
-pub fn predict(_: &PredictArgs, _: &Output) -> Result<ExitCode> { anyhow::bail!("not yet") }
+pub struct PredictArgs {
+    /// A checkpoint file, or a run folder (its newest checkpoint).
+    #[arg(long, value_name = "CHECKPOINT|RUN")]
+    checkpoint: PathBuf,
+    /// CSV with a header: the labelled rows to learn from.
+    #[arg(long, value_name = "CSV")]
+    context: PathBuf,
+    /// CSV with a header: the rows to predict; the label column may be missing.
+    #[arg(long, value_name = "CSV")]
+    query: PathBuf,
+    /// Where to write the predicted label and the class probabilities of every query row.
+    #[arg(long, value_name = "CSV")]
+    out: PathBuf,
+    /// Name of the label column; default: the last one of the context.
+    #[arg(long, value_name = "COLUMN")]
+    label: Option<String>,
+    /// Random projections to average over.
+    #[arg(long, default_value_t = PredictConfig::default().ensemble)]
+    ensemble: usize,
+    /// Seed of the projections.
+    #[arg(long, default_value_t = PredictConfig::default().seed)]
+    seed: u64,
+}
+
+/// Predicts the query rows.
+pub fn predict(args: &PredictArgs, output: &Output) -> Result<ExitCode> {
+    let config = PredictConfig { ensemble: args.ensemble, seed: args.seed };
+    let checkpoint = gpicl::run::checkpoint_path(&args.checkpoint)?;
+    let report =
+        predict_table(&checkpoint, &args.context, &args.query, args.label.as_deref(), &args.out, &config)?;
+    let accuracy = match report.accuracy {
+        Some(accuracy) => format!("; accuracy {:.1}% (the query file has the labels)", 100.0 * accuracy),
+        None => String::new(),
+    };
+    output.text(format!(
+        "{} rows predicted from {} labelled ones, {} classes{accuracy}\nwrote {}",
+        report.queries,
+        report.context,
+        report.classes.len(),
+        args.out.display()
+    ));
+    output.json(&report);
+    Ok(ExitCode::SUCCESS)
+}

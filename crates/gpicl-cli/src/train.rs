@@ -89,7 +89,9 @@ fn finish(mut trainer: Trainer, output: &Output) -> Result<ExitCode> {
         if raised.swap(true, Ordering::Relaxed) {
             std::process::exit(i32::from(INTERRUPTED));
         }
-        notes.note("stopping after this step (Ctrl-C again: at once, losing the steps since the last checkpoint)");
+        notes.note(
+            "stopping after this step (Ctrl-C again: at once, losing the steps since the last checkpoint)",
+        );
     })
     .context("cannot watch for Ctrl-C")?;
     let train = &trainer.config().train;

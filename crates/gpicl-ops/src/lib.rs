@@ -1,13 +1,13 @@
 //! Fused tensor operations for meta-training sequence models with Burn.
+//!
+//! Each operation is a function of [`Tensor`](burn::tensor::Tensor) that works on every device, with and without
+//! automatic differentiation. [`mod@reference`] holds the same operations written with Burn's plain ones: the
+//! definition that tests compare with, and what devices without a native version run.
+#![warn(missing_docs)]
+
+mod kind;
+mod op;
 pub mod reference;
-pub use reference::*;
-use serde::{Deserialize, Serialize};
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Precision { #[default] Fp32, Bf16 }
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Activation { Identity, Gelu }
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AttentionMask { Causal, Paired }
-#[derive(Clone, Copy, Debug)]
-pub struct AdamWStep { pub lr: f32, pub beta1: f32, pub beta2: f32, pub eps: f32, pub weight_decay: f32, pub bias_correction1: f32, pub bias_correction2: f32, pub grad_scale: f32 }
+
+pub use kind::{Activation, AdamWStep, AttentionMask, Precision};
+pub use op::{adamw, attention, cross_entropy, layer_norm, linear, linear_residual, sum_of_squares};

@@ -1,51 +1,110 @@
-//! Stand-in reference versions.
-use burn::tensor::{Bool, Int, Tensor, TensorData, activation};
+//! The operations written with Burn's plain ones: what the native versions must agree with.
+//!
+//! Shapes are those of the functions of the same name in the crate root, which check them.
+
+use burn::tensor::{Bool, DType, Int, Tensor, TensorData, activation};
+
 use crate::{Activation, AdamWStep, AttentionMask, Precision};
-pub fn linear<const D: usize>(x: Tensor<D>, weight: Tensor<2>, bias: Tensor<1>, act: Activation, _p: Precision) -> Tensor<D> {
-    let dims = x.dims();
-    let k = dims[D - 1];
-    let m = dims.iter().product::<usize>() / k;
-    let n = weight.dims()[1];
-    let y = x.reshape([m, k]).matmul(weight) + bias.unsqueeze::<2>();
-    let y = match act { Activation::Identity => y, Activation::Gelu => activation::gelu(y) };
-    let mut out = dims; out[D - 1] = n;
-    y.reshape(out)
+
+/// `sqrt(8 / pi)`: the tanh form of GELU is `x sigmoid(sqrt(8 / pi) (x + 0.044715 x^3))`.
+const GELU_SCALE: f64 = 1.595_769_121_605_731;
+const GELU_CUBIC: f64 = 0.044_715;
+
+/// See [`crate::linear`].
+pub fn linear<const D: usize>(
+    x: Tensor<D>,
+    weight: Tensor<2>,
+    bias: Tensor<1>,
+    activation: Activation,
+    precision: Precision,
+) -> Tensor<D> {
+    let mut shape = x.dims();
+    let [fan_in, fan_out] = weight.dims();
+    let rows = shape[..D - 1].iter().product::<usize>();
+    let y = matmul(x.reshape([rows, fan_in]), weight, precision) + bias.unsqueeze::<2>();
+    shape[D - 1] = fan_out;
+    let y = y.reshape(shape);
+    match activation {
+        Activation::Identity => y,
+        Activation::Gelu => gelu(y),
+    }
 }
-pub fn linear_residual<const D: usize>(x: Tensor<D>, weight: Tensor<2>, bias: Tensor<1>, residual: Tensor<D>, p: Precision) -> Tensor<D> {
-    residual + linear(x, weight, bias, Activation::Identity, p)
+
+/// See [`crate::linear_residual`].
+pub fn linear_residual<const D: usize>(
+    x: Tensor<D>,
+    weight: Tensor<2>,
+    bias: Tensor<1>,
+    residual: Tensor<D>,
+    precision: Precision,
+) -> Tensor<D> {
+    residual + linear(x, weight, bias, Activation::Identity, precision)
 }
+
+/// See [`crate::layer_norm`].
 pub fn layer_norm<const D: usize>(x: Tensor<D>, gamma: Tensor<1>, beta: Tensor<1>, eps: f64) -> Tensor<D> {
-    let mean = x.clone().mean_dim(D - 1);
-    let c = x - mean;
-    let var = c.clone().powf_scalar(2.0).mean_dim(D - 1);
-    c / (var + eps).sqrt() * gamma.unsqueeze() + beta.unsqueeze()
+    let centred = x.clone() - x.mean_dim(D - 1);
+    let variance = (centred.clone() * centred.clone()).mean_dim(D - 1);
+    centred / (variance + eps).sqrt() * gamma.unsqueeze() + beta.unsqueeze()
 }
-pub fn attention(qkv: Tensor<3>, heads: usize, mask: AttentionMask, _p: Precision) -> Tensor<3> {
-    let [b, t, d3] = qkv.dims();
-    let d = d3 / 3; let h = d / heads;
-    let part = |i: usize| qkv.clone().slice([0..b, 0..t, i * d..(i + 1) * d]).reshape([b, t, heads, h]).swap_dims(1, 2);
-    let (q, k, v) = (part(0), part(1), part(2));
-    let scores = q.matmul(k.swap_dims(2, 3)) / (h as f64).sqrt();
-    let n = t / 2;
-    let hidden: Vec<bool> = (0..t * t).map(|i| { let (r, c) = (i / t, i % t); match mask {
-        AttentionMask::Causal => c > r,
-        AttentionMask::Paired => if r < n { c > r } else { !(c == r || c < r - n) } } }).collect();
-    let m = Tensor::<2, Bool>::from_data(TensorData::new(hidden, [t, t]), &qkv.device().inner()).unsqueeze::<4>();
-    let m = m.expand([b, heads, t, t]);
-    let p = activation::softmax(scores.mask_fill(m, f32::NEG_INFINITY), 3);
-    p.matmul(v).swap_dims(1, 2).reshape([b, t, d])
+
+/// See [`crate::attention`].
+pub fn attention(qkv: Tensor<3>, heads: usize, mask: AttentionMask, precision: Precision) -> Tensor<3> {
+    let [batch, time, width] = qkv.dims();
+    let d_model = width / 3;
+    let d_head = d_model / heads;
+    let split = |part: usize| {
+        let part = qkv.clone().narrow(2, part * d_model, d_model);
+        part.reshape([batch, time, heads, d_head]).swap_dims(1, 2)
+    };
+    let (q, k, v) = (split(0), split(1), split(2));
+    let scores = matmul(q, k.swap_dims(2, 3), precision) / (d_head as f64).sqrt();
+    let hidden = (0..time * time).map(|at| !mask.sees(at / time, at % time, time)).collect::<Vec<bool>>();
+    let hidden = Tensor::<2, Bool>::from_data(TensorData::new(hidden, [time, time]), &scores.device());
+    let hidden = hidden.unsqueeze::<4>().expand([batch, heads, time, time]);
+    let weights = activation::softmax(scores.mask_fill(hidden, f32::NEG_INFINITY), 3);
+    matmul(weights, v, precision).swap_dims(1, 2).reshape([batch, time, d_model])
 }
+
+/// See [`crate::cross_entropy`].
 pub fn cross_entropy(logits: Tensor<3>, targets: Tensor<2, Int>) -> Tensor<2> {
-    let [b, t, _] = logits.dims();
-    -activation::log_softmax(logits, 2).gather(2, targets.reshape([b, t, 1])).reshape([b, t])
+    let [batch, time, _] = logits.dims();
+    let log_likelihood = activation::log_softmax(logits, 2).gather(2, targets.reshape([batch, time, 1]));
+    -log_likelihood.reshape([batch, time])
 }
-pub fn adamw<const D: usize>(param: Tensor<D>, grad: Tensor<D>, m: Tensor<D>, v: Tensor<D>, s: AdamWStep) -> (Tensor<D>, Tensor<D>, Tensor<D>) {
-    let g = grad * s.grad_scale;
-    let m = m * s.beta1 + g.clone() * (1.0 - s.beta1);
-    let v = v * s.beta2 + g.clone() * g * (1.0 - s.beta2);
-    let mh = m.clone() / s.bias_correction1;
-    let vh = v.clone() / s.bias_correction2;
-    let p = param * (1.0 - s.lr * s.weight_decay) - mh / (vh.sqrt() + s.eps) * s.lr;
-    (p, m, v)
+
+/// See [`crate::adamw`].
+pub fn adamw<const D: usize>(
+    param: Tensor<D>,
+    grad: Tensor<D>,
+    m: Tensor<D>,
+    v: Tensor<D>,
+    step: AdamWStep,
+) -> (Tensor<D>, Tensor<D>, Tensor<D>) {
+    let grad = grad * step.grad_scale;
+    let m = m * step.beta1 + grad.clone() * (1.0 - step.beta1);
+    let v = v * step.beta2 + grad.clone() * grad * (1.0 - step.beta2);
+    let direction =
+        m.clone() / step.bias_correction1 / ((v.clone() / step.bias_correction2).sqrt() + step.eps);
+    let param = param * (1.0 - step.lr * step.weight_decay) - direction * step.lr;
+    (param, m, v)
 }
-pub fn sum_of_squares<const D: usize>(x: Tensor<D>) -> Tensor<1> { (x.clone() * x).sum() }
+
+/// See [`crate::sum_of_squares`].
+pub fn sum_of_squares<const D: usize>(x: Tensor<D>) -> Tensor<1> {
+    (x.clone() * x).sum()
+}
+
+/// GELU in its tanh form; see [`Activation::Gelu`].
+fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    let cube = x.clone() * x.clone() * x.clone();
+    x.clone() * activation::sigmoid((x + cube * GELU_CUBIC) * GELU_SCALE)
+}
+
+/// `a b`; with [`Precision::Bf16`] the device multiplies bfloat16 tensors, which also rounds the product.
+fn matmul<const D: usize>(a: Tensor<D>, b: Tensor<D>, precision: Precision) -> Tensor<D> {
+    match precision {
+        Precision::Fp32 => a.matmul(b),
+        Precision::Bf16 => a.cast(DType::BF16).matmul(b.cast(DType::BF16)).cast(DType::F32),
+    }
+}

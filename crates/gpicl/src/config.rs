@@ -174,7 +174,9 @@ impl Layers {
 fn merge(base: &mut Table, top: Table) {
     for (key, value) in top {
         match (base.get_mut(&key), value) {
-            (Some(Value::Table(below)), Value::Table(above)) if same_kind(below, &above) => merge(below, above),
+            (Some(Value::Table(below)), Value::Table(above)) if same_kind(below, &above) => {
+                merge(below, above)
+            }
             (_, value) => {
                 base.insert(key, value);
             }
@@ -240,7 +242,8 @@ mod tests {
 
     #[test]
     fn the_written_form_reads_back_equal() {
-        let config = built(&[], &["tasks.count=unlimited", "train.clip=0.1", "train.schedule={cosine={last=0.1}}"]);
+        let config =
+            built(&[], &["tasks.count=unlimited", "train.clip=0.1", "train.schedule={cosine={last=0.1}}"]);
         let config = config.unwrap();
         assert_eq!(built(&[&config.to_toml()], &[]).unwrap(), config);
     }

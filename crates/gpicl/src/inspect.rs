@@ -61,9 +61,15 @@ impl Inspection {
         line("parameters", self.num_params.to_string());
         line("state size", format!("{} numbers at {} examples", self.state_size, dims.episode_length));
         line("reads", format!("inputs of {} numbers, {} label slots", dims.input_dim, dims.classes));
-        line("meta-trained on", format!("{}, {} tasks, seed {}", config.data.name, config.tasks.count, config.seed));
+        line(
+            "meta-trained on",
+            format!("{}, {} tasks, seed {}", config.data.name, config.tasks.count, config.seed),
+        );
         line("precision", format!("{:?}", config.precision).to_lowercase());
-        line("made by", format!("gpicl {} ({}) on {}", provenance.version, provenance.commit, provenance.platform));
+        line(
+            "made by",
+            format!("gpicl {} ({}) on {}", provenance.version, provenance.commit, provenance.platform),
+        );
         text.push('\n');
         for (name, shape) in &self.parameters {
             writeln!(text, "  {name:<32} {shape:?}").expect("writing to a string does not fail");

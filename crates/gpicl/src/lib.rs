@@ -13,6 +13,7 @@ pub mod eval;
 mod fs;
 pub mod inspect;
 pub mod models;
+pub mod predict;
 
 pub mod presets;
 pub mod provenance;

@@ -27,7 +27,11 @@ impl Preset {
     pub fn find(name: &str) -> Result<&'static Self> {
         PRESETS.iter().find(|preset| preset.name == name).ok_or_else(|| {
             let names: Vec<&str> = PRESETS.iter().map(|preset| preset.name).collect();
-            Error::config("--preset", format!("`{name}` is none"), format!("choose one of {}", names.join(", ")))
+            Error::config(
+                "--preset",
+                format!("`{name}` is none"),
+                format!("choose one of {}", names.join(", ")),
+            )
         })
     }
 

@@ -19,7 +19,8 @@ impl RunDir {
     pub fn create(path: impl Into<PathBuf>, config: &RunConfig) -> Result<Self> {
         let run = Self(path.into());
         if run.config_path().exists() {
-            let resume = format!("continue it with `gpicl resume {}`, or choose another folder", run.0.display());
+            let resume =
+                format!("continue it with `gpicl resume {}`, or choose another folder", run.0.display());
             return Err(Error::file(&run.0, "holds a run already", resume));
         }
         std::fs::create_dir_all(&run.0).map_err(Error::io("create", &run.0))?;
@@ -34,7 +35,11 @@ impl RunDir {
     pub fn open(path: impl Into<PathBuf>) -> Result<(Self, RunConfig)> {
         let run = Self(path.into());
         if !run.config_path().exists() {
-            return Err(Error::file(&run.0, "is no run folder (no config.toml in it)", "start one with `gpicl train`"));
+            return Err(Error::file(
+                &run.0,
+                "is no run folder (no config.toml in it)",
+                "start one with `gpicl train`",
+            ));
         }
         let config = RunConfig::read(&run.config_path())?;
         Ok((run, config))

@@ -41,7 +41,11 @@ pub(super) fn read(config: &DataConfig, folder: &Path) -> Result<Raw> {
 fn unpack(path: &Path) -> Result<HashMap<String, Vec<u8>>> {
     let file = std::fs::File::open(path).map_err(Error::io("open", path))?;
     let broken = |error: std::io::Error| {
-        Error::file(path, format!("is no whole tar.gz archive ({error})"), "remove it and fetch cifar10 again")
+        Error::file(
+            path,
+            format!("is no whole tar.gz archive ({error})"),
+            "remove it and fetch cifar10 again",
+        )
     };
     let mut files = HashMap::new();
     let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(file));
@@ -73,10 +77,17 @@ fn parse(name: &str, at: &Path, files: &[String], contents: &HashMap<String, Vec
             let (label, planes) = (record[0], &record[1..]);
             if usize::from(label) >= CLASSES.len() {
                 let place = format!("byte {}", i * RECORD);
-                return Err(Error::file_at(&path, place, format!("label {label}, expected 0 to 9"), "fetch it again"));
+                return Err(Error::file_at(
+                    &path,
+                    place,
+                    format!("label {label}, expected 0 to 9"),
+                    "fetch it again",
+                ));
             }
             labels.push(u32::from(label));
-            inputs.extend((0..PIXELS).flat_map(|p| (0..3).map(move |c| f32::from(planes[c * PIXELS + p]) / 255.0)));
+            inputs.extend(
+                (0..PIXELS).flat_map(|p| (0..3).map(move |c| f32::from(planes[c * PIXELS + p]) / 255.0)),
+            );
         }
     }
     let shape = InputShape::Image { height: SIDE, width: SIDE, channels: 3 };

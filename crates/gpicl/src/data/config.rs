@@ -154,7 +154,11 @@ impl DataConfig {
         applies("layout", self.layout.is_some() && (self.resize.is_some() || self.color.is_some()), false)?;
         if source.kind == Kind::Format && self.path.is_none() {
             let problem = format!("is missing; `{}` is a format, not a data set", self.name);
-            return Err(Error::config("data.path", problem, format!("write {}:FILE or set data.path", self.name)));
+            return Err(Error::config(
+                "data.path",
+                problem,
+                format!("write {}:FILE or set data.path", self.name),
+            ));
         }
         let positive = [
             ("resize", self.resize, 1),

@@ -146,7 +146,8 @@ impl Encoder {
     }
 
     fn encoding(table: &Table, column: usize) -> Result<Encoding> {
-        let cells = || table.rows.iter().map(|row| row[column].as_str()).filter(|cell| !MISSING.contains(cell));
+        let cells =
+            || table.rows.iter().map(|row| row[column].as_str()).filter(|cell| !MISSING.contains(cell));
         let numbers = cells().filter(|cell| cell.parse::<f64>().is_ok()).count();
         if numbers > 0 || cells().next().is_none() {
             return Ok(Encoding::Number);
@@ -155,7 +156,12 @@ impl Encoder {
         if values.len() > MAX_CATEGORIES {
             let place = format!("column `{}`", table.header[column]);
             let problem = format!("has {} different texts", values.len());
-            return Err(Error::file_at(table.path(), place, problem, "remove the column, or turn it into numbers"));
+            return Err(Error::file_at(
+                table.path(),
+                place,
+                problem,
+                "remove the column, or turn it into numbers",
+            ));
         }
         Ok(Encoding::Category(values.into_iter().map(String::from).collect()))
     }
@@ -188,8 +194,14 @@ impl Encoder {
                         Ok(number) if number.is_finite() => numbers.push(number),
                         _ => {
                             let place = format!("line {line}, column `{name}`");
-                            let problem = format!("`{cell}` is no finite number, as the column has elsewhere");
-                            return Err(Error::file_at(table.path(), place, problem, "mend the cell or leave it empty"));
+                            let problem =
+                                format!("`{cell}` is no finite number, as the column has elsewhere");
+                            return Err(Error::file_at(
+                                table.path(),
+                                place,
+                                problem,
+                                "mend the cell or leave it empty",
+                            ));
                         }
                     },
                 }

@@ -62,13 +62,26 @@ pub fn fetch(
         let problem = format!("`{name}` is not downloaded: {}", source.summary);
         return Err(Error::config("data fetch", problem, "see `gpicl data list`"));
     }
-    let folder = data_dir.join(name);
-    std::fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
     let mirrors: Vec<String> = match mirror {
         Some(mirror) => vec![format!("{}/", mirror.trim_end_matches('/'))],
         None => source.mirrors.iter().map(|mirror| (*mirror).to_string()).collect(),
     };
-    source.files.iter().map(|file| fetch_file(name, file, &folder, &mirrors, progress)).collect()
+    fetch_files(name, source.files, &mirrors, &data_dir.join(name), progress)
+}
+
+/// Downloads `files` into `folder` from the first of `mirrors` that gives each whole.
+///
+/// # Errors
+/// As [`fetch`].
+pub fn fetch_files(
+    set: &str,
+    files: &[RemoteFile],
+    mirrors: &[String],
+    folder: &Path,
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<Vec<PathBuf>> {
+    std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+    files.iter().map(|file| fetch_file(set, file, folder, mirrors, progress)).collect()
 }
 
 fn fetch_file(
@@ -136,7 +149,8 @@ fn try_download(
     let mut file = File::create(partial).map_err(|error| error.to_string())?;
     let (mut hash, mut received, mut buffer) = (Md5::new(), 0_u64, vec![0; 1 << 16]);
     loop {
-        let count = reader.read(&mut buffer).map_err(|error| format!("cut after {received} bytes ({error})"))?;
+        let count =
+            reader.read(&mut buffer).map_err(|error| format!("cut after {received} bytes ({error})"))?;
         if count == 0 {
             break;
         }

@@ -143,7 +143,8 @@ impl Bend {
         let (sin, cos) = (libm::sinf(angle), libm::cosf(angle));
         let (sx, sy) = (1.0 + 0.1 * rng.normal(), 1.0 + 0.1 * rng.normal());
         let shear = 0.15 * rng.normal();
-        let mut wave = || (0.025 * rng.normal(), 3.0 + 4.0 * rng.uniform(), std::f32::consts::TAU * rng.uniform());
+        let mut wave =
+            || (0.025 * rng.normal(), 3.0 + 4.0 * rng.uniform(), std::f32::consts::TAU * rng.uniform());
         let waves = [wave(), wave()];
         let shift = (0.04 * rng.normal(), 0.04 * rng.normal());
         Self { matrix: [cos * sx, cos * shear - sin * sy, sin * sx, sin * shear + cos * sy], shift, waves }
@@ -153,7 +154,9 @@ impl Bend {
         let (x, y) = (x - 0.5, y - 0.5);
         let [a, b, c, d] = self.matrix;
         let (x, y) = (0.5 + a * x + b * y + self.shift.0, 0.5 + c * x + d * y + self.shift.1);
-        let wave = |(height, frequency, phase): (f32, f32, f32), at: f32| height * libm::sinf(frequency * at + phase);
+        let wave = |(height, frequency, phase): (f32, f32, f32), at: f32| {
+            height * libm::sinf(frequency * at + phase)
+        };
         (x + wave(self.waves[0], y), y + wave(self.waves[1], x))
     }
 }

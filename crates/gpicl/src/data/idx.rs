@@ -19,7 +19,8 @@ pub(super) fn read_mnist_layout(config: &DataConfig, folder: &Path) -> Result<Ra
 /// `data.path` as a folder in MNIST's layout.
 pub(super) fn read_folder(config: &DataConfig, _: &Path) -> Result<Raw> {
     let folder = config.path.clone().unwrap_or_default();
-    let name = folder.file_name().map_or_else(|| config.name.clone(), |name| name.to_string_lossy().into_owned());
+    let name =
+        folder.file_name().map_or_else(|| config.name.clone(), |name| name.to_string_lossy().into_owned());
     read_splits(&name, &folder, &["train", "t10k"], false)
 }
 
@@ -28,14 +29,19 @@ pub(super) fn read_emnist(config: &DataConfig, folder: &Path) -> Result<Raw> {
     let set = config.name.as_str();
     let prefixes = [format!("{set}-train"), format!("{set}-test")];
     let prefixes = [prefixes[0].as_str(), prefixes[1].as_str()];
-    let siblings = ["emnist-digits", "emnist-letters", "emnist-balanced"].map(|name| folder.with_file_name(name));
+    let siblings =
+        ["emnist-digits", "emnist-letters", "emnist-balanced"].map(|name| folder.with_file_name(name));
     let archive = siblings.iter().map(|dir| dir.join("emnist.zip")).find(|path| path.exists());
     let Some(archive) = archive else {
         return read_splits(set, folder, &prefixes, true);
     };
     let file = std::fs::File::open(&archive).map_err(Error::io("open", &archive))?;
     let broken = |error: zip::result::ZipError| {
-        Error::file(&archive, format!("is no whole zip archive ({error})"), format!("remove it and fetch {set} again"))
+        Error::file(
+            &archive,
+            format!("is no whole zip archive ({error})"),
+            format!("remove it and fetch {set} again"),
+        )
     };
     let mut zip = zip::ZipArchive::new(file).map_err(broken)?;
     let mut entry = |name: String| -> Result<(PathBuf, Vec<u8>)> {
@@ -73,7 +79,8 @@ fn same_classes(train: Dataset, test: Dataset, folder: &Path) -> Result<Raw> {
         let problem = format!("train has {:?}, test has {:?}", train.shape(), test.shape());
         return Err(Error::file(folder, problem, "use the two splits of one data set"));
     }
-    let names = if train.num_classes() >= test.num_classes() { train.class_names() } else { test.class_names() };
+    let names =
+        if train.num_classes() >= test.num_classes() { train.class_names() } else { test.class_names() };
     let names = names.to_vec();
     let with = |data: Dataset| {
         Dataset::new(data.name(), data.shape(), data.inputs().to_vec(), data.labels().to_vec(), names.clone())
@@ -134,13 +141,23 @@ fn parse<'a>(path: &Path, bytes: &'a [u8], magic: u32) -> Result<(Vec<usize>, &'
     let word = |i: usize| -> Result<u32> {
         let word = bytes.get(4 * i..4 * i + 4).and_then(|word| word.try_into().ok());
         word.map(u32::from_be_bytes).ok_or_else(|| {
-            Error::file_at(path, "header", format!("ends after {} bytes", bytes.len()), "download the file again")
+            Error::file_at(
+                path,
+                "header",
+                format!("ends after {} bytes", bytes.len()),
+                "download the file again",
+            )
         })
     };
     let found = word(0)?;
     if found != magic {
         let problem = format!("magic number {found}, expected {magic}");
-        return Err(Error::file_at(path, "byte 0", problem, "give an IDX file of bytes: images 2051, labels 2049"));
+        return Err(Error::file_at(
+            path,
+            "byte 0",
+            problem,
+            "give an IDX file of bytes: images 2051, labels 2049",
+        ));
     }
     let rank = (magic & 0xff) as usize;
     let dims = (1..=rank).map(|i| Ok(word(i)? as usize)).collect::<Result<Vec<_>>>()?;

@@ -21,7 +21,12 @@ pub(super) struct Array {
 pub(super) fn read(path: &Path) -> Result<HashMap<String, Array>> {
     let file = std::fs::read(path).map_err(Error::io("read", path))?;
     let fail = |at: usize, problem: &str| {
-        Error::file_at(path, format!("byte {at}"), problem, "give a whole MATLAB 5 file (not v7.3), or fetch it again")
+        Error::file_at(
+            path,
+            format!("byte {at}"),
+            problem,
+            "give a whole MATLAB 5 file (not v7.3), or fetch it again",
+        )
     };
     if file.len() < HEADER || &file[126..128] != b"IM" {
         return Err(fail(0, "no little-endian MATLAB 5 header"));
@@ -36,7 +41,8 @@ pub(super) fn read(path: &Path) -> Result<HashMap<String, Array>> {
                 flate2::read::ZlibDecoder::new(element.data)
                     .read_to_end(&mut bytes)
                     .map_err(|error| fail(at, &format!("the compressed data is broken ({error})")))?;
-                let inner = Element::read(&bytes).ok_or_else(|| fail(at, "a compressed element is cut off"))?;
+                let inner =
+                    Element::read(&bytes).ok_or_else(|| fail(at, "a compressed element is cut off"))?;
                 matrix(&inner)
             }
             _ => matrix(&element),

@@ -13,6 +13,7 @@ mod mat;
 mod npy;
 mod omniglot;
 mod random;
+mod sheet;
 pub mod sources;
 mod svhn;
 pub mod transform;
@@ -20,6 +21,7 @@ pub mod transform;
 use serde::{Deserialize, Serialize};
 
 pub use config::{Color, DataConfig, PreparedLayout, data_dir};
+pub use sheet::contact_sheet;
 pub use transform::Normalize;
 
 use crate::error::{Error, Result};

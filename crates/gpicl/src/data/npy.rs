@@ -23,7 +23,11 @@ pub(super) fn read_npz(config: &DataConfig, _: &Path) -> Result<Raw> {
     let path = config.path.as_deref().unwrap_or(Path::new("."));
     let file = std::fs::File::open(path).map_err(Error::io("open", path))?;
     let broken = |error: zip::result::ZipError| {
-        Error::file(path, format!("cannot be read as .npz ({error})"), "write it with numpy.savez(file, x=..., y=...)")
+        Error::file(
+            path,
+            format!("cannot be read as .npz ({error})"),
+            "write it with numpy.savez(file, x=..., y=...)",
+        )
     };
     let mut zip = zip::ZipArchive::new(file).map_err(broken)?;
     let mut array = |name: &str| {
@@ -84,11 +88,21 @@ fn parse(path: &Path, reader: impl Read) -> Result<Array> {
 /// (numbers above 1) are scaled only by the normalisation.
 fn dataset(path: &Path, x: Array, y: Array) -> Result<Raw> {
     let fail = |at: &str, problem: String, fix: &str| Err(Error::file_at(path, at, problem, fix));
-    let Some((&count, sizes)) = x.shape.split_first().filter(|(count, sizes)| **count > 0 && !sizes.is_empty()) else {
-        return fail("x", format!("has shape {:?}", x.shape), "give [n, features] or images [n, h, w(, channels)]");
+    let Some((&count, sizes)) =
+        x.shape.split_first().filter(|(count, sizes)| **count > 0 && !sizes.is_empty())
+    else {
+        return fail(
+            "x",
+            format!("has shape {:?}", x.shape),
+            "give [n, features] or images [n, h, w(, channels)]",
+        );
     };
     if y.values.len() != count {
-        return fail("y", format!("has {} entries for {count} rows of x", y.values.len()), "give one label a row");
+        return fail(
+            "y",
+            format!("has {} entries for {count} rows of x", y.values.len()),
+            "give one label a row",
+        );
     }
     if let Some(at) = x.values.iter().position(|value| !value.is_finite()) {
         let row = at / (x.values.len() / count);

@@ -65,7 +65,8 @@ fn read_zip(path: &Path, characters: &mut Characters) -> Result<()> {
     };
     let file = std::fs::File::open(path).map_err(Error::io("open", path))?;
     let mut zip = zip::ZipArchive::new(file).map_err(broken)?;
-    let mut names: Vec<String> = zip.file_names().filter(|name| name.ends_with(".png")).map(String::from).collect();
+    let mut names: Vec<String> =
+        zip.file_names().filter(|name| name.ends_with(".png")).map(String::from).collect();
     names.sort();
     for name in names {
         let parts: Vec<&str> = name.split('/').collect();

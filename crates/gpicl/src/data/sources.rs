@@ -82,7 +82,10 @@ pub const SOURCES: &[Source] = &[
         "mnist",
         "handwritten digits, 28x28 grey, 10 classes",
         idx::read_mnist_layout,
-        &["https://ossci-datasets.s3.amazonaws.com/mnist/", "https://storage.googleapis.com/cvdf-datasets/mnist/"],
+        &[
+            "https://ossci-datasets.s3.amazonaws.com/mnist/",
+            "https://storage.googleapis.com/cvdf-datasets/mnist/",
+        ],
         &[
             file("train-images-idx3-ubyte.gz", "f68b3c2dcbeaaa9fbdd348bbdeb94873"),
             file("train-labels-idx1-ubyte.gz", "d53e105ee54ea40749a09fcbcd1e9432"),
@@ -117,9 +120,27 @@ pub const SOURCES: &[Source] = &[
             file("t10k-labels-idx1-ubyte.gz", "7320c461ea6c1c855c0b718fb2a4b134"),
         ],
     ),
-    named("emnist-digits", "EMNIST digits, 28x28 grey, 10 classes", idx::read_emnist, EMNIST_MIRRORS, EMNIST_FILES),
-    named("emnist-letters", "EMNIST letters, 28x28 grey, 26 classes", idx::read_emnist, EMNIST_MIRRORS, EMNIST_FILES),
-    named("emnist-balanced", "EMNIST balanced, 28x28 grey, 47 classes", idx::read_emnist, EMNIST_MIRRORS, EMNIST_FILES),
+    named(
+        "emnist-digits",
+        "EMNIST digits, 28x28 grey, 10 classes",
+        idx::read_emnist,
+        EMNIST_MIRRORS,
+        EMNIST_FILES,
+    ),
+    named(
+        "emnist-letters",
+        "EMNIST letters, 28x28 grey, 26 classes",
+        idx::read_emnist,
+        EMNIST_MIRRORS,
+        EMNIST_FILES,
+    ),
+    named(
+        "emnist-balanced",
+        "EMNIST balanced, 28x28 grey, 47 classes",
+        idx::read_emnist,
+        EMNIST_MIRRORS,
+        EMNIST_FILES,
+    ),
     named(
         "cifar10",
         "photographs of objects, 32x32 colour, 10 classes",
@@ -176,7 +197,9 @@ pub(super) fn locate(set: &str, folder: &Path, names: &[String]) -> Result<std::
     names.iter().map(|name| folder.join(name)).find(|path| path.exists()).ok_or_else(|| Error::Missing {
         name: set.into(),
         problem: format!("none of {} is in {}", names.join(", "), folder.display()),
-        fix: format!("run `gpicl data fetch {set}`, or point --data-dir or GPICL_DATA_DIR at the folder above"),
+        fix: format!(
+            "run `gpicl data fetch {set}`, or point --data-dir or GPICL_DATA_DIR at the folder above"
+        ),
     })
 }
 

@@ -16,11 +16,17 @@ pub(super) fn read(config: &DataConfig, folder: &Path) -> Result<Raw> {
 fn parse(name: &str, path: &Path) -> Result<Dataset> {
     let arrays = mat::read(path)?;
     let array = |name: &str| {
-        arrays.get(name).ok_or_else(|| Error::file(path, format!("has no array `{name}`"), "give an SVHN file"))
+        arrays
+            .get(name)
+            .ok_or_else(|| Error::file(path, format!("has no array `{name}`"), "give an SVHN file"))
     };
     let (x, y) = (array("X")?, array("y")?);
     let [height, width, channels, count] = x.dims[..] else {
-        return Err(Error::file(path, format!("`X` has sizes {:?}, expected 4", x.dims), "give an SVHN file"));
+        return Err(Error::file(
+            path,
+            format!("`X` has sizes {:?}, expected 4", x.dims),
+            "give an SVHN file",
+        ));
     };
     if y.values.len() != count {
         let problem = format!("{count} images and {} labels", y.values.len());
@@ -44,7 +50,12 @@ fn parse(name: &str, path: &Path) -> Result<Dataset> {
             label if (0.0..10.0).contains(&label) && label.fract() == 0.0 => Ok(label as u32),
             label => {
                 let place = format!("`y`, entry {}", i + 1);
-                Err(Error::file_at(path, place, format!("label {label}, expected 1 to 10"), "fetch svhn again"))
+                Err(Error::file_at(
+                    path,
+                    place,
+                    format!("label {label}, expected 1 to 10"),
+                    "fetch svhn again",
+                ))
             }
         })
         .collect::<Result<_>>()?;

@@ -1,25 +1,263 @@
-#![allow(missing_docs)]
+//! Learning curves and their intervals.
+//!
+//! Within one run an interval says how far the mean over all possible episodes may be: Wilson's for the
+//! accuracy at a position (hits out of episodes), the normal one for means over several positions. Across
+//! seeds it says how far the mean over all possible runs may be: Student's t over the runs' means.
+
 use serde::{Deserialize, Serialize};
+use statrs::distribution::{ContinuousCDF as _, StudentsT};
+
 use crate::error::{Error, Result};
+
+/// 97.5% quantile of the standard normal distribution.
+const Z: f64 = 1.959_963_984_540_054;
+/// Positions of [`CurveSummary::last_10`].
+const LAST: usize = 10;
+
+/// A mean with its 95% interval.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Interval { pub mean: f64, pub low: f64, pub high: f64 }
-impl Interval { pub fn percent(&self) -> String { format!("{:.1} ± {:.1}", 100.0 * self.mean, 50.0 * (self.high - self.low)) } }
+pub struct Interval {
+    /// The mean.
+    pub mean: f64,
+    /// Lower end.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+}
+
+impl Interval {
+    /// Wilson's interval for a proportion of `hits` in `count`.
+    pub fn wilson(hits: usize, count: usize) -> Self {
+        let (n, mean) = (count as f64, hits as f64 / count as f64);
+        let z2 = Z * Z / n;
+        let centre = (mean + 0.5 * z2) / (1.0 + z2);
+        let half = Z * (mean * (1.0 - mean) / n + 0.25 * z2 / n).sqrt() / (1.0 + z2);
+        Self { mean, low: (centre - half).max(0.0), high: (centre + half).min(1.0) }
+    }
+
+    /// The normal interval for the mean of many `values`.
+    pub fn normal(values: &[f64]) -> Self {
+        Self::symmetric(values, Z)
+    }
+
+    /// Student's interval for the mean of a few `values`, such as one a seed.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for fewer than two.
+    pub fn student(values: &[f64]) -> Result<Self> {
+        if values.len() < 2 {
+            return Err(Error::argument("Interval::student", format!("{} values, needs 2", values.len())));
+        }
+        let t = StudentsT::new(0.0, 1.0, (values.len() - 1) as f64).expect("at least one degree of freedom");
+        Ok(Self::symmetric(values, t.inverse_cdf(0.975)))
+    }
+
+    fn symmetric(values: &[f64], quantile: f64) -> Self {
+        let n = values.len() as f64;
+        let mean = values.iter().sum::<f64>() / n;
+        let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (n - 1.0).max(1.0);
+        let half = quantile * (variance / n).sqrt();
+        Self { mean, low: mean - half, high: mean + half }
+    }
+
+    /// For a table: `73.7 ± 1.2`, in percent.
+    pub fn percent(&self) -> String {
+        format!("{:.1} ± {:.1}", 100.0 * self.mean, 50.0 * (self.high - self.low))
+    }
+}
+
+/// A learning curve in a few numbers; each with its own 95% interval.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CurveSummary {
+    /// Accuracy before any example.
+    pub first: Interval,
+    /// Accuracy at the last position: after N - 1 examples.
+    pub last: Interval,
+    /// Mean accuracy over the last ten positions.
+    pub last_10: Interval,
+    /// Mean accuracy over all positions.
+    pub mean: Interval,
+    /// `last_10 - first`: what was learned within the episode.
+    pub improvement: Interval,
+    /// Mean cross-entropy over all positions, in nats.
+    pub loss: f64,
+}
+
+/// Accuracy by the number of examples seen.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct CurveSummary { pub first: Interval, pub last: Interval, pub last_10: Interval, pub mean: Interval, pub loss: f64 }
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct LearningCurve { pub label: String, pub episodes: usize, pub seeds: usize, pub accuracy: Vec<Interval>, pub loss: Vec<f64>, pub s: CurveSummary }
-impl LearningCurve { pub fn summary(&self) -> CurveSummary { self.s.clone() } pub fn across_seeds(c: &[Self]) -> Result<Self> { Ok(c[0].clone()) } }
-pub struct CurveAccumulator { n: usize, rows: Vec<Vec<bool>>, nll: Vec<f64> }
-fn iv(v: &[f64]) -> Interval { let n = v.len() as f64; let m = v.iter().sum::<f64>() / n; let s = (v.iter().map(|x| (x - m).powi(2)).sum::<f64>() / (n - 1.0)).sqrt(); let h = 1.96 * s / n.sqrt(); Interval { mean: m, low: m - h, high: m + h } }
+pub struct LearningCurve {
+    /// The tasks and data behind it.
+    pub label: String,
+    /// Episodes behind it, of each seed.
+    pub episodes: usize,
+    /// Runs behind it. With one the intervals are over episodes, with several over runs.
+    pub seeds: usize,
+    /// `accuracy[j]`: after `j` examples.
+    pub accuracy: Vec<Interval>,
+    /// `loss[j]`: mean cross-entropy after `j` examples, in nats.
+    pub loss: Vec<f64>,
+    summary: CurveSummary,
+}
+
+impl LearningCurve {
+    /// The curve in a few numbers.
+    pub fn summary(&self) -> CurveSummary {
+        self.summary
+    }
+
+    /// One curve from one curve a seed: means of the seeds' means, Student's intervals over seeds.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for fewer than two curves, or curves of different lengths.
+    pub fn across_seeds(curves: &[Self]) -> Result<Self> {
+        let Some(first) = curves.first() else {
+            return Err(Error::argument("across_seeds", "no curve is given"));
+        };
+        if curves.iter().any(|curve| curve.accuracy.len() != first.accuracy.len()) {
+            return Err(Error::argument("across_seeds", "the curves have different lengths"));
+        }
+        let over =
+            |value: &dyn Fn(&Self) -> f64| Interval::student(&curves.iter().map(value).collect::<Vec<f64>>());
+        let mean = |value: &dyn Fn(&Self) -> f64| curves.iter().map(value).sum::<f64>() / curves.len() as f64;
+        let positions = 0..first.accuracy.len();
+        Ok(Self {
+            label: first.label.clone(),
+            episodes: first.episodes,
+            seeds: curves.iter().map(|curve| curve.seeds).sum(),
+            accuracy: positions
+                .clone()
+                .map(|j| over(&|curve| curve.accuracy[j].mean))
+                .collect::<Result<_>>()?,
+            loss: positions.map(|j| mean(&|curve| curve.loss[j])).collect(),
+            summary: CurveSummary {
+                first: over(&|curve| curve.summary.first.mean)?,
+                last: over(&|curve| curve.summary.last.mean)?,
+                last_10: over(&|curve| curve.summary.last_10.mean)?,
+                mean: over(&|curve| curve.summary.mean.mean)?,
+                improvement: over(&|curve| curve.summary.improvement.mean)?,
+                loss: mean(&|curve| curve.summary.loss),
+            },
+        })
+    }
+}
+
+/// Collects episodes into a [`LearningCurve`].
+#[derive(Clone, Debug)]
+pub struct CurveAccumulator {
+    hits: Vec<usize>,
+    nll: Vec<f64>,
+    episodes: Vec<EpisodeMeans>,
+}
+
+/// What the summary needs of an episode.
+#[derive(Clone, Copy, Debug)]
+struct EpisodeMeans {
+    first: f64,
+    last_10: f64,
+    mean: f64,
+}
+
 impl CurveAccumulator {
-    pub fn new(n: usize) -> Self { Self { n, rows: vec![], nll: vec![0.0; n] } }
-    pub fn add_episode(&mut self, c: &[bool], nll: &[f32]) { self.rows.push(c.to_vec()); for (a, b) in self.nll.iter_mut().zip(nll) { *a += *b as f64; } }
+    /// For episodes of `length` examples.
+    pub fn new(length: usize) -> Self {
+        Self { hits: vec![0; length], nll: vec![0.0; length], episodes: Vec::new() }
+    }
+
+    /// Adds an episode: whether each prediction was right, and its cross-entropy in nats.
+    pub fn add_episode(&mut self, correct: &[bool], nll: &[f32]) {
+        assert_eq!((correct.len(), nll.len()), (self.hits.len(), self.hits.len()), "episode length");
+        for (hits, &correct) in self.hits.iter_mut().zip(correct) {
+            *hits += usize::from(correct);
+        }
+        for (sum, &nll) in self.nll.iter_mut().zip(nll) {
+            *sum += f64::from(nll);
+        }
+        let mean = |part: &[bool]| part.iter().filter(|&&hit| hit).count() as f64 / part.len() as f64;
+        self.episodes.push(EpisodeMeans {
+            first: mean(&correct[..1]),
+            last_10: mean(&correct[correct.len().saturating_sub(LAST)..]),
+            mean: mean(correct),
+        });
+    }
+
+    /// The curve.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for fewer than two episodes.
     pub fn finish(self, label: &str) -> Result<LearningCurve> {
-        if self.rows.len() < 2 { return Err(Error::argument("episodes", "few")); }
-        let at = |r: std::ops::Range<usize>| { let v: Vec<f64> = self.rows.iter().map(|row| r.clone().filter(|&i| row[i]).count() as f64 / r.len() as f64).collect(); iv(&v) };
-        let n = self.n; let e = self.rows.len() as f64;
-        let loss: Vec<f64> = self.nll.iter().map(|x| x / e).collect();
-        let s = CurveSummary { first: at(0..1), last: at(n - 1..n), last_10: at(n.saturating_sub(10)..n), mean: at(0..n), loss: loss.iter().sum::<f64>() / n as f64 };
-        Ok(LearningCurve { label: label.into(), episodes: self.rows.len(), seeds: 1, accuracy: (0..n).map(|i| at(i..i + 1)).collect(), loss, s })
+        let count = self.episodes.len();
+        if count < 2 {
+            return Err(Error::argument("episodes", format!("{count} given, an interval needs at least 2")));
+        }
+        let over = |value: &dyn Fn(&EpisodeMeans) -> f64| {
+            Interval::normal(&self.episodes.iter().map(value).collect::<Vec<f64>>())
+        };
+        let accuracy: Vec<Interval> = self.hits.iter().map(|&hits| Interval::wilson(hits, count)).collect();
+        let loss: Vec<f64> = self.nll.iter().map(|sum| sum / count as f64).collect();
+        let summary = CurveSummary {
+            first: accuracy[0],
+            last: accuracy[accuracy.len() - 1],
+            last_10: over(&|episode| episode.last_10),
+            mean: over(&|episode| episode.mean),
+            improvement: over(&|episode| episode.last_10 - episode.first),
+            loss: loss.iter().sum::<f64>() / loss.len() as f64,
+        };
+        Ok(LearningCurve { label: label.into(), episodes: count, seeds: 1, accuracy, loss, summary })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn close(a: f64, b: f64) -> bool {
+        (a - b).abs() < 5e-4
+    }
+
+    #[test]
+    fn intervals_agree_with_published_values() {
+        // Wilson 1927 for 8 of 10, and for 0 of 20, as statistics packages give them.
+        let wilson = Interval::wilson(8, 10);
+        assert!(close(wilson.low, 0.4902) && close(wilson.high, 0.9433), "{wilson:?}");
+        let none = Interval::wilson(0, 20);
+        assert!(none.low == 0.0 && close(none.high, 0.1611), "{none:?}");
+        // t(2, 0.975) = 4.3027; deviation of 1, 2, 3 is 1.
+        let student = Interval::student(&[1.0, 2.0, 3.0]).unwrap();
+        assert!(close(student.high - student.mean, 4.3027 / 3.0_f64.sqrt()), "{student:?}");
+        assert!(Interval::student(&[1.0]).is_err());
+    }
+
+    fn curve(rates: &[(usize, usize)]) -> LearningCurve {
+        let length = 12;
+        let mut accumulator = CurveAccumulator::new(length);
+        for &(right, episodes) in rates {
+            for _ in 0..episodes {
+                let correct: Vec<bool> = (0..length).map(|j| j >= length - right).collect();
+                accumulator.add_episode(&correct, &vec![0.5; length]);
+            }
+        }
+        accumulator.finish("toy").unwrap()
+    }
+
+    #[test]
+    fn a_curve_counts_hits_by_position_and_summarises_by_episode() {
+        let curve = curve(&[(12, 10), (5, 30)]);
+        assert_eq!(curve.episodes, 40);
+        assert_eq!(curve.accuracy[0].mean, 0.25);
+        assert_eq!(curve.accuracy[11].mean, 1.0);
+        let summary = curve.summary();
+        assert!(close(summary.last_10.mean, (10.0 + 30.0 * 0.5) / 40.0));
+        assert!(close(summary.improvement.mean, 0.625 - 0.25));
+        assert!(close(summary.loss, 0.5));
+        assert!(CurveAccumulator::new(3).finish("none").is_err());
+    }
+
+    #[test]
+    fn seeds_are_averaged_with_an_interval_over_their_means() {
+        let seeds = [curve(&[(5, 10)]), curve(&[(12, 10)])];
+        let both = LearningCurve::across_seeds(&seeds).unwrap();
+        assert_eq!((both.seeds, both.accuracy[0].mean), (2, 0.5));
+        assert!(both.accuracy[0].low < 0.0, "two seeds say little");
+        assert!(LearningCurve::across_seeds(&seeds[..1]).is_err());
     }
 }

@@ -117,7 +117,7 @@ pub fn hits(logits: Tensor<3>, labels: &[u32]) -> Vec<bool> {
 
 /// A float tensor's values on the host.
 pub(crate) fn host<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.into_data().convert::<f32>().into_vec().expect("converted to f32")
+    tensor.into_data().convert::<f32>().try_into_vec().expect("converted to f32")
 }
 
 /// `labels` as a device tensor `[batch, time]`.

@@ -35,7 +35,11 @@ pub fn evaluate_runs(
     note: &mut dyn FnMut(String),
 ) -> Result<Results> {
     if request.episodes < 2 {
-        return Err(Error::config("--episodes", format!("is {}", request.episodes), "an interval needs at least 2"));
+        return Err(Error::config(
+            "--episodes",
+            format!("is {}", request.episodes),
+            "an interval needs at least 2",
+        ));
     }
     let mut first: Option<CheckpointInfo> = None;
     let mut by_set: Vec<Vec<LearningCurve>> = Vec::new();

@@ -19,7 +19,13 @@ pub struct Linear {
 
 impl Linear {
     /// Weights `N(0, scale^2 / fan_in)`, bias zero.
-    pub fn new(fan_in: usize, fan_out: usize, scale: f32, precision: Precision, init: &mut Initializer) -> Self {
+    pub fn new(
+        fan_in: usize,
+        fan_out: usize,
+        scale: f32,
+        precision: Precision,
+        init: &mut Initializer,
+    ) -> Self {
         Self::from_weight(init.weight(fan_in, fan_out, scale), precision, init)
     }
 

@@ -1,4 +1,312 @@
-#![allow(missing_docs)]
-use std::path::{Path, PathBuf}; use crate::error::Result;
-pub fn learning_curve(_: &[crate::eval::LearningCurve], _: Option<f64>, _: &str, _: &Path) -> Result<Vec<PathBuf>> { Ok(vec![]) }
-pub fn training_curves(_: &[crate::train::Metric], _: &Path) -> Result<Vec<PathBuf>> { Ok(vec![]) }
+//! Figures: one style for all, as SVG and PNG, with a font that comes along.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Once;
+
+use plotters::coord::Shift;
+use plotters::prelude::*;
+use plotters::style::{FontStyle, register_font};
+
+use crate::error::{Error, Result};
+use crate::eval::LearningCurve;
+use crate::fs::write_atomic;
+use crate::train::Metric;
+
+/// Okabe and Ito's palette: told apart with every kind of colour vision, and in this order in grey print.
+const PALETTE: [RGBColor; 6] = [
+    RGBColor(0, 114, 178),
+    RGBColor(213, 94, 0),
+    RGBColor(0, 158, 115),
+    RGBColor(204, 121, 167),
+    RGBColor(230, 159, 0),
+    RGBColor(86, 180, 233),
+];
+const INK: RGBColor = RGBColor(40, 40, 40);
+const FAINT: RGBColor = RGBColor(225, 225, 225);
+const FONT: &str = "sans-serif";
+const SIZE: (u32, u32) = (840, 520);
+/// Pixels of the PNG for each unit of the figure.
+const SCALE: u32 = 2;
+
+/// One line of a figure.
+#[derive(Clone, Debug, Default)]
+pub struct Series {
+    /// Name in the legend.
+    pub label: String,
+    /// Points, by x.
+    pub points: Vec<(f64, f64)>,
+    /// Band around the line: lower and upper end at each point; empty for none.
+    pub band: Vec<(f64, f64)>,
+}
+
+/// A figure of lines over one x axis.
+#[derive(Clone, Debug)]
+pub struct Figure {
+    /// Above the figure.
+    pub title: String,
+    /// Under the x axis.
+    pub x_label: String,
+    /// Beside the y axis.
+    pub y_label: String,
+    /// Ends of the y axis; from the data if absent.
+    pub y_range: Option<Range<f64>>,
+    /// A dashed horizontal line with its name.
+    pub reference: Option<(f64, String)>,
+    /// The lines.
+    pub series: Vec<Series>,
+}
+
+/// Accuracy against examples seen, with 95% bands and the chance line, as the paper draws it. Writes
+/// `path.svg` and `path.png`.
+///
+/// # Errors
+/// [`Error::Argument`] without curves, [`Error::Io`].
+pub fn learning_curve(
+    curves: &[LearningCurve],
+    chance: Option<f64>,
+    title: &str,
+    path: &Path,
+) -> Result<Vec<PathBuf>> {
+    let series = curves.iter().map(|curve| Series {
+        label: curve.label.clone(),
+        points: curve.accuracy.iter().enumerate().map(|(j, interval)| (j as f64, interval.mean)).collect(),
+        band: curve.accuracy.iter().map(|interval| (interval.low, interval.high)).collect(),
+    });
+    Figure {
+        title: title.into(),
+        x_label: "examples seen".into(),
+        y_label: "accuracy".into(),
+        y_range: Some(0.0..1.0),
+        reference: chance.map(|chance| (chance, "chance".into())),
+        series: series.collect(),
+    }
+    .write(path)
+}
+
+/// Loss and accuracies against meta-training steps. Writes `<path>_loss` and `<path>_accuracy`, SVG and PNG.
+///
+/// # Errors
+/// [`Error::Argument`] without training lines, [`Error::Io`].
+pub fn training_curves(metrics: &[Metric], path: &Path) -> Result<Vec<PathBuf>> {
+    let mut loss = Series { label: "meta-training batch".into(), ..Series::default() };
+    let mut batch = Series { label: "meta-training batch, last position".into(), ..Series::default() };
+    let mut sets: Vec<Series> = Vec::new();
+    for metric in metrics {
+        match metric {
+            Metric::Train { step, loss: value, accuracy_last, .. } => {
+                loss.points.push((*step as f64, *value));
+                batch.points.push((*step as f64, *accuracy_last));
+            }
+            Metric::Eval { step, set, summary } => {
+                let label = format!("{set}, last 10 positions");
+                let at = sets.iter().position(|series| series.label == label).unwrap_or_else(|| {
+                    sets.push(Series { label, ..Series::default() });
+                    sets.len() - 1
+                });
+                sets[at].points.push((*step as f64, summary.last_10.mean));
+                sets[at].band.push((summary.last_10.low, summary.last_10.high));
+            }
+        }
+    }
+    // The evaluations say more than the single batches; without any the batches have to do.
+    let accuracies = if sets.is_empty() { vec![batch] } else { sets };
+    let named = |suffix: &str| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        path.with_file_name(format!("{name}_{suffix}"))
+    };
+    let figure = |title: &str, y_label: &str, y_range, series| Figure {
+        title: title.into(),
+        x_label: "meta-training steps".into(),
+        y_label: y_label.into(),
+        y_range,
+        reference: None,
+        series,
+    };
+    let mut files =
+        figure("Meta-training loss", "cross-entropy (nats)", None, vec![loss]).write(&named("loss"))?;
+    let accuracy = figure("Accuracy during meta-training", "accuracy", Some(0.0..1.0), accuracies);
+    files.extend(accuracy.write(&named("accuracy"))?);
+    Ok(files)
+}
+
+impl Figure {
+    /// Writes `path.svg` and `path.png`.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if there is nothing to draw or a number is not finite, [`Error::Io`].
+    pub fn write(&self, path: &Path) -> Result<Vec<PathBuf>> {
+        let (svg_path, png_path) = (path.with_extension("svg"), path.with_extension("png"));
+        write_atomic(&svg_path, self.svg()?.as_bytes())?;
+        write_atomic(&png_path, &self.png()?)?;
+        Ok(vec![svg_path, png_path])
+    }
+
+    /// The figure as SVG text.
+    ///
+    /// # Errors
+    /// As [`Figure::write`].
+    pub fn svg(&self) -> Result<String> {
+        let mut text = String::new();
+        self.draw(&SVGBackend::with_string(&mut text, SIZE).into_drawing_area(), 1)?;
+        Ok(text)
+    }
+
+    /// The figure as the bytes of a PNG file.
+    ///
+    /// # Errors
+    /// As [`Figure::write`].
+    pub fn png(&self) -> Result<Vec<u8>> {
+        let (width, height) = (SIZE.0 * SCALE, SIZE.1 * SCALE);
+        let mut pixels = vec![0; (width * height * 3) as usize];
+        self.draw(&BitMapBackend::with_buffer(&mut pixels, (width, height)).into_drawing_area(), SCALE)?;
+        let image =
+            image::RgbImage::from_raw(width, height, pixels).expect("the buffer has the image's size");
+        let mut png = std::io::Cursor::new(Vec::new());
+        image.write_to(&mut png, image::ImageFormat::Png).expect("writing to memory does not fail");
+        Ok(png.into_inner())
+    }
+
+    fn x_range(&self) -> Result<Range<f64>> {
+        let fail = |problem: &str| Error::argument("figure", format!("`{}`: {problem}", self.title));
+        let numbers = self.series.iter().flat_map(|series| series.points.iter().chain(&series.band));
+        if numbers.clone().any(|(a, b)| !a.is_finite() || !b.is_finite()) {
+            return Err(fail("a number is not finite"));
+        }
+        let xs = || self.series.iter().flat_map(|series| series.points.iter().map(|point| point.0));
+        let (low, high) = (xs().fold(f64::MAX, f64::min), xs().fold(f64::MIN, f64::max));
+        match low <= high {
+            true => Ok(low..if high > low { high } else { low + 1.0 }),
+            false => Err(fail("there is nothing to draw")),
+        }
+    }
+
+    /// The ends given, or those of the data with a little room.
+    fn fitted_y_range(&self) -> Range<f64> {
+        self.y_range.clone().unwrap_or_else(|| {
+            let ys = || self.series.iter().flat_map(|series| series.points.iter().map(|point| point.1));
+            let (low, high) = (ys().fold(f64::MAX, f64::min), ys().fold(f64::MIN, f64::max));
+            let room = (0.05 * (high - low)).max(1e-3);
+            low - room..high + room
+        })
+    }
+
+    fn draw<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>, scale: u32) -> Result<()> {
+        static FONTS: Once = Once::new();
+        FONTS.call_once(|| {
+            let font = include_bytes!("../../assets/DejaVuSans-latin.ttf");
+            assert!(register_font(FONT, FontStyle::Normal, font).is_ok(), "the font file is whole");
+        });
+        let (x_range, y_range) = (self.x_range()?, self.fitted_y_range());
+        self.draw_checked(area, scale, x_range, y_range)
+            .map_err(|error| Error::argument("figure", format!("`{}` cannot be drawn: {error}", self.title)))
+    }
+
+    fn draw_checked<DB: DrawingBackend>(
+        &self,
+        area: &DrawingArea<DB, Shift>,
+        scale: u32,
+        x_range: Range<f64>,
+        y_range: Range<f64>,
+    ) -> std::result::Result<(), DrawingAreaErrorKind<DB::ErrorType>> {
+        let px = |units: u32| units * scale;
+        let font = |size: u32| (FONT, px(size)).into_font().color(&INK);
+        area.fill(&WHITE)?;
+        let mut chart = ChartBuilder::on(area)
+            .caption(&self.title, font(19))
+            .margin(px(14))
+            .margin_right(px(26))
+            .x_label_area_size(px(48))
+            .y_label_area_size(px(62))
+            .build_cartesian_2d(x_range.clone(), y_range)?;
+        chart
+            .configure_mesh()
+            .light_line_style(TRANSPARENT)
+            .bold_line_style(FAINT.stroke_width(scale))
+            .axis_style(INK.stroke_width(scale))
+            .x_labels(10)
+            .y_labels(6)
+            .x_desc(&self.x_label)
+            .y_desc(&self.y_label)
+            .axis_desc_style(font(15))
+            .label_style(font(13))
+            .x_label_formatter(&|x| format!("{x:.0}"))
+            .draw()?;
+        if let Some((y, name)) = &self.reference {
+            let dashes = [(x_range.start, *y), (x_range.end, *y)];
+            chart
+                .draw_series(DashedLineSeries::new(dashes, px(6), px(5), INK.stroke_width(scale)))?
+                .label(name)
+                .legend(move |(x, y)| key(x, y, scale, INK));
+        }
+        for (series, color) in self.series.iter().zip(PALETTE.iter().cycle()) {
+            if !series.band.is_empty() {
+                let upper = series.points.iter().zip(&series.band).map(|(point, band)| (point.0, band.1));
+                let lower =
+                    series.points.iter().zip(&series.band).rev().map(|(point, band)| (point.0, band.0));
+                chart.draw_series([Polygon::new(upper.chain(lower).collect::<Vec<_>>(), color.mix(0.2))])?;
+            }
+        }
+        for (series, color) in self.series.iter().zip(PALETTE.iter().cycle()) {
+            let color = *color;
+            chart
+                .draw_series(LineSeries::new(series.points.iter().copied(), color.stroke_width(2 * scale)))?
+                .label(&series.label)
+                .legend(move |(x, y)| key(x, y, scale, color));
+        }
+        // Learning curves rise to the right: the lower right corner is the free one, but for a falling loss.
+        let falls = self.y_range.is_none();
+        chart
+            .configure_series_labels()
+            .position(if falls { SeriesLabelPosition::UpperRight } else { SeriesLabelPosition::LowerRight })
+            .background_style(WHITE.mix(0.85))
+            .border_style(FAINT.stroke_width(scale))
+            .margin(px(10))
+            .legend_area_size(px(30))
+            .label_font(font(13))
+            .draw()?;
+        area.present()
+    }
+}
+
+/// The stroke before a name in the legend.
+fn key(x: i32, y: i32, scale: u32, color: RGBColor) -> PathElement<(i32, i32)> {
+    let end = x + (24 * scale) as i32;
+    PathElement::new([(x, y), (end, y)], color.stroke_width(2 * scale))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn figure(points: Vec<(f64, f64)>) -> Figure {
+        let band = points.iter().map(|point| (point.1 - 0.1, point.1 + 0.1)).collect();
+        Figure {
+            title: "Toy".into(),
+            x_label: "examples seen".into(),
+            y_label: "accuracy".into(),
+            y_range: Some(0.0..1.0),
+            reference: Some((0.1, "chance".into())),
+            series: vec![Series { label: "unseen tasks".into(), points, band }],
+        }
+    }
+
+    #[test]
+    fn a_figure_has_its_texts_its_band_and_a_whole_png() {
+        let figure = figure((0..20).map(|i| (f64::from(i), f64::from(i) / 20.0)).collect());
+        let svg = figure.svg().unwrap();
+        for text in ["Toy", "examples seen", "accuracy", "chance", "unseen tasks", "<polygon"] {
+            assert!(svg.contains(text), "{text}");
+        }
+        let image = image::load_from_memory(&figure.png().unwrap()).unwrap();
+        assert_eq!((image.width(), image.height()), (SIZE.0 * SCALE, SIZE.1 * SCALE));
+        let blue = image.to_rgb8().pixels().filter(|pixel| pixel.0 == [0, 114, 178]).count();
+        assert!(blue > 1000, "the curve is drawn: {blue} pixels");
+    }
+
+    #[test]
+    fn nothing_to_draw_and_numbers_that_are_none_are_errors() {
+        assert!(figure(Vec::new()).svg().unwrap_err().to_string().contains("nothing to draw"));
+        assert!(figure(vec![(0.0, f64::NAN)]).svg().unwrap_err().to_string().contains("not finite"));
+    }
+}

@@ -88,7 +88,8 @@ impl Results {
         let mut table = Table::new(["set", "examples_seen", "accuracy", "low", "high", "loss_nats"]);
         for curve in &self.curves {
             for (position, (accuracy, loss)) in curve.accuracy.iter().zip(&curve.loss).enumerate() {
-                let numbers = [accuracy.mean, accuracy.low, accuracy.high, *loss].map(|number| number.to_string());
+                let numbers =
+                    [accuracy.mean, accuracy.low, accuracy.high, *loss].map(|number| number.to_string());
                 let [mean, low, high, loss] = numbers;
                 table.push([curve.label.clone(), position.to_string(), mean, low, high, loss]);
             }

@@ -1,14 +1,11 @@
-//! Batches of episodes: a pure function of (config, index), made in parallel and ahead of their use.
+//! Batches of episodes: a pure function of (config, index), made in parallel.
 
-use std::ops::Range;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
-use std::thread::JoinHandle;
 
 use rayon::prelude::*;
 
 use super::distribution::{TaskDistribution, TaskId};
-use super::episode::{Labels, fill_episode};
+use super::episode::{check_sizes, fill_episode};
 use super::rng::{Rng, Stream};
 use crate::data::Dataset;
 use crate::error::{Error, Result};
@@ -46,14 +43,14 @@ impl Batch {
         self.tasks.is_empty()
     }
 
-    /// Examples in an episode.
+    /// Examples in an episode; 0 if there is none.
     pub fn episode_length(&self) -> usize {
-        self.labels.len() / self.tasks.len()
+        self.labels.len().checked_div(self.tasks.len()).unwrap_or(0)
     }
 
-    /// Length of an input.
+    /// Length of an input; 0 if there is none.
     pub fn input_dim(&self) -> usize {
-        self.inputs.len() / self.labels.len()
+        self.inputs.len().checked_div(self.labels.len()).unwrap_or(0)
     }
 }
 
@@ -65,6 +62,8 @@ pub struct BatchSource {
     batch: usize,
     mode: Mode,
     seed: u64,
+    /// The permutation that biased episodes share: task 0's.
+    shared: Vec<u32>,
 }
 
 impl BatchSource {
@@ -72,7 +71,8 @@ impl BatchSource {
     /// from the distribution.
     ///
     /// # Errors
-    /// [`Error::Argument`] if the data set is empty or of another size than the distribution was made for.
+    /// [`Error::Argument`] if the data set is empty or of another size than the distribution was made for, or
+    /// `batch` is 0.
     pub fn new(
         distribution: TaskDistribution,
         data: Arc<Dataset>,
@@ -80,19 +80,17 @@ impl BatchSource {
         mode: Mode,
         seed: u64,
     ) -> Result<Self> {
-        if data.is_empty() || batch == 0 {
-            return Err(Error::argument("BatchSource::new", "needs a data set and at least one episode"));
-        }
-        if data.dim() != distribution.data_dim() {
-            let problem = format!("the data set has {} numbers, expected {}", data.dim(), distribution.data_dim());
-            return Err(Error::argument("BatchSource::new", problem));
+        check_sizes(&distribution, &data)?;
+        if batch == 0 {
+            return Err(Error::argument("BatchSource::new", "a batch has at least one episode"));
         }
         // A meta-test must not repeat the episodes of meta-training when both have the same seed.
         let seed = match mode {
             Mode::MetaTrain => seed,
             Mode::Seen | Mode::Unseen => Rng::new(seed, Stream::MetaTest, 0).bits64(),
         };
-        Ok(Self { distribution, data, batch, mode, seed })
+        let shared = distribution.permutation(TaskId::seen(0));
+        Ok(Self { distribution, data, batch, mode, seed, shared })
     }
 
     /// Batch number `index`: the same whenever and wherever it is made.
@@ -104,7 +102,7 @@ impl BatchSource {
 
     /// [`BatchSource::batch`] into the buffers of an old batch.
     pub fn fill(&self, index: u64, out: &mut Batch) {
-        let Self { distribution, data, batch, mode, seed } = self;
+        let Self { distribution, data, batch, mode, seed, shared } = self;
         let (length, dim) = (distribution.episode_length(), distribution.input_dim());
         out.inputs.resize(batch * length * dim, 0.0);
         out.labels.resize(batch * length, 0);
@@ -121,72 +119,18 @@ impl BatchSource {
                 let episode = first + i as u64;
                 let task = match mode {
                     Mode::MetaTrain | Mode::Seen => distribution.seen_task(*seed, episode),
-                    Mode::Unseen => TaskId::unseen(episode),
+                    Mode::Unseen => distribution.unseen_task(*seed, episode),
                 };
-                let labelling = if i < biased { Labels::Shared } else { Labels::Own };
-                fill_episode(distribution, data, (*seed, episode), task, labelling, inputs, labels);
+                let own;
+                let rho = if i < biased {
+                    shared
+                } else {
+                    own = distribution.permutation(task);
+                    &own
+                };
+                fill_episode(distribution, data, (*seed, episode), task, rho, inputs, labels);
                 task
             })
             .collect_into_vec(&mut out.tasks);
-    }
-}
-
-/// Makes batches ahead on a thread of its own, a bounded number of them.
-#[derive(Debug)]
-pub struct Prefetch {
-    ready: Option<Receiver<Batch>>,
-    used: Sender<Batch>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Prefetch {
-    /// Batches made ahead of the one in use.
-    const DEPTH: usize = 2;
-
-    /// The batches `indices` of `source`, in order.
-    pub fn new(source: Arc<BatchSource>, indices: Range<u64>) -> Self {
-        let (send, ready): (SyncSender<Batch>, _) = sync_channel(Self::DEPTH);
-        let (used, reuse) = channel::<Batch>();
-        let thread = std::thread::spawn(move || {
-            for index in indices {
-                let mut batch = reuse.try_recv().unwrap_or_default();
-                source.fill(index, &mut batch);
-                if send.send(batch).is_err() {
-                    return;
-                }
-            }
-        });
-        Self { ready: Some(ready), used, thread: Some(thread) }
-    }
-
-    /// The next batch.
-    ///
-    /// # Errors
-    /// [`Error::Argument`] after the last one. A panic of the producer goes on here.
-    #[allow(clippy::should_implement_trait, reason = "fallible, and a batch is handed back by `recycle`")]
-    pub fn next(&mut self) -> Result<Batch> {
-        let ready = self.ready.as_ref().expect("taken on drop only");
-        ready.recv().map_err(|_| {
-            if let Some(Err(panic)) = self.thread.take().map(JoinHandle::join) {
-                std::panic::resume_unwind(panic);
-            }
-            Error::argument("Prefetch::next", "no batch is left")
-        })
-    }
-
-    /// Gives a batch's buffers back for a later one.
-    pub fn recycle(&self, batch: Batch) {
-        // After the last batch nobody takes them any more.
-        let _ = self.used.send(batch);
-    }
-}
-
-impl Drop for Prefetch {
-    fn drop(&mut self) {
-        // The producer's next send fails, and it ends.
-        drop(self.ready.take());
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
     }
 }

@@ -1,79 +1,15 @@
-//! Which tasks there are: K of them, seen and unseen, and the paper's bias intervention.
+//! Which tasks there are: K of them or no end of them, seen and unseen.
 
-use std::fmt;
-use std::str::FromStr;
+use serde::{Deserialize, Serialize};
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use gpicl_ops::cpu::project::RandomMatrix;
 
+use super::bias::BiasConfig;
+use super::count::TaskCount;
 use super::permutation::permutation;
-use super::projection::projection;
+use super::projection::random_matrix;
 use super::rng::{Rng, Stream};
 use crate::error::{Error, Result};
-
-/// Number of tasks in the meta-training distribution.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TaskCount {
-    /// K tasks, 1 to 2^25.
-    Finite(u64),
-    /// A fresh task for every episode.
-    Unlimited,
-}
-
-impl TaskCount {
-    /// The largest finite K: 2^25, twice the paper's.
-    pub const MAX: u64 = 1 << 25;
-}
-
-impl fmt::Display for TaskCount {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unlimited => f.write_str("unlimited"),
-            Self::Finite(count) if count.is_power_of_two() => write!(f, "2^{}", count.trailing_zeros()),
-            Self::Finite(count) => write!(f, "{count}"),
-        }
-    }
-}
-
-impl FromStr for TaskCount {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let text = text.trim();
-        if text == "unlimited" {
-            return Ok(Self::Unlimited);
-        }
-        let count = match text.strip_prefix("2^") {
-            Some(power) => power.parse().ok().and_then(|power| 1_u64.checked_shl(power)),
-            None => text.parse().ok(),
-        };
-        match count {
-            Some(count) if (1..=Self::MAX).contains(&count) => Ok(Self::Finite(count)),
-            _ => Err(format!("`{text}` is no number of tasks; give 1 to 2^25, like 4096 or \"2^12\", or \"unlimited\"")),
-        }
-    }
-}
-
-impl Serialize for TaskCount {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for TaskCount {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Form {
-            Number(u64),
-            Text(String),
-        }
-        let text = match Form::deserialize(deserializer)? {
-            Form::Number(number) => number.to_string(),
-            Form::Text(text) => text,
-        };
-        text.parse().map_err(serde::de::Error::custom)
-    }
-}
 
 /// What makes tasks out of a data set: the `[tasks]` table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -109,61 +45,6 @@ impl Default for TasksConfig {
     }
 }
 
-/// Bias of the meta-training distribution: a fraction of each batch shares one label permutation (paper,
-/// section 4.4). The projections stay the tasks' own.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct BiasConfig {
-    /// Fraction of the episodes of a batch at the start.
-    pub fraction: f64,
-    /// Where the fraction goes; constant if absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub decay: Option<BiasDecay>,
-}
-
-/// A linear change of the biased fraction.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct BiasDecay {
-    /// Fraction at and after `end`.
-    pub to: f64,
-    /// Last step at the starting fraction.
-    pub start: u64,
-    /// First step at the final fraction.
-    pub end: u64,
-}
-
-impl BiasConfig {
-    /// The fraction at `step`, counted from 0.
-    pub fn fraction_at(&self, step: u64) -> f64 {
-        match self.decay {
-            None => self.fraction,
-            Some(BiasDecay { to, start, end }) => {
-                let done = (step.saturating_sub(start) as f64 / (end - start) as f64).min(1.0);
-                self.fraction + (to - self.fraction) * done
-            }
-        }
-    }
-
-    fn validate(&self) -> Result<()> {
-        let fractions = [("fraction", Some(self.fraction)), ("decay.to", self.decay.map(|decay| decay.to))];
-        for (field, value) in fractions {
-            if value.is_some_and(|value| !(0.0..=1.0).contains(&value)) {
-                let problem = format!("is {}", value.unwrap_or_default());
-                return Err(Error::config(format!("tasks.bias.{field}"), problem, "give a fraction in [0, 1]"));
-            }
-        }
-        match self.decay {
-            Some(decay) if decay.end <= decay.start => Err(Error::config(
-                "tasks.bias.decay.end",
-                format!("{} is not after start = {}", decay.end, decay.start),
-                "give a later step",
-            )),
-            _ => Ok(()),
-        }
-    }
-}
-
 /// One task, by its number. Seen and unseen tasks are numbered from disjoint ranges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TaskId(u64);
@@ -172,12 +53,18 @@ impl TaskId {
     const UNSEEN: u64 = 1 << 63;
 
     /// Task `k` of the meta-training distribution.
+    ///
+    /// # Panics
+    /// If `k` has more than 63 bits.
     pub fn seen(k: u64) -> Self {
         assert!(k < Self::UNSEEN, "task numbers have 63 bits");
         Self(k)
     }
 
     /// Task `k` of the stream that meta-training never draws from.
+    ///
+    /// # Panics
+    /// If `k` has more than 63 bits.
     pub fn unseen(k: u64) -> Self {
         assert!(k < Self::UNSEEN, "task numbers have 63 bits");
         Self(Self::UNSEEN | k)
@@ -205,19 +92,39 @@ pub struct TaskDistribution {
 }
 
 impl TaskDistribution {
+    /// Entries of a projection that one generator sequence can give.
+    const MAX_ENTRIES: usize = 1 << 34;
+
     /// Tasks over a data set of `data_dim` numbers and `data_classes` classes, for a model with `classes`
-    /// label slots.
+    /// label slots. With fewer classes than slots, `rho_k` takes the classes to some of the slots.
     ///
     /// # Errors
     /// [`Error::Config`] naming the field that does not fit.
     pub fn new(config: &TasksConfig, data_dim: usize, data_classes: usize, classes: usize) -> Result<Self> {
+        if let TaskCount::Finite(count) = config.count
+            && TaskCount::checked(count).is_none()
+        {
+            return Err(Error::config(
+                "tasks.count",
+                format!("is {count}"),
+                "give 1 to 2^25, or \"unlimited\"",
+            ));
+        }
         if config.episode_length < 2 {
             let problem = format!("is {}", config.episode_length);
             return Err(Error::config("tasks.episode_length", problem, "give at least 2 examples"));
         }
+        if data_dim == 0 || data_classes == 0 {
+            let problem = format!("has inputs of {data_dim} numbers and {data_classes} classes");
+            return Err(Error::config("data", problem, "choose a data set with at least one of each"));
+        }
         let input_dim = config.input_dim.unwrap_or(data_dim);
         if input_dim == 0 {
             return Err(Error::config("tasks.input_dim", "is 0", "give at least 1, or leave it out"));
+        }
+        if input_dim.checked_mul(data_dim).is_none_or(|entries| entries > Self::MAX_ENTRIES) {
+            let problem = format!("makes projections of {input_dim} x {data_dim} numbers");
+            return Err(Error::config("tasks.input_dim", problem, "give less, at most 2^34 numbers"));
         }
         if !config.project && input_dim != data_dim {
             return Err(Error::config(
@@ -254,15 +161,25 @@ impl TaskDistribution {
         self.data_dim
     }
 
+    /// Classes of the data set.
+    pub fn data_classes(&self) -> usize {
+        self.data_classes
+    }
+
     /// Examples in an episode.
     pub fn episode_length(&self) -> usize {
         self.config.episode_length
     }
 
-    /// `A_k` `[input_dim, data_dim]`; `None` if inputs are not projected.
+    /// `A_k`, row-major `[input_dim, data_dim]`; `None` if inputs are not projected.
     pub fn projection(&self, task: TaskId) -> Option<Vec<f32>> {
+        self.random_matrix(task).map(|matrix| matrix.entries())
+    }
+
+    /// `A_k` as what makes it.
+    pub(super) fn random_matrix(&self, task: TaskId) -> Option<RandomMatrix> {
         let Self { config, input_dim, data_dim, .. } = self;
-        config.project.then(|| projection(config.seed, task.key(), *input_dim, *data_dim))
+        config.project.then(|| random_matrix(config.seed, task.key(), *input_dim, *data_dim))
     }
 
     /// The label slot of every class of the data set.
@@ -274,16 +191,22 @@ impl TaskDistribution {
         }
     }
 
-    /// The meta-training task of episode number `episode`: uniform over the K tasks, or a fresh one.
+    /// The seen task of an episode: uniform over the K tasks, or a fresh one.
     pub fn seen_task(&self, seed: u64, episode: u64) -> TaskId {
+        let mut rng = Rng::new(seed, Stream::TaskChoice, episode);
         TaskId::seen(match self.config.count {
-            TaskCount::Finite(count) => Rng::new(seed, Stream::TaskChoice, episode).below(count),
-            // Keyed by the run's seed too, so that two seeds do not meta-train on the same tasks.
-            TaskCount::Unlimited => Rng::new(seed, Stream::TaskChoice, episode).bits64() >> 1,
+            TaskCount::Finite(count) => rng.below(count),
+            // 63 random bits: two seeds do not meet the same tasks, nor one seed a task twice.
+            TaskCount::Unlimited => rng.bits64() >> 1,
         })
     }
 
-    /// How many episodes of a batch at `step` share one permutation.
+    /// The unseen task of an episode: always a fresh one.
+    pub fn unseen_task(&self, seed: u64, episode: u64) -> TaskId {
+        TaskId::unseen(Rng::new(seed, Stream::TaskChoice, episode).bits64() >> 1)
+    }
+
+    /// How many episodes of a batch at `step`, counted from 0, share one permutation.
     pub fn biased(&self, step: u64, batch: usize) -> usize {
         self.config.bias.map_or(0, |bias| (bias.fraction_at(step) * batch as f64).round() as usize)
     }
@@ -291,54 +214,85 @@ impl TaskDistribution {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
 
-    #[test]
-    fn a_count_reads_and_writes_in_every_form() {
-        for (text, count) in [
-            ("1", TaskCount::Finite(1)),
-            ("2^25", TaskCount::Finite(1 << 25)),
-            ("4097", TaskCount::Finite(4097)),
-            ("unlimited", TaskCount::Unlimited),
-        ] {
-            assert_eq!(text.parse::<TaskCount>().unwrap(), count);
-            assert_eq!(count.to_string().parse::<TaskCount>().unwrap(), count);
-        }
-        for bad in ["0", "2^26", "2^64", "-1", "many", "", "1.5"] {
-            assert!(bad.parse::<TaskCount>().unwrap_err().contains("2^25"), "{bad}");
-        }
+    fn distribution(config: TasksConfig) -> TaskDistribution {
+        TaskDistribution::new(&config, 4, 2, 2).unwrap()
     }
 
     #[test]
-    fn sizes_that_do_not_fit_are_errors_that_name_the_field() {
-        let config = TasksConfig::default();
-        let error = TaskDistribution::new(&config, 4, 12, 10).unwrap_err().to_string();
-        assert!(error.contains("12 classes"), "{error}");
-        let short = TasksConfig { episode_length: 1, ..config.clone() };
-        assert!(TaskDistribution::new(&short, 4, 2, 2).unwrap_err().to_string().contains("tasks.episode_length"));
-        let rigid = TasksConfig { project: false, input_dim: Some(5), ..config.clone() };
-        assert!(TaskDistribution::new(&rigid, 4, 2, 2).unwrap_err().to_string().contains("tasks.input_dim"));
-        let bias = Some(BiasConfig { fraction: 1.5, decay: None });
-        let biased = TasksConfig { bias, ..config };
-        assert!(TaskDistribution::new(&biased, 4, 2, 2).unwrap_err().to_string().contains("tasks.bias.fraction"));
+    fn values_that_do_not_fit_are_errors_that_name_the_field() {
+        let base = TasksConfig::default();
+        let error = |config: &TasksConfig, data_dim, data_classes| {
+            TaskDistribution::new(config, data_dim, data_classes, 10).unwrap_err().to_string()
+        };
+        for count in [0, TaskCount::MAX + 1] {
+            let config = TasksConfig { count: TaskCount::Finite(count), ..base.clone() };
+            assert!(error(&config, 4, 2).contains(&format!("`tasks.count`: is {count}")));
+        }
+        for episode_length in [0, 1] {
+            let config = TasksConfig { episode_length, ..base.clone() };
+            assert!(error(&config, 4, 2).contains("`tasks.episode_length`"));
+        }
+        for input_dim in [0, 1 << 33, usize::MAX] {
+            let config = TasksConfig { input_dim: Some(input_dim), ..base.clone() };
+            assert!(error(&config, 4, 2).contains("`tasks.input_dim`"));
+        }
+        let rigid = TasksConfig { project: false, input_dim: Some(5), ..base.clone() };
+        assert!(error(&rigid, 4, 2).contains("the model reads 5"));
+        let biased = TasksConfig { bias: Some(BiasConfig { fraction: 1.5, decay: None }), ..base.clone() };
+        assert!(error(&biased, 4, 2).contains("`tasks.bias.fraction`"));
+        assert!(error(&base, 4, 12).contains("12 classes"));
+        assert!(error(&base, 0, 2).contains("0 numbers"));
+        assert!(error(&base, 4, 0).contains("0 classes"));
+    }
+
+    #[test]
+    fn the_table_refuses_fields_it_does_not_know() {
+        let error = toml::from_str::<TasksConfig>("counts = 3").unwrap_err().to_string();
+        assert!(error.contains("counts"), "{error}");
+        let config: TasksConfig = toml::from_str("count = \"2^4\"\nbias = { fraction = 0.5 }").unwrap();
+        assert_eq!(config.count, TaskCount::Finite(16));
+        assert_eq!(toml::from_str::<TasksConfig>(&toml::to_string(&config).unwrap()).unwrap(), config);
+    }
+
+    #[test]
+    fn seen_tasks_are_the_k_tasks_and_all_of_them_come() {
+        let count = TaskCount::Finite(50);
+        let distribution = distribution(TasksConfig { count, ..TasksConfig::default() });
+        let tasks: HashSet<TaskId> = (0..2_000).map(|episode| distribution.seen_task(7, episode)).collect();
+        assert_eq!(tasks, (0..50).map(TaskId::seen).collect());
     }
 
     #[test]
     fn seen_and_unseen_tasks_are_disjoint_whatever_their_number() {
-        let distribution = TaskDistribution::new(&TasksConfig::default(), 4, 2, 2).unwrap();
-        for episode in 0..1000 {
-            assert!(distribution.seen_task(7, episode).is_seen());
-            assert!(!TaskId::unseen(episode).is_seen());
+        for count in [TaskCount::Finite(1), TaskCount::Finite(TaskCount::MAX), TaskCount::Unlimited] {
+            let distribution = distribution(TasksConfig { count, ..TasksConfig::default() });
+            let seen: HashSet<TaskId> =
+                (0..1_000).map(|episode| distribution.seen_task(7, episode)).collect();
+            let unseen: HashSet<TaskId> =
+                (0..1_000).map(|episode| distribution.unseen_task(7, episode)).collect();
+            assert_eq!(unseen.len(), 1_000, "every unseen task is another one");
+            assert!(seen.is_disjoint(&unseen));
+            assert!(seen.iter().all(|task| task.is_seen()) && !unseen.iter().any(|task| task.is_seen()));
         }
     }
 
     #[test]
-    fn the_biased_fraction_follows_its_schedule() {
-        let decay = Some(BiasDecay { to: 0.0, start: 10, end: 20 });
-        let bias = Some(BiasConfig { fraction: 0.5, decay });
-        let config = TasksConfig { bias, ..TasksConfig::default() };
-        let distribution = TaskDistribution::new(&config, 4, 2, 2).unwrap();
-        let biased = [0, 10, 15, 20, 99].map(|step| distribution.biased(step, 16));
-        assert_eq!(biased, [8, 8, 4, 0, 0]);
+    fn unlimited_tasks_are_never_the_same_one() {
+        let distribution = distribution(TasksConfig::default());
+        let draws = (0..2).flat_map(|seed| (0..1_000).map(move |episode| (seed, episode)));
+        let tasks: HashSet<TaskId> =
+            draws.map(|(seed, episode)| distribution.seen_task(seed, episode)).collect();
+        assert_eq!(tasks.len(), 2_000);
+    }
+
+    #[test]
+    fn without_projection_and_permutation_a_task_is_the_data_set() {
+        let plain = distribution(TasksConfig { project: false, permute: false, ..TasksConfig::default() });
+        assert!(plain.projection(TaskId::seen(3)).is_none());
+        assert_eq!(plain.permutation(TaskId::seen(3)), [0, 1]);
     }
 }

@@ -1,56 +1,107 @@
 //! One episode: N examples of one task.
 
+use std::cell::RefCell;
+
 use super::distribution::{TaskDistribution, TaskId};
 use super::rng::{Rng, Stream};
 use crate::data::Dataset;
+use crate::error::{Error, Result};
 
-/// Which permutation an episode uses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Labels {
-    /// The task's own.
-    Own,
-    /// The one that the biased episodes share: task 0's.
-    Shared,
+/// N examples of one task, in the order in which a learner sees them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Episode {
+    /// `x'`, `[N, input_dim]` row-major.
+    pub inputs: Vec<f32>,
+    /// `y'`, `[N]`.
+    pub labels: Vec<u32>,
+    /// Which examples of the data set they are made of, `[N]`.
+    pub examples: Vec<usize>,
 }
 
-/// Fills one episode: `inputs` `[N, input_dim]` and `labels` `[N]`. Examples are drawn with replacement over
-/// the data set, classes as they come, by (seed, episode).
+impl Episode {
+    /// Episode number `episode` under `seed`, of `task` over `data`: N examples drawn with replacement,
+    /// classes as they come.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if the data set is not of the size that the distribution was made for.
+    pub fn new(
+        distribution: &TaskDistribution,
+        data: &Dataset,
+        task: TaskId,
+        seed: u64,
+        episode: u64,
+    ) -> Result<Self> {
+        check_sizes(distribution, data)?;
+        let n = distribution.episode_length();
+        let mut inputs = vec![0.0; n * distribution.input_dim()];
+        let mut labels = vec![0; n];
+        let rho = distribution.permutation(task);
+        fill_episode(distribution, data, (seed, episode), task, &rho, &mut inputs, &mut labels);
+        let mut examples = Vec::with_capacity(n);
+        draw_examples(data, (seed, episode), n, &mut examples);
+        Ok(Self { inputs, labels, examples })
+    }
+}
+
+/// Whether `data` is what `distribution` was made for.
+pub(super) fn check_sizes(distribution: &TaskDistribution, data: &Dataset) -> Result<()> {
+    let found = (data.dim(), data.num_classes());
+    let expected = (distribution.data_dim(), distribution.data_classes());
+    if data.is_empty() || found != expected {
+        let problem = format!(
+            "{} examples of {} numbers in {} classes; expected some, of {} numbers in {} classes",
+            data.len(),
+            found.0,
+            found.1,
+            expected.0,
+            expected.1
+        );
+        return Err(Error::argument("the episodes' data set", problem));
+    }
+    Ok(())
+}
+
+fn draw_examples(data: &Dataset, (seed, episode): (u64, u64), n: usize, out: &mut Vec<usize>) {
+    let mut rng = Rng::new(seed, Stream::ExampleChoice, episode);
+    out.clear();
+    out.extend((0..n).map(|_| rng.below(data.len() as u64) as usize));
+}
+
+/// Memory to make an episode in, kept by each thread: fresh pages every time would cost more than the gather.
+#[derive(Default)]
+struct Scratch {
+    examples: Vec<usize>,
+    rows: Vec<f32>,
+    panel: Vec<f32>,
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+/// Fills one episode: `inputs` `[N, input_dim]` and `labels` `[N]`, relabelled by `rho`. Examples are drawn
+/// by `draw`, (seed, episode).
 pub(super) fn fill_episode(
     distribution: &TaskDistribution,
     data: &Dataset,
-    (seed, episode): (u64, u64),
+    draw: (u64, u64),
     task: TaskId,
-    labelling: Labels,
+    rho: &[u32],
     inputs: &mut [f32],
     labels: &mut [u32],
 ) {
-    let mut rng = Rng::new(seed, Stream::ExampleChoice, episode);
-    let drawn: Vec<usize> = labels.iter().map(|_| rng.below(data.len() as u64) as usize).collect();
-    let rho = distribution.permutation(match labelling {
-        Labels::Own => task,
-        Labels::Shared => TaskId::seen(0),
+    SCRATCH.with_borrow_mut(|Scratch { examples, rows, panel }| {
+        draw_examples(data, draw, labels.len(), examples);
+        for (label, &example) in labels.iter_mut().zip(&*examples) {
+            *label = rho[data.label(example) as usize];
+        }
+        rows.clear();
+        for &example in &*examples {
+            rows.extend_from_slice(data.input(example));
+        }
+        match distribution.random_matrix(task) {
+            Some(matrix) => matrix.project(rows, panel, inputs),
+            None => inputs.copy_from_slice(rows),
+        }
     });
-    for (label, &example) in labels.iter_mut().zip(&drawn) {
-        *label = rho[data.label(example) as usize];
-    }
-    let rows: Vec<&[f32]> = drawn.iter().map(|&example| data.input(example)).collect();
-    match distribution.projection(task) {
-        None => {
-            for (row, out) in rows.iter().zip(inputs.chunks_exact_mut(distribution.input_dim())) {
-                out.copy_from_slice(row);
-            }
-        }
-        Some(matrix) => project(&rows, &matrix, inputs),
-    }
-}
-
-/// `out[n] = A x_n`, with `A` row-major `[out_dim, in_dim]`.
-pub(crate) fn project(rows: &[&[f32]], matrix: &[f32], out: &mut [f32]) {
-    let out_dim = out.len() / rows.len();
-    let in_dim = matrix.len() / out_dim;
-    for (row, out) in rows.iter().zip(out.chunks_exact_mut(out_dim)) {
-        for (value, weights) in out.iter_mut().zip(matrix.chunks_exact(in_dim)) {
-            *value = weights.iter().zip(*row).map(|(a, x)| a * x).sum();
-        }
-    }
 }

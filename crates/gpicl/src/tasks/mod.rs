@@ -1,13 +1,25 @@
 //! What makes a meta-learning problem out of a data set: random projections and label permutations.
+//!
+//! [`TasksConfig`] -> [`TaskDistribution`] (which tasks) -> [`Episode`] (N examples of one) ->
+//! [`BatchSource`] and [`Prefetch`] (B episodes, ahead of their use). Nothing is stored per task: everything
+//! is a pure function of seeds and counters ([`rng`]).
 
 mod batch;
+mod bias;
+mod count;
 mod distribution;
 mod episode;
 mod permutation;
+mod prefetch;
 mod projection;
 pub mod rng;
 
-pub use batch::{Batch, BatchSource, Mode, Prefetch};
-pub use distribution::{BiasConfig, BiasDecay, TaskCount, TaskDistribution, TaskId, TasksConfig};
+pub use batch::{Batch, BatchSource, Mode};
+pub use bias::{BiasConfig, BiasDecay};
+pub use count::TaskCount;
+pub use distribution::{TaskDistribution, TaskId, TasksConfig};
+pub use episode::Episode;
 pub use permutation::permutation;
-pub use projection::projection;
+pub use prefetch::Prefetch;
+pub(crate) use projection::project;
+pub use projection::{projection, random_matrix};

@@ -1,7 +1,10 @@
 //! Counter-based random numbers: (seed, stream, k, i) -> bits. The only source of chance.
 //!
-//! Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"): stateless, so that task
-//! k needs nothing of the tasks before it, and the same on every platform and number of threads.
+//! The bits are Philox's ([`Sequence`]): stateless, so that task k needs nothing of the tasks before it, and
+//! the same on every platform and number of threads.
+
+use gpicl_ops::cpu::normal::normal_pair;
+use gpicl_ops::cpu::philox::Sequence;
 
 /// What a random number is for. Streams never share a counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,44 +28,28 @@ pub enum Stream {
     Data = 8,
 }
 
-const MULTIPLIER: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];
-const WEYL: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
-const ROUNDS: usize = 10;
-
-/// Four 32-bit words for `counter` under `key`.
-fn philox(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
-    for _ in 0..ROUNDS {
-        let a = u64::from(MULTIPLIER[0]) * u64::from(counter[0]);
-        let b = u64::from(MULTIPLIER[1]) * u64::from(counter[2]);
-        counter =
-            [(b >> 32) as u32 ^ counter[1] ^ key[0], b as u32, (a >> 32) as u32 ^ counter[3] ^ key[1], a as u32];
-        key = [key[0].wrapping_add(WEYL[0]), key[1].wrapping_add(WEYL[1])];
-    }
-    counter
-}
-
 /// A sequence of draws from one (seed, stream, k).
 #[derive(Clone, Debug)]
 pub struct Rng {
-    key: [u32; 2],
-    k: u64,
-    stream: u32,
+    sequence: Sequence,
     block: u32,
     words: [u32; 4],
     used: usize,
+    /// The second of the last pair of normals.
+    spare: Option<f32>,
 }
 
 impl Rng {
     /// The sequence of (seed, stream, k), from its start.
     pub fn new(seed: u64, stream: Stream, k: u64) -> Self {
-        let key = [seed as u32, (seed >> 32) as u32];
-        Self { key, k, stream: stream as u32, block: 0, words: [0; 4], used: 4 }
+        let sequence = Sequence { seed, stream: stream as u32, k };
+        Self { sequence, block: 0, words: [0; 4], used: 4, spare: None }
     }
 
     /// 32 random bits.
     pub fn bits(&mut self) -> u32 {
         if self.used == 4 {
-            self.words = philox([self.block, self.stream, self.k as u32, (self.k >> 32) as u32], self.key);
+            self.words = self.sequence.block(self.block);
             self.block = self.block.checked_add(1).expect("one sequence holds 2^34 draws");
             self.used = 0;
         }
@@ -75,7 +62,10 @@ impl Rng {
         u64::from(self.bits()) << 32 | u64::from(self.bits())
     }
 
-    /// Uniform in `0..n`, without bias (Lemire 2019). `n` must not be 0.
+    /// Uniform in `0..n`, without bias (Lemire 2019).
+    ///
+    /// # Panics
+    /// If `n` is 0.
     pub fn below(&mut self, n: u64) -> u64 {
         assert!(n > 0, "no number is below 0");
         let threshold = n.wrapping_neg() % n;
@@ -92,16 +82,13 @@ impl Rng {
         (self.bits() >> 8) as f32 * (1.0 / 16_777_216.0)
     }
 
-    /// Standard normal: the sum form of Marsaglia's polar method, whose only transcendental is one `ln`.
+    /// Standard normal.
     pub fn normal(&mut self) -> f32 {
-        loop {
-            let u = 2.0 * f64::from(self.uniform()) - 1.0;
-            let v = 2.0 * f64::from(self.uniform()) - 1.0;
-            let s = u * u + v * v;
-            if s > 0.0 && s < 1.0 {
-                return (u * (-2.0 * libm::log(s) / s).sqrt()) as f32;
-            }
-        }
+        self.spare.take().unwrap_or_else(|| {
+            let [first, second] = normal_pair(self.bits(), self.bits(), 1.0);
+            self.spare = Some(second);
+            first
+        })
     }
 
     /// Puts `items` into a random order (Fisher and Yates).
@@ -109,5 +96,66 @@ impl Rng {
         for i in (1..items.len()).rev() {
             items.swap(i, self.below(i as u64 + 1) as usize);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::{prop_assert, prop_assert_eq, prop_assert_ne, proptest};
+
+    use super::*;
+
+    fn draws(seed: u64, stream: Stream, k: u64) -> Vec<u32> {
+        let mut rng = Rng::new(seed, stream, k);
+        (0..8).map(|_| rng.bits()).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn a_draw_below_n_is_below_n(seed: u64, k: u64, n in 1..u64::MAX) {
+            prop_assert!(Rng::new(seed, Stream::TaskChoice, k).below(n) < n);
+        }
+
+        #[test]
+        fn sequences_repeat_and_differ_in_every_part_of_their_name(seed: u64, k: u64, bit in 0..64) {
+            let base = draws(seed, Stream::Projection, k);
+            prop_assert_eq!(&base, &draws(seed, Stream::Projection, k));
+            prop_assert_ne!(&base, &draws(seed ^ 1_u64 << bit, Stream::Projection, k));
+            prop_assert_ne!(&base, &draws(seed, Stream::Projection, k ^ 1_u64 << bit));
+            prop_assert_ne!(&base, &draws(seed, Stream::Permutation, k));
+        }
+    }
+
+    /// Chi squared over 10 values; 9 degrees of freedom, level 10^-4.
+    #[test]
+    fn integers_are_uniform() {
+        let mut rng = Rng::new(5, Stream::ExampleChoice, 0);
+        let mut counts = [0.0_f64; 10];
+        for _ in 0..100_000 {
+            counts[rng.below(10) as usize] += 1.0;
+        }
+        let chi: f64 = counts.iter().map(|count| (count - 10_000.0).powi(2) / 10_000.0).sum();
+        assert!(chi < 33.7, "{counts:?}");
+    }
+
+    #[test]
+    fn floats_have_the_moments_of_their_distributions() {
+        let mut rng = Rng::new(5, Stream::Init, 1);
+        let n = 100_000;
+        let moments = |draw: &mut dyn FnMut() -> f32| {
+            let values: Vec<f64> = (0..n).map(|_| f64::from(draw())).collect();
+            let mean = values.iter().sum::<f64>() / n as f64;
+            (mean, values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n as f64)
+        };
+        let (mean, variance) = moments(&mut || rng.uniform());
+        assert!((mean - 0.5).abs() < 0.004 && (variance - 1.0 / 12.0).abs() < 0.001, "{mean} {variance}");
+        let (mean, variance) = moments(&mut || rng.normal());
+        assert!(mean.abs() < 0.013 && (variance - 1.0).abs() < 0.018, "{mean} {variance}");
+    }
+
+    #[test]
+    #[should_panic(expected = "no number is below 0")]
+    fn nothing_is_below_zero() {
+        Rng::new(0, Stream::Init, 0).below(0);
     }
 }

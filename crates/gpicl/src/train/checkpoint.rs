@@ -17,6 +17,7 @@ use sha2::{Digest, Sha256};
 use super::optimizer::{Moments, Optimizer, ParamPath};
 use crate::config::RunConfig;
 use crate::error::{Error, Result};
+use crate::eval::host;
 use crate::fs::write_atomic;
 use crate::models::{Dims, Model};
 use crate::provenance::Provenance;
@@ -84,8 +85,8 @@ impl Checkpoints {
         std::fs::create_dir_all(&self.dir).map_err(Error::io("create", &self.dir))?;
         let mut state = Tensors::new();
         for (name, Moments { first, second }) in &optimizer.moments {
-            state.insert(format!("first.{name}"), (vec![first.dims()[0]], values(first.clone())));
-            state.insert(format!("second.{name}"), (vec![second.dims()[0]], values(second.clone())));
+            state.insert(format!("first.{name}"), (vec![first.dims()[0]], host(first.clone())));
+            state.insert(format!("second.{name}"), (vec![second.dims()[0]], host(second.clone())));
         }
         let progress = Progress { step: info.step, updates: optimizer.updates, metrics_bytes };
         write(&self.state_path(info.step), &state, &progress)?;
@@ -106,7 +107,8 @@ impl Checkpoints {
         let mut steps = Vec::new();
         for entry in std::fs::read_dir(&self.dir).map_err(Error::io("list", &self.dir))? {
             let name = entry.map_err(Error::io("list", &self.dir))?.file_name();
-            let step = name.to_str().and_then(|name| name.strip_prefix("step-")?.strip_suffix(".safetensors"));
+            let step =
+                name.to_str().and_then(|name| name.strip_prefix("step-")?.strip_suffix(".safetensors"));
             steps.extend(step.and_then(|step| step.parse::<u64>().ok()));
         }
         steps.sort_unstable_by(|a, b| b.cmp(a));
@@ -200,9 +202,9 @@ pub fn load_weights(path: &Path, device: &Device) -> Result<(CheckpointInfo, Mod
     let model = info.config.model.init(info.dims, info.config.precision, info.config.seed, device)?;
     let mut restore = Restore { tensors, path: ParamPath::default(), device, problem: None };
     let model = model.map(&mut restore);
-    let problem = restore
-        .problem
-        .or_else(|| restore.tensors.keys().next().map(|name| format!("holds `{name}`, which the model has not")));
+    let problem = restore.problem.or_else(|| {
+        restore.tensors.keys().next().map(|name| format!("holds `{name}`, which the model has not"))
+    });
     match problem {
         Some(problem) => Err(Error::file(path, problem, "use a checkpoint written by this version of gpicl")),
         None => Ok((info, model)),
@@ -235,7 +237,7 @@ impl ModuleVisitor for Collect {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let value = param.val();
         let shape = value.dims().to_vec();
-        self.tensors.insert(self.path.name(), (shape, values(value.inner())));
+        self.tensors.insert(self.path.name(), (shape, host(value.inner())));
     }
 }
 
@@ -276,10 +278,6 @@ impl ModuleMapper for Restore<'_> {
     }
 }
 
-fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.into_data().convert::<f32>().into_vec().expect("converted to f32")
-}
-
 fn write<T: Serialize>(path: &Path, tensors: &Tensors, info: &T) -> Result<()> {
     let bytes: BTreeMap<&str, Vec<u8>> = tensors
         .iter()
@@ -297,19 +295,20 @@ fn write<T: Serialize>(path: &Path, tensors: &Tensors, info: &T) -> Result<()> {
 }
 
 fn read<T: DeserializeOwned>(path: &Path) -> Result<(T, Tensors)> {
-    let fail = |problem: String| Error::file(path, problem, "use an earlier checkpoint, or a file gpicl wrote");
+    let fail =
+        |problem: String| Error::file(path, problem, "use an earlier checkpoint, or a file gpicl wrote");
     let file = std::fs::read(path).map_err(Error::io("read", path))?;
     let (_, header) = SafeTensors::read_metadata(&file)
         .map_err(|error| fail(format!("is no whole safetensors file ({error})")))?;
-    let tensors =
-        SafeTensors::deserialize(&file).map_err(|error| fail(format!("is no whole safetensors file ({error})")))?;
+    let tensors = SafeTensors::deserialize(&file)
+        .map_err(|error| fail(format!("is no whole safetensors file ({error})")))?;
     let json = header
         .metadata()
         .as_ref()
         .and_then(|metadata| metadata.get(METADATA_KEY))
         .ok_or_else(|| fail("has no gpicl metadata".into()))?;
-    let sealed: Sealed<T> =
-        serde_json::from_str(json).map_err(|error| fail(format!("has metadata of another form ({error})")))?;
+    let sealed: Sealed<T> = serde_json::from_str(json)
+        .map_err(|error| fail(format!("has metadata of another form ({error})")))?;
     let views: BTreeMap<String, TensorView<'_>> = tensors.tensors().into_iter().collect();
     if digest(views.iter().map(|(name, view)| (name.as_str(), view.data()))) != sealed.sha256 {
         return Err(fail("does not match its own checksum".into()));

@@ -64,7 +64,11 @@ impl TrainConfig {
         let at_least = |field: &str, value: u64, least: u64| {
             if value < least {
                 let problem = format!("is {value}");
-                return Err(Error::config(format!("train.{field}"), problem, format!("give at least {least}")));
+                return Err(Error::config(
+                    format!("train.{field}"),
+                    problem,
+                    format!("give at least {least}"),
+                ));
             }
             Ok(())
         };

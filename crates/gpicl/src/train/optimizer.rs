@@ -28,15 +28,18 @@ pub(super) struct Moments {
 pub struct ParamPath(Vec<String>);
 
 impl ParamPath {
+    /// Goes into a child, as the visitor reports it.
     pub fn enter(&mut self, name: &str, container: &str) {
         // The variant of the model enum is in the config already: weights are named by the architecture's fields.
         self.0.push(if container.starts_with("Enum:") { String::new() } else { name.to_string() });
     }
 
+    /// Goes back to the parent.
     pub fn exit(&mut self) {
         self.0.pop();
     }
 
+    /// Where it is: the fields' names with dots between.
     pub fn name(&self) -> String {
         let parts: Vec<&str> = self.0.iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
         parts.join(".")
@@ -63,7 +66,11 @@ impl Optimizer {
             weight_decay: 0.0,
             bias_correction1: correction(config.betas[0]),
             bias_correction2: correction(config.betas[1]),
-            grad_scale: if config.clip > 0.0 && norm > config.clip { (config.clip / norm) as f32 } else { 1.0 },
+            grad_scale: if config.clip > 0.0 && norm > config.clip {
+                (config.clip / norm) as f32
+            } else {
+                1.0
+            },
         };
         let mut update = Update {
             grads,

@@ -46,7 +46,9 @@ impl TrainConfig {
         let factor = match self.schedule {
             Schedule::Constant => 1.0,
             Schedule::Linear { last } => 1.0 - (1.0 - last) * done,
-            Schedule::Cosine { last } => last + (1.0 - last) * 0.5 * (1.0 + (std::f64::consts::PI * done).cos()),
+            Schedule::Cosine { last } => {
+                last + (1.0 - last) * 0.5 * (1.0 + (std::f64::consts::PI * done).cos())
+            }
         };
         self.lr * factor
     }

@@ -3,6 +3,7 @@
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use super::{Optimizer, TrainConfig};
+use crate::eval::label_tensor;
 use crate::models::{Model, SequenceModel};
 use crate::tasks::Batch;
 
@@ -21,8 +22,7 @@ pub struct StepOutcome {
 pub fn to_device(batch: &Batch, device: &Device) -> (Tensor<3>, Tensor<2, Int>) {
     let (size, time) = (batch.len(), batch.episode_length());
     let inputs = TensorData::new(batch.inputs.clone(), [size, time, batch.input_dim()]);
-    let labels: Vec<i32> = batch.labels.iter().map(|&label| label as i32).collect();
-    (Tensor::from_data(inputs, device), Tensor::from_data(TensorData::new(labels, [size, time]), device))
+    (Tensor::from_data(inputs, device), label_tensor(&batch.labels, size, device))
 }
 
 /// Forward, backward and AdamW on one batch. If the loss or the gradient is not finite, the model comes back

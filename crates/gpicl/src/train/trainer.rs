@@ -180,7 +180,8 @@ impl Trainer {
             let batch = batches.next()?;
             let model = self.model.clone();
             let lr = train.lr_at(step);
-            let (model, outcome) = meta_train_step(model, &mut self.optimizer, &batch, &train, lr, &self.device);
+            let (model, outcome) =
+                meta_train_step(model, &mut self.optimizer, &batch, &train, lr, &self.device);
             check_finite(step, &outcome, &self.checkpoints)?;
             self.model = model;
             self.step = step;
@@ -200,7 +201,7 @@ impl Trainer {
             if every > 0 && !last && step.is_multiple_of(every) {
                 for curve in self.meta_test(self.config.eval.episodes)? {
                     let (set, summary) = (curve.label.clone(), curve.summary());
-                    self.metrics.write(&Metric::Eval { step, set: set.clone(), summary: summary.clone() })?;
+                    self.metrics.write(&Metric::Eval { step, set: set.clone(), summary })?;
                     on_event(Event::Eval { step, set, summary });
                 }
             }
@@ -264,7 +265,8 @@ impl Stage {
             let test = Arc::new(data.load(data_dir)?.test);
             tests.push(TestSet::unseen(&config.tasks, config.eval.seed, dims, &test)?);
         }
-        let batches = BatchSource::new(distribution, train, config.train.batch, Mode::MetaTrain, config.seed)?;
+        let batches =
+            BatchSource::new(distribution, train, config.train.batch, Mode::MetaTrain, config.seed)?;
         Ok(Self { dims, device, batches: Arc::new(batches), tests })
     }
 }
@@ -272,7 +274,9 @@ impl Stage {
 fn check_finite(step: u64, outcome: &StepOutcome, checkpoints: &Checkpoints) -> Result<()> {
     let problem = match outcome {
         StepOutcome { loss, .. } if !loss.is_finite() => format!("the loss is {loss}"),
-        StepOutcome { grad_norm, .. } if !grad_norm.is_finite() => format!("the gradient's norm is {grad_norm}"),
+        StepOutcome { grad_norm, .. } if !grad_norm.is_finite() => {
+            format!("the gradient's norm is {grad_norm}")
+        }
         _ => return Ok(()),
     };
     let kept = match checkpoints.steps()?.first() {

@@ -1,0 +1,243 @@
+//! The command as a user meets it: output, files, exit codes.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+/// Small enough to meta-train within seconds.
+const SMALL: &str = r#"
+[data]
+name = "random"
+size = 8
+classes = 3
+per_class = 20
+
+[tasks]
+episode_length = 8
+
+[model]
+d_model = 16
+layers = 1
+heads = 2
+d_ff = 32
+layout = "paired"
+
+[train]
+steps = 6
+batch = 4
+log_every = 2
+checkpoint_every = 2
+
+[eval]
+every = 3
+episodes = 4
+final_episodes = 8
+"#;
+
+fn gpicl(dir: &Path, args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_gpicl"))
+        .args(args)
+        .current_dir(dir)
+        .env_remove("GPICL_DATA_DIR")
+        .env_remove("RUST_LOG")
+        .output()
+        .unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// Runs and expects success; returns stdout.
+fn ok(dir: &Path, args: &[&str]) -> String {
+    let output = gpicl(dir, args);
+    assert!(output.status.success(), "{args:?}: {}", text(&output.stderr));
+    text(&output.stdout)
+}
+
+/// Runs and expects exit code 2; returns stderr.
+fn refused(dir: &Path, args: &[&str]) -> String {
+    let output = gpicl(dir, args);
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{args:?}: {stderr}");
+    assert!(!stderr.contains("panicked"), "{stderr}");
+    stderr
+}
+
+fn trained() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("small.toml"), SMALL).unwrap();
+    ok(dir.path(), &["train", "--config", "small.toml", "--run", "run"]);
+    dir
+}
+
+#[test]
+fn help_and_presets_read_as_agreed() {
+    let dir = tempfile::tempdir().unwrap();
+    insta::assert_snapshot!("help", ok(dir.path(), &["--help"]));
+    insta::assert_snapshot!("presets", ok(dir.path(), &["presets"]));
+    insta::assert_snapshot!("preset_paper", ok(dir.path(), &["presets", "--show", "paper"]));
+    assert!(ok(dir.path(), &["completions", "bash"]).contains("_gpicl"));
+}
+
+#[test]
+fn a_run_leaves_everything_it_promises() {
+    let dir = trained();
+    let run = dir.path().join("run");
+    for file in [
+        "config.toml",
+        "metrics.jsonl",
+        "timing.jsonl",
+        "results.json",
+        "results.csv",
+        "plots/learning_curve.svg",
+        "plots/learning_curve.png",
+        "plots/training_loss.png",
+        "plots/training_accuracy.svg",
+        "checkpoints/step-00000006.safetensors",
+        "checkpoints/step-00000006.state.safetensors",
+    ] {
+        assert!(run.join(file).metadata().is_ok_and(|meta| meta.len() > 0), "{file}");
+    }
+    let leftover = |dir: &Path| {
+        let names = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.starts_with(".partial")).count()
+    };
+    assert_eq!(leftover(&run) + leftover(&run.join("plots")) + leftover(&run.join("checkpoints")), 0);
+
+    // The run's own config.toml reruns it, to the same bytes.
+    ok(dir.path(), &["train", "--config", "run/config.toml", "--run", "again"]);
+    for file in ["config.toml", "metrics.jsonl", "results.csv", "checkpoints/step-00000006.safetensors"] {
+        let read = |run: &str| fs::read(dir.path().join(run).join(file)).unwrap();
+        assert_eq!(read("run"), read("again"), "{file}");
+    }
+}
+
+#[test]
+fn inspect_says_what_a_checkpoint_is() {
+    let dir = trained();
+    let shown = ok(dir.path(), &["inspect", "run"]);
+    let stable: Vec<&str> = shown.lines().filter(|line| !line.starts_with("made by")).collect();
+    insta::assert_snapshot!("inspect", stable.join("\n"));
+    let json: serde_json::Value =
+        serde_json::from_str(&ok(dir.path(), &["inspect", "run", "--json"])).unwrap();
+    assert_eq!(json["state_size"], 2 * 8 * 16);
+    let counted: u64 = json["parameters"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|parameter| {
+            parameter[1].as_array().unwrap().iter().map(|n| n.as_u64().unwrap()).product::<u64>()
+        })
+        .sum();
+    assert_eq!(json["num_params"], counted);
+}
+
+#[test]
+fn eval_takes_runs_checkpoints_and_other_data() {
+    let dir = trained();
+    ok(dir.path(), &["train", "--config", "small.toml", "--set", "seed=1", "--run", "seed1"]);
+    let table = ok(dir.path(), &["eval", "run", "seed1", "--episodes", "8", "--out", "both"]);
+    assert!(table.contains("unseen tasks, random test") && table.contains("verdict:"), "{table}");
+    let results: serde_json::Value =
+        serde_json::from_slice(&fs::read(dir.path().join("both/results.json")).unwrap()).unwrap();
+    assert_eq!(results["seeds"], 2);
+    assert_eq!(results["curves"][0]["accuracy"].as_array().unwrap().len(), 8);
+    assert!(dir.path().join("both/plots/learning_curve.png").exists());
+
+    fs::write(dir.path().join("table.csv"), "a,b,y\n".to_string() + &"1,2,p\n3,4,q\n5,1,r\n".repeat(10))
+        .unwrap();
+    let checkpoint = "run/checkpoints/step-00000004.safetensors";
+    let other = ok(dir.path(), &["eval", checkpoint, "--data", "csv:table.csv", "--episodes", "8"]);
+    assert!(other.contains("unseen tasks, table test"), "{other}");
+    let json: serde_json::Value =
+        serde_json::from_str(ok(dir.path(), &["eval", checkpoint, "--episodes", "4", "--json"]).trim())
+            .unwrap();
+    assert_eq!(json["curves"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn predict_writes_a_row_for_every_query() {
+    let dir = trained();
+    fs::write(dir.path().join("train.csv"), "a,b,y\n1,2,yes\n3,4,no\n1,3,yes\n4,4,no\n").unwrap();
+    fs::write(dir.path().join("test.csv"), "b,a\n2,1\n4,3\n").unwrap();
+    let args =
+        ["predict", "--checkpoint", "run", "--context", "train.csv", "--query", "test.csv", "--out", "p.csv"];
+    ok(dir.path(), &args);
+    let written = fs::read_to_string(dir.path().join("p.csv")).unwrap();
+    assert_eq!(written.lines().next(), Some("prediction,p_yes,p_no"));
+    assert_eq!(written.lines().count(), 3);
+    fs::write(dir.path().join("test.csv"), "a\n1\n").unwrap();
+    assert!(refused(dir.path(), &args).contains("no column `b`"));
+}
+
+#[test]
+fn bad_input_is_refused_with_what_to_do_and_leaves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = dir.path();
+    fs::write(at.join("bad.toml"), "[train]\nsteps = 'many'\n").unwrap();
+    fs::write(at.join("broken.toml"), "[train\n").unwrap();
+    fs::write(at.join("not.safetensors"), "no checkpoint").unwrap();
+    for (args, parts) in [
+        (&["train", "--config", "bad.toml", "--run", "r"][..], ["train.steps", "integer"]),
+        (&["train", "--config", "broken.toml", "--run", "r"], ["broken.toml", "line 1"]),
+        (&["train", "--config", "absent.toml", "--run", "r"], ["absent.toml", "No such file"]),
+        (&["train", "--preset", "nope", "--run", "r"], ["nope", "quickstart"]),
+        (&["train", "--set", "train.lr=-1", "--run", "r"], ["train.lr", "positive"]),
+        (&["train", "--set", "tasks.count=2^26", "--run", "r"], ["tasks.count", "2^25"]),
+        (&["train", "--set", "model.kind=gpt", "--run", "r"], ["model", "transformer"]),
+        (
+            &["train", "--set", "data.name=mnist", "--data-dir", ".", "--run", "r"],
+            ["mnist", "gpicl data fetch"],
+        ),
+        (&["train", "--set", "device=cuda", "--run", "r"], ["device", "--features"]),
+        (&["resume", "absent"], ["absent", "no run folder"]),
+        (&["inspect", "not.safetensors"], ["not.safetensors", "safetensors file"]),
+        (&["eval", "absent.safetensors"], ["absent.safetensors", "No such file"]),
+        (&["data", "show", "imagenet"], ["imagenet", "fashion-mnist"]),
+        (&["data", "fetch", "glyphs"], ["glyphs", "gpicl data list"]),
+    ] {
+        let error = refused(at, args);
+        for part in parts {
+            assert!(error.contains(part), "{args:?}: `{part}` is not in: {error}");
+        }
+    }
+    assert!(!at.join("r").exists(), "nothing is left of a refused run");
+}
+
+#[test]
+fn data_lists_and_shows() {
+    let dir = tempfile::tempdir().unwrap();
+    let list = ok(dir.path(), &["data", "list", "--data-dir", "."]);
+    for name in ["glyphs", "fashion-mnist", "omniglot", "csv"] {
+        assert!(list.contains(name), "{list}");
+    }
+    let shown = ok(dir.path(), &["data", "show", "glyphs", "--sheet", "sheet.png"]);
+    assert!(shown.contains("8000 training and 2000 held-out examples"), "{shown}");
+    assert!(dir.path().join("sheet.png").exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_saves_the_step_and_says_how_to_go_on() {
+    use std::io::{BufRead as _, BufReader};
+    use std::process::Stdio;
+
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("small.toml"), SMALL).unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_gpicl"))
+        .args(["train", "--config", "small.toml", "--run", "run", "--set", "train.steps=1000000"])
+        .current_dir(dir.path())
+        .stderr(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let started = lines.by_ref().map(Result::unwrap).any(|line| line.starts_with("step "));
+    assert!(started);
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let rest: Vec<String> = lines.map(Result::unwrap).collect();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(rest.iter().any(|line| line.contains("gpicl resume run")), "{rest:?}");
+    assert!(fs::read_dir(dir.path().join("run/checkpoints")).unwrap().count() >= 2);
+}

@@ -1,0 +1,71 @@
+//! The choices an operation takes besides its tensors.
+
+use serde::{Deserialize, Serialize};
+
+/// Number format of the factors of a matrix product. Sums, weights and everything else stay f32.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// IEEE single precision.
+    #[default]
+    Fp32,
+    /// Both factors rounded to bfloat16 (8 bits of significand).
+    Bf16,
+}
+
+/// The function after an affine map.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Activation {
+    /// `x`.
+    #[default]
+    Identity,
+    /// Gaussian error linear unit in its tanh form:
+    /// `x / 2 * (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))` (Hendrycks and Gimpel 2016).
+    Gelu,
+}
+
+/// Which positions a position attends to. A query always sees itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AttentionMask {
+    /// Position `i` sees `0..=i`.
+    #[default]
+    Causal,
+    /// Time is `2 N`: `[ctx_0 .. ctx_{N-1}, query_0 .. query_{N-1}]`. Context `i` sees contexts `0..=i`; query `j`
+    /// sees contexts `0..j` and itself, so it predicts from the examples before it alone.
+    Paired,
+}
+
+impl AttentionMask {
+    /// Whether position `row` attends to position `column` in a sequence of `time` positions.
+    pub fn sees(self, row: usize, column: usize, time: usize) -> bool {
+        let examples = time / 2;
+        match self {
+            Self::Causal => column <= row,
+            Self::Paired if row < examples => column <= row,
+            Self::Paired => column == row || column < row - examples,
+        }
+    }
+}
+
+/// The scalars of one AdamW update (Loshchilov and Hutter 2019).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AdamWStep {
+    /// Learning rate.
+    pub lr: f32,
+    /// Decay of the first moment.
+    pub beta1: f32,
+    /// Decay of the second moment.
+    pub beta2: f32,
+    /// Added to the root of the second moment.
+    pub eps: f32,
+    /// Decoupled weight decay: the parameter shrinks by `lr * weight_decay` of itself.
+    pub weight_decay: f32,
+    /// `1 - beta1^t` at update `t = 1, 2, ..`.
+    pub bias_correction1: f32,
+    /// `1 - beta2^t`.
+    pub bias_correction2: f32,
+    /// Multiplies the gradient first: the clipping factor.
+    pub grad_scale: f32,
+}

@@ -1,0 +1,20 @@
+//! Layer normalisation.
+
+use burn::tensor::Tensor;
+
+use super::check;
+use crate::reference;
+
+/// `(x - mean) / sqrt(variance + eps) * gamma + beta` over the last axis (Ba et al. 2016), with the variance of
+/// the population.
+///
+/// `x`: `[.., features]`, `gamma` and `beta`: `[features]`; returns the shape of `x`.
+///
+/// # Panics
+/// If a shape is another one, or the tensors are on different devices.
+pub fn layer_norm<const D: usize>(x: Tensor<D>, gamma: Tensor<1>, beta: Tensor<1>, eps: f64) -> Tensor<D> {
+    let features = x.dims()[D - 1];
+    check::shape("layer_norm: gamma", &[features], &gamma.dims());
+    check::shape("layer_norm: beta", &[features], &beta.dims());
+    reference::layer_norm(x, gamma, beta, eps)
+}

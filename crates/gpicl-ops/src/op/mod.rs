@@ -1,0 +1,16 @@
+//! One operation a file: what it is, its shapes, and its native version's registration and backward pass.
+
+mod adamw;
+mod attention;
+mod check;
+mod cross_entropy;
+mod layer_norm;
+mod linear;
+mod sum_of_squares;
+
+pub use adamw::adamw;
+pub use attention::attention;
+pub use cross_entropy::cross_entropy;
+pub use layer_norm::layer_norm;
+pub use linear::{linear, linear_residual};
+pub use sum_of_squares::sum_of_squares;

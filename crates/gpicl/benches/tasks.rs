@@ -1,0 +1,67 @@
+//! Task generation: normals and batches of 64 episodes of 100 examples.
+
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::Duration;
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use gpicl::data::{Dataset, InputShape};
+use gpicl::tasks::{Batch, BatchSource, Mode, TaskDistribution, TasksConfig, random_matrix};
+use gpicl_ops::cpu::normal::fill_normal;
+
+const SIZES: [usize; 2] = [196, 784];
+const BATCH: usize = 64;
+
+fn normals(c: &mut Criterion) {
+    let mut group = c.benchmark_group("normals, one thread");
+    let mut out = vec![0.0; 64 * 784];
+    group.throughput(Throughput::Elements(out.len() as u64));
+    let sequence = random_matrix(0, 1, 64, 784).sequence;
+    group.bench_function("fill_normal", |b| b.iter(|| fill_normal(sequence, 0, 1.0, black_box(&mut out))));
+    group.finish();
+}
+
+fn projection(c: &mut Criterion) {
+    let mut group = c.benchmark_group("one episode's projection, one thread");
+    for dim in SIZES {
+        let matrix = random_matrix(0, 1, dim, dim);
+        let inputs = vec![0.5; 100 * dim];
+        let (mut panel, mut out) = (Vec::new(), vec![0.0; 100 * dim]);
+        group.bench_with_input(BenchmarkId::from_parameter(dim), &dim, |b, _| {
+            b.iter(|| matrix.project(&inputs, &mut panel, black_box(&mut out)));
+        });
+    }
+    group.finish();
+}
+
+fn batches(c: &mut Criterion) {
+    let mut group = c.benchmark_group("a batch of 64 episodes, all threads");
+    group.throughput(Throughput::Elements(BATCH as u64));
+    for dim in SIZES {
+        let n = 8_000;
+        let inputs = (0..n * dim).map(|i| (i % 255) as f32 / 255.0).collect();
+        let labels = (0..n as u32).map(|i| i % 10).collect();
+        let names = (0..10).map(|class| class.to_string()).collect();
+        let data =
+            Dataset::new("bench", InputShape::Vector(dim), inputs, labels, names).expect("sizes agree");
+        let distribution = TaskDistribution::new(&TasksConfig::default(), dim, 10, 10).expect("sizes fit");
+        let source =
+            BatchSource::new(distribution, Arc::new(data), BATCH, Mode::MetaTrain, 0).expect("sizes agree");
+        let (mut batch, mut index) = (Batch::default(), 0);
+        group.bench_with_input(BenchmarkId::from_parameter(dim), &dim, |b, _| {
+            b.iter(|| {
+                source.fill(index, black_box(&mut batch));
+                index += 1;
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default().sample_size(20).warm_up_time(Duration::from_millis(500))
+        .measurement_time(Duration::from_secs(2));
+    targets = normals, projection, batches
+}
+criterion_main!(benches);

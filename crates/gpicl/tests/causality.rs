@@ -1,0 +1,91 @@
+//! A prediction depends on nothing that comes after it.
+
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use gpicl::models::{Dims, Model, ModelConfig, SequenceModel as _};
+use gpicl::tasks::rng::{Rng, Stream};
+use proptest::prelude::*;
+
+const DIMS: Dims = Dims { input_dim: 5, classes: 3, episode_length: 9 };
+
+fn model(layout: &str, positions: bool, seed: u64) -> Model {
+    let text = format!(
+        "kind = 'transformer'\nd_model = 8\nlayers = 2\nheads = 2\nd_ff = 16\nlayout = '{layout}'\n\
+         positions = {positions}\nlabel_scale = {{ relative = 1.0 }}"
+    );
+    let config: ModelConfig = toml::from_str(&text).unwrap();
+    config.init(DIMS, Default::default(), seed, &Device::flex()).unwrap()
+}
+
+fn logits(model: &Model, inputs: &[f32], labels: &[i32]) -> Vec<f32> {
+    let time = labels.len();
+    let device = Device::flex();
+    let inputs = Tensor::<3>::from_data(TensorData::new(inputs.to_vec(), [1, time, DIMS.input_dim]), &device);
+    let labels = Tensor::<2, Int>::from_data(TensorData::new(labels.to_vec(), [1, time]), &device);
+    model.forward(inputs, labels).into_data().try_into_vec().unwrap()
+}
+
+fn episode(seed: u64, time: usize) -> (Vec<f32>, Vec<i32>) {
+    let mut rng = Rng::new(seed, Stream::Data, 0);
+    let inputs = (0..time * DIMS.input_dim).map(|_| rng.normal()).collect();
+    (inputs, (0..time).map(|_| rng.below(DIMS.classes as u64) as i32).collect())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn later_inputs_and_labels_change_no_earlier_output(
+        paired: bool, positions: bool, seed in 0_u64..1000, time in 2_usize..=9, at in 0_usize..9,
+    ) {
+        let at = at % time;
+        let model = model(if paired { "paired" } else { "shifted" }, positions, seed);
+        let (inputs, labels) = episode(seed, time);
+        let before = logits(&model, &inputs, &labels);
+
+        let mut other_labels = labels.clone();
+        other_labels[at] = (other_labels[at] + 1) % DIMS.classes as i32;
+        let changed_label = logits(&model, &inputs, &other_labels);
+        // The label of a position is not seen at the position itself.
+        let kept = (at + 1) * DIMS.classes;
+        prop_assert_eq!(&before[..kept], &changed_label[..kept]);
+
+        let mut other_inputs = inputs.clone();
+        other_inputs[at * DIMS.input_dim] += 1.0;
+        let changed_input = logits(&model, &other_inputs, &labels);
+        let kept = at * DIMS.classes;
+        prop_assert_eq!(&before[..kept], &changed_input[..kept]);
+        let own = at * DIMS.classes..(at + 1) * DIMS.classes;
+        prop_assert_ne!(&before[own.clone()], &changed_input[own], "the input of a position is seen there");
+    }
+}
+
+#[test]
+fn every_later_prediction_can_use_an_earlier_label() {
+    for layout in ["shifted", "paired"] {
+        let model = model(layout, true, 1);
+        let (inputs, labels) = episode(1, 9);
+        let before = logits(&model, &inputs, &labels);
+        let mut other = labels.clone();
+        other[2] = (other[2] + 1) % DIMS.classes as i32;
+        let after = logits(&model, &inputs, &other);
+        for position in 3..9 {
+            let at = position * DIMS.classes..(position + 1) * DIMS.classes;
+            assert_ne!(before[at.clone()], after[at], "{layout}, position {position}");
+        }
+    }
+}
+
+#[test]
+fn the_state_is_the_key_value_cache_in_both_layouts() {
+    for layout in ["shifted", "paired"] {
+        assert_eq!(model(layout, true, 0).state_size(9), 2 * 2 * 9 * 8);
+    }
+}
+
+#[test]
+fn equal_initialisation_copies_the_query_weights_and_the_seed_decides_the_rest() {
+    let (inputs, labels) = episode(3, 6);
+    let out = |seed| logits(&model("paired", true, seed), &inputs, &labels);
+    assert_eq!(out(5), out(5));
+    assert_ne!(out(5), out(6));
+}

@@ -1,0 +1,451 @@
+//! Every format: a file the test wrote reads back, and every way to break it is named.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use gpicl::data::{Color, DataConfig, Dataset, InputShape, Normalize};
+use tempfile::{TempDir, tempdir};
+
+fn folder() -> TempDir {
+    tempdir().unwrap()
+}
+
+fn named(name: &str) -> DataConfig {
+    DataConfig { name: name.into(), normalize: Normalize::None, ..DataConfig::default() }
+}
+
+fn format(name: &str, path: &Path) -> DataConfig {
+    DataConfig { path: Some(path.into()), ..named(name) }
+}
+
+fn error(config: &DataConfig, dir: &Path) -> String {
+    config.load(Some(dir)).unwrap_err().to_string()
+}
+
+fn contains(text: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(text.contains(part), "`{part}` is not in: {text}");
+    }
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+// IDX
+
+fn idx(magic: u32, dims: &[u32], body: &[u8]) -> Vec<u8> {
+    let mut bytes = magic.to_be_bytes().to_vec();
+    bytes.extend(dims.iter().flat_map(|dim| dim.to_be_bytes()));
+    bytes.extend(body);
+    bytes
+}
+
+/// A data set of 2x3 images: 4 to train on, 2 to test on.
+fn write_mnist(dir: &Path) -> PathBuf {
+    let folder = dir.join("mnist");
+    fs::create_dir_all(&folder).unwrap();
+    for (prefix, n) in [("train", 4_u8), ("t10k", 2)] {
+        let pixels: Vec<u8> = (0..n * 6).map(|i| i * 10).collect();
+        let labels: Vec<u8> = (0..n).map(|i| i % 3).collect();
+        let images = idx(2051, &[n.into(), 2, 3], &pixels);
+        fs::write(folder.join(format!("{prefix}-images-idx3-ubyte.gz")), gzip(&images)).unwrap();
+        fs::write(folder.join(format!("{prefix}-labels-idx1-ubyte")), idx(2049, &[n.into()], &labels))
+            .unwrap();
+    }
+    folder
+}
+
+#[test]
+fn idx_reads_plain_and_gzipped_files() {
+    let dir = folder();
+    write_mnist(dir.path());
+    let splits = named("mnist").load(Some(dir.path())).unwrap();
+    assert_eq!((splits.train.len(), splits.test.len()), (4, 2));
+    assert_eq!(splits.train.shape(), InputShape::Image { height: 2, width: 3, channels: 1 });
+    assert_eq!(splits.train.labels(), [0, 1, 2, 0]);
+    assert_eq!(splits.train.input(1)[0], 60.0 / 255.0);
+    assert_eq!(splits.test.num_classes(), 3, "both splits have the classes of the larger one");
+}
+
+#[test]
+fn idx_names_what_is_broken() {
+    let dir = folder();
+    let folder = write_mnist(dir.path());
+    let labels = folder.join("train-labels-idx1-ubyte");
+    let images = folder.join("train-images-idx3-ubyte.gz");
+    let whole = fs::read(&images).unwrap();
+    let config = named("mnist");
+
+    fs::write(&labels, idx(2049, &[3], &[0, 1, 2])).unwrap();
+    contains(&error(&config, dir.path()), &["train-labels-idx1-ubyte", "3 labels", "4 images"]);
+    fs::write(&labels, idx(2051, &[4], &[0; 4])).unwrap();
+    contains(&error(&config, dir.path()), &["train-labels", "magic number 2051", "expected 2049"]);
+    fs::write(&labels, idx(2049, &[4], &[0; 3])).unwrap();
+    contains(&error(&config, dir.path()), &["train-labels", "3 bytes follow"]);
+    fs::write(&labels, [0, 0]).unwrap();
+    contains(&error(&config, dir.path()), &["train-labels", "ends after 2 bytes"]);
+    fs::write(&images, &whole[..whole.len() / 2]).unwrap();
+    contains(&error(&config, dir.path()), &["train-images-idx3-ubyte.gz", "no whole gzip"]);
+    fs::write(&images, idx(2051, &[u32::MAX, u32::MAX, u32::MAX], &[])).unwrap();
+    contains(&error(&config, dir.path()), &["train-images", "sizes"]);
+    fs::remove_file(&images).unwrap();
+    contains(&error(&config, dir.path()), &["mnist", "gpicl data fetch mnist", "train-images-idx3-ubyte"]);
+}
+
+#[test]
+fn emnist_is_turned_upright_and_its_letters_start_at_0() {
+    let dir = folder();
+    let folder = dir.path().join("emnist-letters");
+    fs::create_dir_all(&folder).unwrap();
+    let mut zip = zip::ZipWriter::new(fs::File::create(folder.join("emnist.zip")).unwrap());
+    let mut add = |name: &str, bytes: &[u8]| {
+        zip.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+        zip.write_all(&gzip(bytes)).unwrap();
+    };
+    for split in ["train", "test"] {
+        let images = idx(2051, &[2, 2, 2], &[0, 51, 102, 153, 0, 0, 0, 255]);
+        add(&format!("gzip/emnist-letters-{split}-images-idx3-ubyte.gz"), &images);
+        add(&format!("gzip/emnist-letters-{split}-labels-idx1-ubyte.gz"), &idx(2049, &[2], &[1, 2]));
+    }
+    zip.finish().unwrap();
+    let data = named("emnist-letters").load(Some(dir.path())).unwrap().train;
+    assert_eq!(data.labels(), [0, 1]);
+    assert_eq!(data.input(0), [0.0, 0.4, 0.2, 0.6]);
+}
+
+// CIFAR-10
+
+fn cifar_record(label: u8) -> Vec<u8> {
+    let mut record = vec![label];
+    record.extend((0..3072).map(|i| (i / 1024) as u8 * 51));
+    record
+}
+
+fn write_cifar(dir: &Path) -> PathBuf {
+    let folder = dir.join("cifar10/cifar-10-batches-bin");
+    fs::create_dir_all(&folder).unwrap();
+    for i in 1..=5 {
+        fs::write(folder.join(format!("data_batch_{i}.bin")), cifar_record(i)).unwrap();
+    }
+    fs::write(folder.join("test_batch.bin"), cifar_record(9)).unwrap();
+    folder
+}
+
+#[test]
+fn cifar_brings_the_channels_together_from_folder_and_archive() {
+    let dir = folder();
+    let folder = write_cifar(dir.path());
+    let from_folder = named("cifar10").load(Some(dir.path())).unwrap();
+    assert_eq!(from_folder.train.labels(), [1, 2, 3, 4, 5]);
+    assert_eq!(from_folder.train.input(0)[..6], [0.0, 0.2, 0.4, 0.0, 0.2, 0.4]);
+    assert_eq!(from_folder.test.class_names()[9], "truck");
+
+    let archive = folder.parent().unwrap().join("cifar-10-binary.tar.gz");
+    let mut tar = tar::Builder::new(Vec::new());
+    tar.append_dir_all("cifar-10-batches-bin", &folder).unwrap();
+    fs::write(&archive, gzip(&tar.into_inner().unwrap())).unwrap();
+    fs::remove_dir_all(&folder).unwrap();
+    assert_eq!(named("cifar10").load(Some(dir.path())).unwrap().train, from_folder.train);
+
+    let whole = fs::read(&archive).unwrap();
+    fs::write(&archive, &whole[..whole.len() / 2]).unwrap();
+    contains(&error(&named("cifar10"), dir.path()), &["cifar-10-binary.tar.gz", "no whole tar.gz"]);
+}
+
+#[test]
+fn cifar_names_what_is_broken() {
+    let dir = folder();
+    let folder = write_cifar(dir.path());
+    fs::write(folder.join("data_batch_3.bin"), [0; 100]).unwrap();
+    contains(&error(&named("cifar10"), dir.path()), &["data_batch_3.bin", "100 bytes"]);
+    fs::write(folder.join("data_batch_3.bin"), cifar_record(10)).unwrap();
+    contains(&error(&named("cifar10"), dir.path()), &["data_batch_3.bin", "label 10", "byte 0"]);
+}
+
+// SVHN
+
+fn element(kind: u32, data: &[u8]) -> Vec<u8> {
+    let mut bytes = kind.to_le_bytes().to_vec();
+    bytes.extend((data.len() as u32).to_le_bytes());
+    bytes.extend(data);
+    bytes.resize(bytes.len().next_multiple_of(8), 0);
+    bytes
+}
+
+fn matrix(name: &str, dims: &[i32], bytes: &[u8]) -> Vec<u8> {
+    let mut parts = element(6, &[9, 0, 0, 0, 0, 0, 0, 0]);
+    parts.extend(element(5, &dims.iter().flat_map(|dim| dim.to_le_bytes()).collect::<Vec<_>>()));
+    // A short name stands in its tag.
+    let mut tag = (1_u32 | (name.len() as u32) << 16).to_le_bytes().to_vec();
+    tag.extend(name.as_bytes());
+    tag.resize(8, 0);
+    parts.extend(tag);
+    parts.extend(element(2, bytes));
+    element(14, &parts)
+}
+
+fn write_svhn(dir: &Path, compressed: bool, labels: &[u8]) {
+    let folder = dir.join("svhn");
+    fs::create_dir_all(&folder).unwrap();
+    // 2x2 images, column-major: the number of each byte is 100 channel + 10 row + column.
+    let n = labels.len();
+    let pixel = |i: usize| (100 * (i / 4 % 3) + 10 * (i % 2) + i / 2 % 2) as u8;
+    let pixels: Vec<u8> = (0..n * 12).map(pixel).collect();
+    let mut file = vec![b' '; 124];
+    file.extend([0, 1, b'I', b'M']);
+    for array in [matrix("X", &[2, 2, 3, n as i32], &pixels), matrix("y", &[n as i32, 1], labels)] {
+        if compressed {
+            let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
+            encoder.write_all(&array).unwrap();
+            let packed = encoder.finish().unwrap();
+            file.extend(15_u32.to_le_bytes());
+            file.extend((packed.len() as u32).to_le_bytes());
+            file.extend(packed);
+        } else {
+            file.extend(array);
+        }
+    }
+    for name in ["train_32x32.mat", "test_32x32.mat"] {
+        fs::write(folder.join(name), &file).unwrap();
+    }
+}
+
+#[test]
+fn svhn_reads_plain_and_compressed_arrays() {
+    for compressed in [false, true] {
+        let dir = folder();
+        write_svhn(dir.path(), compressed, &[10, 3]);
+        let data = named("svhn").load(Some(dir.path())).unwrap().train;
+        assert_eq!(data.labels(), [0, 3], "digit 0 is stored as 10");
+        let bytes: Vec<u8> = data.input(1).iter().map(|x| (x * 255.0).round() as u8).collect();
+        assert_eq!(bytes, [0, 100, 200, 1, 101, 201, 10, 110, 210, 11, 111, 211], "rows, columns, channels");
+    }
+}
+
+#[test]
+fn svhn_names_what_is_broken() {
+    let dir = folder();
+    write_svhn(dir.path(), false, &[11, 3]);
+    contains(&error(&named("svhn"), dir.path()), &["train_32x32.mat", "entry 1", "label 11"]);
+    write_svhn(dir.path(), true, &[1, 3]);
+    let path = dir.path().join("svhn/train_32x32.mat");
+    let whole = fs::read(&path).unwrap();
+    fs::write(&path, &whole[..whole.len() - 9]).unwrap();
+    contains(&error(&named("svhn"), dir.path()), &["train_32x32.mat", "cut off"]);
+    fs::write(&path, b"MATLAB 7.3 file, which is HDF5").unwrap();
+    contains(&error(&named("svhn"), dir.path()), &["train_32x32.mat", "MATLAB 5"]);
+}
+
+// Images and Omniglot
+
+fn write_image(path: &Path, side: u32, value: u8) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    image::GrayImage::from_pixel(side, side, image::Luma([value])).save(path).unwrap();
+}
+
+#[test]
+fn a_folder_of_folders_is_a_data_set() {
+    let dir = folder();
+    for (class, value) in [("cat", 51), ("dog", 102)] {
+        for i in 0..5 {
+            write_image(&dir.path().join(format!("{class}/{i}.png")), 4, value);
+        }
+    }
+    let config = DataConfig { resize: Some(2), color: Some(Color::Rgb), ..format("images", dir.path()) };
+    let splits = config.load(None).unwrap();
+    assert_eq!((splits.train.len(), splits.test.len()), (8, 2), "a fifth is held out");
+    assert_eq!(splits.train.class_names(), ["cat", "dog"]);
+    let value = |data: &Dataset, i: usize| if data.label(i) == 0 { 0.2 } else { 0.4 };
+    for i in 0..8 {
+        assert_eq!(splits.train.input(i).len(), 12);
+        assert!(splits.train.input(i).iter().all(|x| (x - value(&splits.train, i)).abs() < 1e-6));
+    }
+
+    write_image(&dir.path().join("dog/9.png"), 5, 1);
+    contains(&error(&format("images", dir.path()), dir.path()), &["9.png", "5x5", "4x4"]);
+    fs::write(dir.path().join("dog/9.png"), b"no picture").unwrap();
+    contains(&error(&format("images", dir.path()), dir.path()), &["9.png", "cannot be decoded"]);
+    fs::remove_file(dir.path().join("dog/9.png")).unwrap();
+    fs::create_dir(dir.path().join("emu")).unwrap();
+    contains(&error(&format("images", dir.path()), dir.path()), &["emu", "no image"]);
+}
+
+#[test]
+fn omniglot_has_a_class_for_every_character_and_holds_drawings_out() {
+    let dir = folder();
+    let root = dir.path().join("omniglot/images_background");
+    for character in ["Greek/character01", "Greek/character02", "Latin/character01"] {
+        for drawing in 1..=20 {
+            write_image(&root.join(format!("{character}/{drawing:04}.png")), 4, 7);
+        }
+    }
+    let splits = named("omniglot").load(Some(dir.path())).unwrap();
+    assert_eq!(splits.train.class_names(), ["Greek/character01", "Greek/character02", "Latin/character01"]);
+    assert_eq!((splits.train.len(), splits.test.len()), (48, 12));
+    let missing = error(&named("omniglot"), &dir.path().join("elsewhere"));
+    contains(&missing, &["gpicl data fetch omniglot"]);
+}
+
+// NumPy
+
+fn npy(kind: &str, shape: &str, body: &[u8]) -> Vec<u8> {
+    let mut header = format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}");
+    header.push_str(&" ".repeat((10 + header.len() + 1).next_multiple_of(64) - header.len() - 11));
+    header.push('\n');
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend((header.len() as u16).to_le_bytes());
+    bytes.extend(header.as_bytes());
+    bytes.extend(body);
+    bytes
+}
+
+fn floats(values: &[f32]) -> Vec<u8> {
+    values.iter().flat_map(|value| value.to_le_bytes()).collect()
+}
+
+fn write_npy(dir: &Path, values: &[f32], labels: &[i64]) {
+    let n = labels.len();
+    fs::write(dir.join("x.npy"), npy("<f4", &format!("({n}, {})", values.len() / n), &floats(values)))
+        .unwrap();
+    let labels: Vec<u8> = labels.iter().flat_map(|label| label.to_le_bytes()).collect();
+    fs::write(dir.join("y.npy"), npy("<i8", &format!("({n},)"), &labels)).unwrap();
+}
+
+#[test]
+fn npy_and_npz_read_the_same() {
+    let dir = folder();
+    let values: Vec<f32> = (0..20).map(|i| i as f32).collect();
+    let labels: Vec<i64> = (0..10).map(|i| i % 2).collect();
+    write_npy(dir.path(), &values, &labels);
+    let from_npy = format("npy", dir.path()).load(None).unwrap();
+    assert_eq!((from_npy.train.len(), from_npy.test.len(), from_npy.train.dim()), (8, 2, 2));
+
+    let path = dir.path().join("both.npz");
+    let mut zip = zip::ZipWriter::new(fs::File::create(&path).unwrap());
+    for name in ["x.npy", "y.npy"] {
+        zip.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+        zip.write_all(&fs::read(dir.path().join(name)).unwrap()).unwrap();
+    }
+    zip.finish().unwrap();
+    let from_npz = format("npz", &path).load(None).unwrap();
+    assert_eq!(from_npz.train.inputs(), from_npy.train.inputs());
+}
+
+#[test]
+fn npy_names_what_is_broken() {
+    let dir = folder();
+    let config = format("npy", dir.path());
+    write_npy(dir.path(), &[0.0; 4], &[0, 1, 0]);
+    fs::write(dir.path().join("x.npy"), npy("<f4", "(2, 2)", &floats(&[0.0; 4]))).unwrap();
+    contains(&error(&config, dir.path()), &["y", "3 entries for 2 rows"]);
+    write_npy(dir.path(), &[0.0, 1.0, f32::NAN, 3.0], &[0, 1]);
+    contains(&error(&config, dir.path()), &["row 1 holds NaN"]);
+    write_npy(dir.path(), &[0.0; 4], &[0, -1]);
+    contains(&error(&config, dir.path()), &["entry 1 is -1"]);
+    fs::write(dir.path().join("x.npy"), npy("<f4", "(2, 2)", &floats(&[0.0; 3]))).unwrap();
+    contains(&error(&config, dir.path()), &["x.npy"]);
+    fs::write(dir.path().join("x.npy"), npy("<c8", "(2,)", &[0; 16])).unwrap();
+    contains(&error(&config, dir.path()), &["x.npy", "type"]);
+    fs::write(dir.path().join("x.npy"), b"not numpy").unwrap();
+    contains(&error(&config, dir.path()), &["x.npy", "no whole .npy"]);
+}
+
+// CSV
+
+fn write_csv(dir: &Path, text: &str) -> DataConfig {
+    let path = dir.join("table.csv");
+    fs::write(&path, text).unwrap();
+    format("csv", &path)
+}
+
+#[test]
+fn csv_reads_numbers_categories_and_text_labels() {
+    let dir = folder();
+    let mut text = String::from("size,colour,kind\n");
+    for i in 0..10 {
+        text.push_str(&format!("{i},{},{}\n", ["red", "blue"][i % 2], ["a", "b"][i / 5]));
+    }
+    let config = write_csv(dir.path(), &text);
+    let splits = config.load(None).unwrap();
+    assert_eq!((splits.train.dim(), splits.train.len()), (3, 8));
+    assert_eq!(splits.train.class_names(), ["a", "b"]);
+    for i in 0..8 {
+        let row = splits.train.input(i);
+        assert_eq!(row[1..], if row[0] as u32 % 2 == 0 { [0.0, 1.0] } else { [1.0, 0.0] }, "blue, red");
+    }
+    let other = DataConfig { label_column: Some("colour".into()), ..config };
+    assert_eq!(other.load(None).unwrap().train.class_names(), ["red", "blue"]);
+}
+
+#[test]
+fn csv_names_line_and_column_of_what_is_broken() {
+    let dir = folder();
+    let broken = |text: &str| {
+        let config = write_csv(dir.path(), text);
+        error(&config, dir.path())
+    };
+    contains(&broken("x,y\n1,a\nfoo,b\n"), &["table.csv", "line 3", "column `x`", "`foo`"]);
+    contains(&broken("x,y\n1,a\n2\n"), &["line 3", "1 cells", "2"]);
+    contains(&broken("x,y\n1,a\n,b\n"), &["line 3", "missing"]);
+    contains(&broken("x,y\n1,a\n2,\n"), &["line 3", "label is empty"]);
+    contains(&broken("x,x\n1,a\n"), &["`x` is there twice"]);
+    contains(&broken("x,y\n"), &["no row"]);
+    contains(&broken("x,y\n1,a\n2,inf\ninf,b\n"), &["line 4", "no finite number"]);
+    let config = DataConfig { label_column: Some("z".into()), ..write_csv(dir.path(), "x,y\n1,a\n") };
+    contains(&error(&config, dir.path()), &["no column `z`", "x, y"]);
+}
+
+// Configuration
+
+#[test]
+fn fields_that_do_not_apply_are_named() {
+    let dir = folder();
+    let check = |config: DataConfig, parts: &[&str]| contains(&error(&config, dir.path()), parts);
+    check(named("nope"), &["data.name", "glyphs"]);
+    check(DataConfig { classes: Some(3), ..named("mnist") }, &["data.classes", "mnist"]);
+    check(named("csv"), &["data.path"]);
+    check(DataConfig { resize: Some(0), ..named("glyphs") }, &["data.resize"]);
+    check(DataConfig { resize: Some(4), ..named("random") }, &["data.resize", "vectors"]);
+    check(DataConfig { label_column: Some("y".into()), ..named("glyphs") }, &["data.label_column"]);
+    assert!(DataConfig::from_spec("csv").is_err());
+}
+
+#[test]
+fn the_papers_layout_is_32_by_32_in_colour() {
+    let config = DataConfig {
+        layout: Some(gpicl::data::PreparedLayout::Paper),
+        per_class: Some(4),
+        ..named("glyphs")
+    };
+    let data = config.load(None).unwrap().train;
+    assert_eq!(data.shape(), InputShape::Image { height: 32, width: 32, channels: 3 });
+}
+
+#[test]
+fn real_data_reads_as_its_readme_says() {
+    let Some(dir) = std::env::var_os("GPICL_DATA_DIR").map(PathBuf::from) else {
+        eprintln!("SKIPPED real_data_reads_as_its_readme_says: GPICL_DATA_DIR is not set");
+        return;
+    };
+    for (name, train, test) in [("mnist", 8_000, 2_000), ("fashion-mnist", 60_000, 10_000)] {
+        if !dir.join(name).is_dir() {
+            eprintln!("SKIPPED {name}: not in {}", dir.display());
+            continue;
+        }
+        let splits =
+            DataConfig { resize: Some(14), ..DataConfig::from_spec(name).unwrap() }.load(Some(&dir)).unwrap();
+        // The published MNIST has 60,000 and 10,000; the project's test data is a subset.
+        assert!(
+            [(train, test), (60_000, 10_000)].contains(&(splits.train.len(), splits.test.len())),
+            "{name}"
+        );
+        assert_eq!((splits.train.num_classes(), splits.train.dim()), (10, 196));
+        let mean = splits.train.inputs().iter().map(|&x| f64::from(x)).sum::<f64>()
+            / splits.train.inputs().len() as f64;
+        assert!(mean.abs() < 1e-3, "{name}: normalised, mean {mean}");
+    }
+}

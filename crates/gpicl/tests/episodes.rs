@@ -1,0 +1,211 @@
+//! Episodes and batches are pure functions of seeds and counters, and hold what their tasks say.
+
+use std::sync::Arc;
+
+use gpicl::data::{Dataset, InputShape};
+use gpicl::tasks::{
+    Batch, BatchSource, BiasConfig, BiasDecay, Episode, Mode, Prefetch, TaskCount, TaskDistribution, TaskId,
+    TasksConfig, permutation,
+};
+use proptest::prelude::*;
+
+const CLASSES: usize = 5;
+
+/// `n` examples of `dim` numbers; example `i` has label `i % CLASSES` and inputs that name it.
+fn data(n: usize, dim: usize) -> Dataset {
+    let inputs = (0..n * dim).map(|i| ((i * 7919) % 101) as f32 / 50.0 - 1.0).collect();
+    let labels = (0..n).map(|i| (i % CLASSES) as u32).collect();
+    let names = (0..CLASSES).map(|class| class.to_string()).collect();
+    Dataset::new("toy", InputShape::Vector(dim), inputs, labels, names).unwrap()
+}
+
+fn config() -> TasksConfig {
+    TasksConfig { episode_length: 12, input_dim: Some(7), ..TasksConfig::default() }
+}
+
+fn distribution(config: &TasksConfig, dim: usize) -> TaskDistribution {
+    TaskDistribution::new(config, dim, CLASSES, 8).unwrap()
+}
+
+fn source(config: &TasksConfig, batch: usize, mode: Mode, seed: u64) -> BatchSource {
+    BatchSource::new(distribution(config, 9), Arc::new(data(40, 9)), batch, mode, seed).unwrap()
+}
+
+fn on_threads<T: Send>(threads: usize, run: impl FnOnce() -> T + Send) -> T {
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(run)
+}
+
+/// Equality of floats to the bit.
+fn same_bits(a: &Batch, b: &Batch) -> bool {
+    let bits = |batch: &Batch| batch.inputs.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+    bits(a) == bits(b) && a.labels == b.labels && a.tasks == b.tasks
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn an_episode_is_its_examples_projected_and_relabelled(
+        seed: u64,
+        episode: u64,
+        k in 0..1_u64 << 63,
+        unseen: bool,
+        dim in 1..20_usize,
+        input_dim in 1..20_usize,
+    ) {
+        let config = TasksConfig { input_dim: Some(input_dim), ..config() };
+        let (distribution, data) = (distribution(&config, dim), data(31, dim));
+        let task = if unseen { TaskId::unseen(k) } else { TaskId::seen(k) };
+        let episode = Episode::new(&distribution, &data, task, seed, episode).unwrap();
+        let rho = distribution.permutation(task);
+        let matrix = distribution.projection(task).unwrap();
+        for (j, &example) in episode.examples.iter().enumerate() {
+            prop_assert_eq!(episode.labels[j], rho[data.label(example) as usize]);
+            for (i, row) in matrix.chunks_exact(dim).enumerate() {
+                let terms = row.iter().zip(data.input(example)).map(|(&a, &x)| f64::from(a) * f64::from(x));
+                let expected: f64 = terms.sum();
+                let found = f64::from(episode.inputs[j * input_dim + i]);
+                prop_assert!((found - expected).abs() < 1e-5, "{} {}", found, expected);
+            }
+        }
+    }
+
+    #[test]
+    fn a_task_is_the_same_whenever_and_wherever_it_is_made(seed: u64, k in 0..1_u64 << 62) {
+        let config = TasksConfig { seed, ..config() };
+        let tasks = [TaskId::seen(k), TaskId::seen(k + 1), TaskId::unseen(k)];
+        let make = |task| {
+            let distribution = distribution(&config, 9);
+            let entries: Vec<u32> =
+                distribution.projection(task).unwrap().iter().map(|a| a.to_bits()).collect();
+            (entries, distribution.permutation(task))
+        };
+        let forwards = tasks.map(make);
+        let mut backwards = tasks;
+        backwards.reverse();
+        let mut backwards = backwards.map(make);
+        backwards.reverse();
+        prop_assert_eq!(&forwards, &backwards);
+        prop_assert_ne!(&forwards[0].0, &forwards[1].0);
+        prop_assert_ne!(&forwards[0].0, &forwards[2].0);
+    }
+
+    #[test]
+    fn a_batch_depends_on_seed_and_index_only(seed: u64, index in 0..1_u64 << 40, batch in 1..9_usize) {
+        for mode in [Mode::MetaTrain, Mode::Seen, Mode::Unseen] {
+            let one = on_threads(1, || source(&config(), batch, mode, seed).batch(index));
+            let restarted = source(&config(), batch, mode, seed);
+            let mut two = on_threads(2, || restarted.batch(index + 1));
+            prop_assert!(!same_bits(&one, &two));
+            // Into buffers that hold another batch.
+            on_threads(2, || restarted.fill(index, &mut two));
+            prop_assert!(same_bits(&one, &two));
+        }
+    }
+}
+
+#[test]
+fn the_modes_draw_their_own_tasks_and_episodes() {
+    let config = TasksConfig { count: TaskCount::Finite(3), ..config() };
+    let [train, seen, unseen] =
+        [Mode::MetaTrain, Mode::Seen, Mode::Unseen].map(|mode| source(&config, 64, mode, 1).batch(0));
+    for batch in [&train, &seen] {
+        assert!(batch.tasks.iter().all(|task| task.is_seen() && task.key() < 3));
+    }
+    assert!(unseen.tasks.iter().all(|task| !task.is_seen()));
+    assert_ne!(train.labels, seen.labels, "a meta-test does not repeat meta-training");
+}
+
+#[test]
+fn examples_are_drawn_with_replacement_over_the_whole_data_set() {
+    let config = TasksConfig { project: false, permute: false, input_dim: None, ..config() };
+    let data = data(20, 9);
+    let mut counts = [0.0_f64; 20];
+    let mut repeated = 0;
+    for episode in 0..1_000 {
+        let made = Episode::new(&distribution(&config, 9), &data, TaskId::seen(0), 4, episode).unwrap();
+        made.examples.iter().for_each(|&example| counts[example] += 1.0);
+        let mut distinct = made.examples.clone();
+        distinct.sort_unstable();
+        distinct.dedup();
+        repeated += usize::from(distinct.len() < 12);
+        for (row, &example) in made.inputs.chunks_exact(9).zip(&made.examples) {
+            assert_eq!(row, data.input(example));
+        }
+    }
+    // Chi squared with 19 degrees of freedom at the level 10^-4; 12 of 20 without a repeat: 1.5 in 100.
+    let chi: f64 = counts.iter().map(|count| (count - 600.0).powi(2) / 600.0).sum();
+    assert!(chi < 50.8, "{counts:?}");
+    assert!(repeated > 950, "{repeated}");
+}
+
+#[test]
+fn the_biased_fraction_of_a_batch_shares_one_permutation_and_nothing_else() {
+    let decay = Some(BiasDecay { to: 0.0, start: 1, end: 3 });
+    let bias = Some(BiasConfig { fraction: 0.75, decay });
+    let config = TasksConfig { bias, ..config() };
+    let data = data(40, 9);
+    let shared = permutation(config.seed, 0, CLASSES, 8);
+    let distribution = distribution(&config, 9);
+    for (step, expected) in [(0, 12), (1, 12), (2, 6), (3, 0), (9, 0)] {
+        let batch = source(&config, 16, Mode::MetaTrain, 1).batch(step);
+        let plain = source(&TasksConfig { bias: None, ..config.clone() }, 16, Mode::MetaTrain, 1).batch(step);
+        assert_eq!((&batch.inputs, &batch.tasks), (&plain.inputs, &plain.tasks));
+        let mut biased = 0;
+        for (i, labels) in batch.labels.chunks_exact(12).enumerate() {
+            let episode = step * 16 + i as u64;
+            let made = Episode::new(&distribution, &data, batch.tasks[i], 1, episode).unwrap();
+            let under =
+                |rho: &[u32]| made.examples.iter().map(|&e| rho[data.label(e) as usize]).collect::<Vec<_>>();
+            if labels == under(&shared) {
+                biased += 1;
+            } else {
+                assert_eq!(labels, made.labels, "an unbiased episode has its own permutation");
+            }
+        }
+        assert_eq!(biased, expected, "at step {step}");
+    }
+    for mode in [Mode::Seen, Mode::Unseen] {
+        let unbiased = TasksConfig { bias: None, ..config.clone() };
+        assert!(same_bits(&source(&config, 4, mode, 1).batch(0), &source(&unbiased, 4, mode, 1).batch(0)));
+    }
+}
+
+#[test]
+fn prefetched_batches_are_those_of_the_source() {
+    let source = Arc::new(source(&config(), 6, Mode::MetaTrain, 2));
+    let mut batches = Prefetch::new(Arc::clone(&source), 5..11);
+    for index in 5..11 {
+        let batch = batches.next().unwrap();
+        assert!(same_bits(&batch, &source.batch(index)), "batch {index}");
+        batches.recycle(batch);
+    }
+}
+
+#[test]
+fn a_data_set_of_another_size_is_an_error() {
+    let error = |data: Dataset, batch| {
+        let made = BatchSource::new(distribution(&config(), 9), Arc::new(data), batch, Mode::Seen, 0);
+        made.unwrap_err().to_string()
+    };
+    assert!(error(data(40, 8), 4).contains("40 examples of 8 numbers"));
+    assert!(error(data(0, 9), 4).contains("0 examples"));
+    assert!(error(data(40, 9), 0).contains("at least one episode"));
+    let episode = Episode::new(&distribution(&config(), 9), &data(4, 3), TaskId::seen(0), 0, 0);
+    assert!(episode.unwrap_err().to_string().contains("4 examples of 3 numbers"));
+}
+
+/// Runs are named by their configs: what a config stands for must not change unnoticed. The numbers are those
+/// of an independent implementation in Python.
+#[test]
+fn the_definition_of_a_batch_has_not_changed() {
+    let batch =
+        source(&TasksConfig { count: TaskCount::Finite(16), ..config() }, 2, Mode::MetaTrain, 3).batch(4);
+    let labels = [3, 3, 5, 7, 5, 7, 7, 7, 7, 7, 7, 0, 0, 7, 2, 2, 6, 2, 6, 2, 0, 2, 0, 7];
+    assert_eq!(batch.labels, labels);
+    assert_eq!(batch.tasks, [0, 9].map(TaskId::seen));
+    // The product's last bits are the CPU's own.
+    for (at, expected) in [(0, 0.444_608_2), (83, 0.436_958_04), (167, 0.161_935_75)] {
+        assert!((batch.inputs[at] - expected).abs() < 1e-5, "{at}: {}", batch.inputs[at]);
+    }
+}

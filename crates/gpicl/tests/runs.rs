@@ -1,0 +1,146 @@
+//! Runs: the same numbers after a kill, damaged checkpoints, divergence, and learning itself.
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use common::{finish, small};
+use gpicl::eval::{EvalRequest, Outcome, evaluate_runs};
+use gpicl::train::{Ended, Event, Metric, Trainer, read_metrics};
+use gpicl::{Error, RunDir};
+
+fn weights(run: &Path) -> Vec<u8> {
+    fs::read(run.join("checkpoints/step-00000040.safetensors")).unwrap()
+}
+
+#[test]
+fn a_run_killed_half_way_and_resumed_gives_the_same_metrics_and_weights() {
+    let dir = tempfile::tempdir().unwrap();
+    let (whole, cut) = (dir.path().join("whole"), dir.path().join("cut"));
+    finish(&mut Trainer::start(small(&[]), None, &whole).unwrap());
+
+    // Dies in step 27, without a chance to save: the newest checkpoint is step 20's, metrics go to 25.
+    let mut trainer = Trainer::start(small(&[]), None, &cut).unwrap();
+    let killed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        trainer.train(&AtomicBool::new(false), &mut |event| {
+            assert!(!matches!(event, Event::Step { step: 27, .. }), "killed");
+        })
+    }));
+    assert!(killed.is_err());
+    drop(trainer);
+    let mut trainer = Trainer::resume(&cut, None).unwrap();
+    assert_eq!(trainer.step(), 20);
+    finish(&mut trainer);
+
+    let metrics = |run: &Path| fs::read_to_string(run.join("metrics.jsonl")).unwrap();
+    assert_eq!(metrics(&whole), metrics(&cut));
+    assert_eq!(weights(&whole), weights(&cut));
+    assert_eq!(metrics(&whole).lines().filter(|line| line.contains("\"eval\"")).count(), 2);
+}
+
+#[test]
+fn a_raised_stop_flag_saves_the_step_and_the_rest_is_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let (whole, cut) = (dir.path().join("whole"), dir.path().join("cut"));
+    finish(&mut Trainer::start(small(&[]), None, &whole).unwrap());
+    let stop = AtomicBool::new(false);
+    let mut trainer = Trainer::start(small(&[]), None, &cut).unwrap();
+    let ended = trainer.train(&stop, &mut |event| {
+        if matches!(event, Event::Step { step: 13, .. }) {
+            stop.store(true, Ordering::Relaxed);
+        }
+    });
+    assert_eq!(ended.unwrap(), Ended::Stopped { step: 13 });
+    drop(trainer);
+    finish(&mut Trainer::resume(&cut, None).unwrap());
+    assert_eq!(weights(&whole), weights(&cut));
+}
+
+#[test]
+fn a_damaged_checkpoint_is_passed_over_for_the_one_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = dir.path().join("run");
+    finish(&mut Trainer::start(small(&[]), None, &run).unwrap());
+    let checkpoint =
+        |step: u32, kind: &str| run.join(format!("checkpoints/step-{step:08}{kind}.safetensors"));
+    assert!(!checkpoint(10, "").exists(), "the newest three are kept");
+    let whole = weights(&run);
+
+    fs::write(checkpoint(40, ""), &whole[..whole.len() - 7]).unwrap();
+    assert_eq!(Trainer::resume(&run, None).unwrap().step(), 30, "torn weights");
+
+    let mut flipped = whole.clone();
+    *flipped.last_mut().unwrap() ^= 1;
+    fs::write(checkpoint(40, ""), flipped).unwrap();
+    assert_eq!(Trainer::resume(&run, None).unwrap().step(), 30, "one bit of the weights");
+
+    fs::write(checkpoint(40, ""), &whole).unwrap();
+    fs::write(checkpoint(30, ".state"), b"").unwrap();
+    fs::remove_file(checkpoint(40, ".state")).unwrap();
+    let mut trainer = Trainer::resume(&run, None).unwrap();
+    assert_eq!(trainer.step(), 20, "no state");
+    finish(&mut trainer);
+    assert_eq!(weights(&run), whole, "the repeated steps give the same weights");
+}
+
+#[test]
+fn a_run_that_diverges_stops_with_an_error_and_keeps_its_checkpoint() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = dir.path().join("run");
+    let config = small(&["train.lr=1e30", "train.warmup=12", "train.clip=0.0", "train.checkpoint_every=1"]);
+    let mut trainer = Trainer::start(config, None, &run).unwrap();
+    let error = trainer.train(&AtomicBool::new(false), &mut |_| {}).unwrap_err();
+    let Error::Diverged { step, .. } = &error else { panic!("{error}") };
+    assert!(*step > 1, "the first step is finite");
+    assert!(error.to_string().contains("train.lr"), "{error}");
+    let kept = RunDir::open(&run).unwrap().0.checkpoints(3).steps().unwrap();
+    assert_eq!(kept[0], step - 1);
+}
+
+#[test]
+fn a_folder_is_used_once_and_a_stranger_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = dir.path().join("run");
+    drop(Trainer::start(small(&[]), None, &run).unwrap());
+    let again = Trainer::start(small(&[]), None, &run).unwrap_err().to_string();
+    assert!(again.contains("gpicl resume"), "{again}");
+    assert_eq!(Trainer::resume(&run, None).unwrap().step(), 0, "killed before its first checkpoint");
+    let stranger = Trainer::resume(dir.path(), None).unwrap_err().to_string();
+    assert!(stranger.contains("no config.toml"), "{stranger}");
+}
+
+#[test]
+fn meta_training_learns_to_learn_on_unseen_tasks() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = dir.path().join("run");
+    let config = small(&["train.steps=300", "train.batch=16", "eval.every=0", "train.checkpoint_every=300"]);
+    finish(&mut Trainer::start(config, None, &run).unwrap());
+    let request = EvalRequest { data: Vec::new(), episodes: 128, seed: Some(9), data_dir: None };
+    let results = evaluate_runs(&[run.clone()], &request, &mut |_| {}).unwrap();
+    let unseen = results.curves[1].summary();
+    assert!(unseen.first.high < 0.4, "nothing is known before the first example: {unseen:?}");
+    assert!(unseen.last_10.low > 0.6, "four classes, chance 0.25: {unseen:?}");
+    assert_eq!(results.outcome, Some(Outcome::GeneralLearning));
+
+    let metrics = read_metrics(&run.join("metrics.jsonl")).unwrap();
+    let Metric::Train { loss: first, .. } = metrics[0] else { panic!("{:?}", metrics[0]) };
+    let Metric::Train { loss: last, .. } = metrics[metrics.len() - 1] else { panic!() };
+    assert!(last < first - 0.2, "{first} -> {last}");
+}
+
+#[test]
+fn runs_that_are_not_seeds_of_one_result_are_not_averaged() {
+    let dir = tempfile::tempdir().unwrap();
+    let runs = ["a", "b", "c"].map(|name| dir.path().join(name));
+    let sets: [&[&str]; 3] = [&["train.steps=2"], &["train.steps=2", "seed=1"], &["train.steps=3"]];
+    for (run, sets) in runs.iter().zip(sets) {
+        finish(&mut Trainer::start(small(sets), None, run).unwrap());
+    }
+    let request = EvalRequest { data: Vec::new(), episodes: 4, seed: None, data_dir: None };
+    let seeds = evaluate_runs(&runs[..2], &request, &mut |_| {}).unwrap();
+    assert_eq!((seeds.seeds, seeds.curves[0].seeds), (2, 2));
+    let error = evaluate_runs(&runs, &request, &mut |_| {}).unwrap_err().to_string();
+    assert!(error.contains("another configuration"), "{error}");
+}
