@@ -179,7 +179,7 @@ fn bad_input_is_refused_with_what_to_do_and_leaves_nothing() {
     fs::write(at.join("broken.toml"), "[train\n").unwrap();
     fs::write(at.join("not.safetensors"), "no checkpoint").unwrap();
     for (args, parts) in [
-        (&["train", "--config", "bad.toml", "--run", "r"][..], ["train.steps", "integer"]),
+        (&["train", "--config", "bad.toml", "--run", "r"][..], ["train.steps", "many"]),
         (&["train", "--config", "broken.toml", "--run", "r"], ["broken.toml", "line 1"]),
         (&["train", "--config", "absent.toml", "--run", "r"], ["absent.toml", "No such file"]),
         (&["train", "--preset", "nope", "--run", "r"], ["nope", "quickstart"]),

@@ -5,6 +5,7 @@
 //! definition that tests compare with, and what devices without a native version run.
 #![warn(missing_docs)]
 
+pub mod cpu;
 mod kind;
 mod op;
 pub mod reference;

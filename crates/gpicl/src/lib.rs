@@ -25,3 +25,8 @@ pub mod train;
 pub use config::{DeviceKind, Layers, RunConfig};
 pub use error::{Error, Result};
 pub use run::RunDir;
+
+/// The README's example, compiled as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

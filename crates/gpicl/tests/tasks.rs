@@ -151,5 +151,5 @@ fn the_definition_of_a_task_never_changes_silently() {
     assert_eq!(bits, PROJECTION_7_5);
 }
 
-const PERMUTATION_0_0: [u32; 10] = [0; 10];
-const PROJECTION_7_5: [u32; 4] = [0; 4];
+const PERMUTATION_0_0: [u32; 10] = [2, 7, 1, 4, 9, 0, 5, 8, 6, 3];
+const PROJECTION_7_5: [u32; 4] = [3_199_959_369, 3_193_576_255, 1_063_117_855, 1_055_904_730];

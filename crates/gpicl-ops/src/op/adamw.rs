@@ -1,7 +1,14 @@
 //! The AdamW update.
 
+#[cfg(feature = "flex")]
+mod native;
+
+#[cfg(feature = "flex")]
+use burn::backend::Dispatch;
 use burn::tensor::Tensor;
 
+#[cfg(feature = "flex")]
+use self::native::AdamWOps;
 use super::check;
 use crate::{AdamWStep, reference};
 
@@ -25,5 +32,11 @@ pub fn adamw<const D: usize>(
     check::shape("adamw: grad", &shape, &grad.dims());
     check::shape("adamw: m", &shape, &m.dims());
     check::shape("adamw: v", &shape, &v.dims());
+    #[cfg(feature = "flex")]
+    if super::native::takes(&param) && !param.device().is_autodiff() {
+        let (param, grad) = (param.into_dispatch(), grad.into_dispatch());
+        let (param, m, v) = Dispatch::adamw(param, grad, m.into_dispatch(), v.into_dispatch(), step);
+        return (Tensor::from_dispatch(param), Tensor::from_dispatch(m), Tensor::from_dispatch(v));
+    }
     reference::adamw(param, grad, m, v, step)
 }

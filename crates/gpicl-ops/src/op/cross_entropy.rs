@@ -1,7 +1,14 @@
 //! Softmax cross-entropy.
 
+#[cfg(feature = "flex")]
+mod native;
+
+#[cfg(feature = "flex")]
+use burn::backend::Dispatch;
 use burn::tensor::{Int, Tensor};
 
+#[cfg(feature = "flex")]
+use self::native::CrossEntropyOps;
 use super::check;
 use crate::reference;
 
@@ -15,5 +22,12 @@ use crate::reference;
 pub fn cross_entropy(logits: Tensor<3>, targets: Tensor<2, Int>) -> Tensor<2> {
     let [batch, time, _] = logits.dims();
     check::shape("cross_entropy: targets", &[batch, time], &targets.dims());
+    #[cfg(feature = "flex")]
+    if super::native::takes(&logits) {
+        return Tensor::from_dispatch(Dispatch::cross_entropy(
+            logits.into_dispatch(),
+            targets.into_dispatch(),
+        ));
+    }
     reference::cross_entropy(logits, targets)
 }

@@ -1,7 +1,14 @@
 //! Layer normalisation.
 
+#[cfg(feature = "flex")]
+mod native;
+
+#[cfg(feature = "flex")]
+use burn::backend::Dispatch;
 use burn::tensor::Tensor;
 
+#[cfg(feature = "flex")]
+use self::native::LayerNormOps;
 use super::check;
 use crate::reference;
 
@@ -16,5 +23,10 @@ pub fn layer_norm<const D: usize>(x: Tensor<D>, gamma: Tensor<1>, beta: Tensor<1
     let features = x.dims()[D - 1];
     check::shape("layer_norm: gamma", &[features], &gamma.dims());
     check::shape("layer_norm: beta", &[features], &beta.dims());
+    #[cfg(feature = "flex")]
+    if super::native::takes(&x) {
+        let (x, gamma, beta) = (x.into_dispatch(), gamma.into_dispatch(), beta.into_dispatch());
+        return Tensor::from_dispatch(Dispatch::layer_norm(x, gamma, beta, eps));
+    }
     reference::layer_norm(x, gamma, beta, eps)
 }

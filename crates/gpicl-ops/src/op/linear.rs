@@ -1,7 +1,14 @@
 //! Affine maps of the last axis.
 
+#[cfg(feature = "flex")]
+mod native;
+
+#[cfg(feature = "flex")]
+use burn::backend::Dispatch;
 use burn::tensor::Tensor;
 
+#[cfg(feature = "flex")]
+use self::native::LinearOps;
 use super::check;
 use crate::{Activation, Precision, reference};
 
@@ -19,6 +26,11 @@ pub fn linear<const D: usize>(
     precision: Precision,
 ) -> Tensor<D> {
     check_affine(&x, &weight, &bias);
+    #[cfg(feature = "flex")]
+    if super::native::takes(&x) {
+        let (x, weight, bias) = (x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch());
+        return Tensor::from_dispatch(Dispatch::linear(x, weight, bias, activation, precision));
+    }
     reference::linear(x, weight, bias, activation, precision)
 }
 
@@ -39,6 +51,12 @@ pub fn linear_residual<const D: usize>(
     let mut expected = x.dims();
     expected[D - 1] = weight.dims()[1];
     check::shape("linear_residual: residual", &expected, &residual.dims());
+    #[cfg(feature = "flex")]
+    if super::native::takes(&x) {
+        let (x, weight, bias) = (x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch());
+        let residual = residual.into_dispatch();
+        return Tensor::from_dispatch(Dispatch::linear_residual(x, weight, bias, residual, precision));
+    }
     reference::linear_residual(x, weight, bias, residual, precision)
 }
 

@@ -1,4 +1,5 @@
-//! One operation a file: what it is, its shapes, and its native version's registration and backward pass.
+//! One operation a file: what it is, its shapes, and its native version's registration and
+//! backward pass in `native.rs` below it.
 
 mod adamw;
 mod attention;
@@ -6,6 +7,8 @@ mod check;
 mod cross_entropy;
 mod layer_norm;
 mod linear;
+#[cfg(feature = "flex")]
+mod native;
 mod sum_of_squares;
 
 pub use adamw::adamw;

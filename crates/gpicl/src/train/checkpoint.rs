@@ -148,12 +148,13 @@ impl Checkpoints {
         let path = self.state_path(step);
         let (progress, tensors) = read::<Progress>(&path)?;
         let mut optimizer = Optimizer { updates: progress.updates, moments: BTreeMap::new() };
+        let device = device.clone().inner();
         for (name, (_, first)) in &tensors {
             let Some(name) = name.strip_prefix("first.") else { continue };
             let (_, second) = tensors.get(&format!("second.{name}")).ok_or_else(|| {
                 Error::file(&path, format!("has no second moment of `{name}`"), "use an earlier checkpoint")
             })?;
-            let tensor = |values: &Vec<f32>| Tensor::from_floats(values.as_slice(), device);
+            let tensor = |values: &Vec<f32>| Tensor::from_floats(values.as_slice(), &device);
             let moments = Moments { first: tensor(first), second: tensor(second) };
             optimizer.moments.insert(name.to_string(), moments);
         }
@@ -263,7 +264,8 @@ impl ModuleMapper for Restore<'_> {
         match self.tensors.remove(&name) {
             Some((shape, values)) if shape == expected => {
                 let (id, _, mapper) = param.consume();
-                let value = Tensor::from_data(TensorData::new(values, expected), self.device).require_grad();
+                let value = Tensor::from_data(TensorData::new(values, expected), self.device);
+                let value = if value.is_autodiff() { value.require_grad() } else { value };
                 Param::from_mapped_value(id, value, mapper)
             }
             found => {

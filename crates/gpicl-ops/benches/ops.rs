@@ -1,0 +1,126 @@
+//! Every operation with its gradients at the size of the speed issue: 64 episodes of 100 tokens, `d_model` 256,
+//! 8 heads, 1024 hidden units. `cargo bench -p gpicl-ops`; a name filters, `native` and `reference` are groups.
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use burn::tensor::{Device, Distribution, Int, Tensor};
+use criterion::{Criterion, criterion_group, criterion_main};
+use gpicl_ops::{Activation, AdamWStep, AttentionMask, Precision, reference};
+
+const BATCH: usize = 64;
+const TIME: usize = 100;
+const D_MODEL: usize = 256;
+const HIDDEN: usize = 1024;
+const HEADS: usize = 8;
+
+fn random<const D: usize>(shape: [usize; D]) -> Tensor<D> {
+    Tensor::random(shape, Distribution::Uniform(-1.0, 1.0), &Device::flex().autodiff()).require_grad()
+}
+
+/// Times `op` alone, then with its gradients.
+fn op<const D: usize>(criterion: &mut Criterion, name: &str, op: impl Fn() -> Tensor<D>) {
+    let mut group = criterion.benchmark_group(name);
+    group.bench_function("forward", |bencher| bencher.iter(|| black_box(op())));
+    group.bench_function("forward and backward", |bencher| {
+        bencher.iter(|| black_box(op().sum().backward()));
+    });
+    group.finish();
+}
+
+fn linear(criterion: &mut Criterion) {
+    for (fan_in, fan_out) in [(D_MODEL, 3 * D_MODEL), (D_MODEL, HIDDEN), (HIDDEN, D_MODEL)] {
+        let (x, weight, bias) = (random([BATCH, TIME, fan_in]), random([fan_in, fan_out]), random([fan_out]));
+        let args = || (x.clone(), weight.clone(), bias.clone());
+        for activation in [Activation::Identity, Activation::Gelu] {
+            let size = format!("{fan_in}x{fan_out} {activation:?}");
+            for precision in [Precision::Fp32, Precision::Bf16] {
+                op(criterion, &format!("native/linear {size} {precision:?}"), || {
+                    let (x, weight, bias) = args();
+                    gpicl_ops::linear(x, weight, bias, activation, precision)
+                });
+            }
+            op(criterion, &format!("reference/linear {size}"), || {
+                let (x, weight, bias) = args();
+                reference::linear(x, weight, bias, activation, Precision::Fp32)
+            });
+        }
+    }
+}
+
+fn layer_norm(criterion: &mut Criterion) {
+    let (x, gamma, beta) = (random([BATCH, TIME, D_MODEL]), random([D_MODEL]), random([D_MODEL]));
+    op(criterion, "native/layer_norm", || {
+        gpicl_ops::layer_norm(x.clone(), gamma.clone(), beta.clone(), 1e-5)
+    });
+    op(criterion, "reference/layer_norm", || {
+        reference::layer_norm(x.clone(), gamma.clone(), beta.clone(), 1e-5)
+    });
+}
+
+fn attention(criterion: &mut Criterion) {
+    for (batch, time) in [(BATCH, TIME), (BATCH / 4, 4 * TIME)] {
+        for mask in [AttentionMask::Causal, AttentionMask::Paired] {
+            let qkv = random([batch, time, 3 * D_MODEL]);
+            op(criterion, &format!("native/attention {batch}x{time} {mask:?}"), || {
+                gpicl_ops::attention(qkv.clone(), HEADS, mask, Precision::Fp32)
+            });
+            op(criterion, &format!("reference/attention {batch}x{time} {mask:?}"), || {
+                reference::attention(qkv.clone(), HEADS, mask, Precision::Fp32)
+            });
+        }
+    }
+}
+
+fn cross_entropy(criterion: &mut Criterion) {
+    let logits = random([BATCH, TIME, 10]);
+    let targets = Tensor::<2, Int>::zeros([BATCH, TIME], &Device::flex().autodiff());
+    op(criterion, "native/cross_entropy", || gpicl_ops::cross_entropy(logits.clone(), targets.clone()));
+    op(criterion, "reference/cross_entropy", || reference::cross_entropy(logits.clone(), targets.clone()));
+}
+
+fn update(criterion: &mut Criterion) {
+    let count = 3_200_000;
+    let make = || Tensor::<1>::random([count], Distribution::Uniform(0.0, 1.0), &Device::flex());
+    let step = AdamWStep {
+        lr: 1e-3,
+        beta1: 0.9,
+        beta2: 0.999,
+        eps: 1e-8,
+        weight_decay: 0.1,
+        bias_correction1: 0.1,
+        bias_correction2: 0.001,
+        grad_scale: 1.0,
+    };
+    let grad = make();
+    let mut state = Some((make(), make(), make()));
+    criterion.bench_function("native/adamw", |bencher| {
+        bencher.iter(|| {
+            let (param, m, v) = state.take().expect("the last update's");
+            state = Some(gpicl_ops::adamw(param, grad.clone(), m, v, step));
+        });
+    });
+    let mut state = Some((make(), make(), make()));
+    criterion.bench_function("reference/adamw", |bencher| {
+        bencher.iter(|| {
+            let (param, m, v) = state.take().expect("the last update's");
+            state = Some(reference::adamw(param, grad.clone(), m, v, step));
+        });
+    });
+    criterion.bench_function("native/sum_of_squares", |bencher| {
+        bencher.iter(|| black_box(gpicl_ops::sum_of_squares(grad.clone())));
+    });
+    criterion.bench_function("reference/sum_of_squares", |bencher| {
+        bencher.iter(|| black_box(reference::sum_of_squares(grad.clone())));
+    });
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default()
+        .sample_size(10)
+        .warm_up_time(Duration::from_millis(300))
+        .measurement_time(Duration::from_secs(1));
+    targets = linear, layer_norm, attention, cross_entropy, update
+}
+criterion_main!(benches);

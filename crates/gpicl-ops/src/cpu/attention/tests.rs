@@ -1,0 +1,144 @@
+//! Against the definition in f64, its gradient by finite differences, and across vector extensions and threads.
+
+use super::*;
+
+const MASKS: [AttentionMask; 2] = [AttentionMask::Causal, AttentionMask::Paired];
+
+/// Values in `-1..1` from a linear congruence: the tests need variety, not chance.
+fn values(len: usize, seed: u64) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
+    };
+    std::iter::repeat_with(next).take(len).collect()
+}
+
+fn definition(qkv: &[f64], sizes: Sizes) -> Vec<f64> {
+    let Sizes { time, heads, d_head, mask } = sizes;
+    let d_model = heads * d_head;
+    let mut out = vec![0.0; qkv.len() / 3];
+    for (qkv, out) in qkv.chunks(3 * time * d_model).zip(out.chunks_mut(time * d_model)) {
+        for h in 0..heads {
+            let at = |position, part, d| qkv[offset(sizes, position, part, h) + d];
+            for i in 0..time {
+                let seen: Vec<usize> = (0..time).filter(|&j| mask.sees(i, j, time)).collect();
+                let weight = |&j: &usize| {
+                    let score: f64 = (0..d_head).map(|d| at(i, 0, d) * at(j, 1, d)).sum();
+                    (score / (d_head as f64).sqrt()).exp()
+                };
+                let weights: Vec<f64> = seen.iter().map(weight).collect();
+                let sum: f64 = weights.iter().sum();
+                for d in 0..d_head {
+                    let mixed: f64 = seen.iter().zip(&weights).map(|(&j, w)| w * at(j, 2, d)).sum();
+                    out[i * d_model + h * d_head + d] = mixed / sum;
+                }
+            }
+        }
+    }
+    out
+}
+
+struct Results {
+    out: Vec<f32>,
+    dqkv: Vec<f32>,
+}
+
+fn attend(qkv: &[f32], dout: &[f32], sizes: Sizes) -> Results {
+    let d_model = sizes.d_model();
+    let mut out = vec![f32::NAN; qkv.len() / 3];
+    let mut log_denominators = vec![f32::NAN; qkv.len() / (3 * d_model) * sizes.heads];
+    let mut dqkv = vec![f32::NAN; qkv.len()];
+    forward(qkv, &mut out, &mut log_denominators, sizes);
+    let saved = Saved { qkv, out: &out, log_denominators: &log_denominators };
+    backward(saved, dout, &mut dqkv, sizes);
+    Results { out, dqkv }
+}
+
+fn widen(values: &[f32]) -> Vec<f64> {
+    values.iter().map(|&value| f64::from(value)).collect()
+}
+
+#[test]
+fn values_and_gradients_of_the_definition() {
+    for mask in MASKS {
+        for (batch, time, heads, d_head) in
+            [(1, 2, 1, 1), (2, 6, 2, 3), (1, 10, 1, 17), (1, 38, 2, 5), (2, 4, 1, 33)]
+        {
+            let sizes = Sizes { time, heads, d_head, mask };
+            let qkv = values(batch * time * 3 * heads * d_head, 1);
+            let dout = values(qkv.len() / 3, 2);
+            let found = attend(&qkv, &dout, sizes);
+            let mut wide = widen(&qkv);
+            for (truth, &found) in definition(&wide, sizes).iter().zip(&found.out) {
+                assert!((truth - f64::from(found)).abs() < 1e-6, "{sizes:?}: {found}, not {truth}");
+            }
+            let loss = |qkv: &[f64]| -> f64 {
+                definition(qkv, sizes).iter().zip(&dout).map(|(out, &dout)| out * f64::from(dout)).sum()
+            };
+            // Every eleventh value: a finite difference costs two passes.
+            for at in (0..qkv.len()).step_by(11) {
+                let value = wide[at];
+                wide[at] = value + 1e-5;
+                let above = loss(&wide);
+                wide[at] = value - 1e-5;
+                let truth = (above - loss(&wide)) / 2e-5;
+                wide[at] = value;
+                let found = f64::from(found.dqkv[at]);
+                assert!((truth - found).abs() < 2e-6, "{sizes:?}, gradient {at}: {found}, not {truth}");
+            }
+        }
+    }
+}
+
+#[test]
+fn one_position_attends_to_itself() {
+    let sizes = Sizes { time: 1, heads: 2, d_head: 4, mask: AttentionMask::Causal };
+    let qkv = values(24, 3);
+    let found = attend(&qkv, &values(8, 4), sizes);
+    assert_eq!(found.out, qkv[16..]);
+    assert!(found.dqkv[..16].iter().all(|gradient| gradient.abs() < 1e-6));
+    assert_eq!(found.dqkv[16..], values(8, 4));
+}
+
+#[test]
+fn hidden_positions_change_nothing() {
+    for mask in MASKS {
+        let sizes = Sizes { time: 40, heads: 2, d_head: 8, mask };
+        let width = 3 * sizes.d_model();
+        let qkv = values(40 * width, 5);
+        let before = attend(&qkv, &values(40 * 16, 6), sizes).out;
+        for changed in 0..40 {
+            let mut qkv = qkv.clone();
+            qkv[changed * width..(changed + 1) * width].fill(9.0);
+            let after = attend(&qkv, &values(40 * 16, 6), sizes).out;
+            for (position, (before, after)) in before.chunks(16).zip(after.chunks(16)).enumerate() {
+                let same = !mask.sees(position, changed, 40);
+                assert_eq!(before == after, same, "{mask:?}: position {changed} seen from {position}");
+            }
+        }
+    }
+}
+
+#[test]
+fn threads_do_not_change_a_bit() {
+    let sizes = Sizes { time: 36, heads: 3, d_head: 16, mask: AttentionMask::Paired };
+    let (qkv, dout) = (values(5 * 36 * 144, 7), values(5 * 36 * 48, 8));
+    let on = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a thread pool");
+        pool.install(|| attend(&qkv, &dout, sizes))
+    };
+    let (one, two) = (on(1), on(2));
+    assert_eq!(one.out, two.out);
+    assert_eq!(one.dqkv, two.dqkv);
+}
+
+#[test]
+fn nan_is_not_hidden() {
+    let sizes = Sizes { time: 8, heads: 1, d_head: 4, mask: AttentionMask::Causal };
+    let mut qkv = values(8 * 12, 9);
+    qkv[3 * 12] = f32::NAN;
+    let out = attend(&qkv, &values(32, 10), sizes).out;
+    assert!(out[3 * 4..4 * 4].iter().all(|value| value.is_nan()));
+    assert!(out[..3 * 4].iter().all(|value| value.is_finite()));
+}

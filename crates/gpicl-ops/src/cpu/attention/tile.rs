@@ -1,0 +1,105 @@
+//! The matrix product inside a head, small enough to stay in registers and the first caches.
+
+use pulp::Simd;
+
+use crate::cpu::simd;
+
+/// Rows that [`product`] takes at a time.
+pub const ROWS: usize = 4;
+
+/// A matrix read one value at a time: element `(r, k)` is `data[r * row + k * column]`.
+#[derive(Clone, Copy)]
+pub struct Factor<'a> {
+    pub data: &'a [f32],
+    pub row: usize,
+    pub column: usize,
+}
+
+/// `c = a b`, or `c += a b`, for `rows` rows and `columns` columns, a multiple of the vector length.
+///
+/// `b`: `inner` rows, `b_row` apart; `c`: `c_row` apart.
+#[inline(always)]
+#[allow(clippy::too_many_arguments, reason = "a matrix product has three matrices and their sizes")]
+pub fn product<S: Simd, const ADD: bool>(
+    simd: S,
+    a: Factor<'_>,
+    b: &[f32],
+    b_row: usize,
+    c: &mut [f32],
+    c_row: usize,
+    [rows, inner, columns]: [usize; 3],
+) {
+    let mut r = 0;
+    while r + ROWS <= rows {
+        let a = Factor { data: &a.data[r * a.row..], ..a };
+        rows_product::<S, ROWS, ADD>(simd, a, b, b_row, &mut c[r * c_row..], c_row, inner, columns);
+        r += ROWS;
+    }
+    while r < rows {
+        let a = Factor { data: &a.data[r * a.row..], ..a };
+        rows_product::<S, 1, ADD>(simd, a, b, b_row, &mut c[r * c_row..], c_row, inner, columns);
+        r += 1;
+    }
+}
+
+#[inline(always)]
+#[allow(clippy::too_many_arguments, reason = "as above")]
+fn rows_product<S: Simd, const R: usize, const ADD: bool>(
+    simd: S,
+    a: Factor<'_>,
+    b: &[f32],
+    b_row: usize,
+    c: &mut [f32],
+    c_row: usize,
+    inner: usize,
+    columns: usize,
+) {
+    let lanes = S::F32_LANES;
+    let mut column = 0;
+    while column + 2 * lanes <= columns {
+        block::<S, R, 2, ADD>(simd, a, b, b_row, c, c_row, inner, column);
+        column += 2 * lanes;
+    }
+    while column < columns {
+        block::<S, R, 1, ADD>(simd, a, b, b_row, c, c_row, inner, column);
+        column += lanes;
+    }
+}
+
+#[inline(always)]
+#[allow(clippy::too_many_arguments, reason = "as above")]
+fn block<S: Simd, const R: usize, const C: usize, const ADD: bool>(
+    simd: S,
+    a: Factor<'_>,
+    b: &[f32],
+    b_row: usize,
+    c: &mut [f32],
+    c_row: usize,
+    inner: usize,
+    column: usize,
+) {
+    let width = C * S::F32_LANES;
+    let mut sums = [[simd.splat_f32s(0.0); C]; R];
+    for k in 0..inner {
+        let (b, _) = S::as_simd_f32s(&b[k * b_row + column..][..width]);
+        for (r, sums) in sums.iter_mut().enumerate() {
+            let a = simd.splat_f32s(a.data[r * a.row + k * a.column]);
+            for (sum, &b) in sums.iter_mut().zip(b) {
+                *sum = simd.mul_add_e_f32s(a, b, *sum);
+            }
+        }
+    }
+    for (r, sums) in sums.iter().enumerate() {
+        let (c, _) = S::as_mut_simd_f32s(&mut c[r * c_row + column..][..width]);
+        for (c, &sum) in c.iter_mut().zip(sums) {
+            *c = if ADD { simd.add_f32s(*c, sum) } else { sum };
+        }
+    }
+}
+
+/// Dot product of two vectors of one length.
+#[inline(always)]
+pub fn dot<S: Simd>(simd: S, a: &[f32], b: &[f32]) -> f32 {
+    let [sum] = simd::sums(simd, [a, b], |[a, b]| [simd.mul_f32s(a, b)]);
+    sum
+}

@@ -1,0 +1,127 @@
+//! Memory that is used again: a step asks for the same sizes over and over, and fresh pages cost more than the
+//! arithmetic on them.
+
+use std::collections::VecDeque;
+use std::ops::{Deref, DerefMut};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use bytemuck::{Pod, Zeroable};
+
+/// A cache line, so that vector loads never straddle two.
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C, align(64))]
+struct Line([f32; 16]);
+
+/// A slice of `f32` on its own cache lines whose memory returns to a pool shared by all threads.
+pub struct Buffer {
+    lines: Vec<Line>,
+    len: usize,
+}
+
+impl Buffer {
+    /// `len` values that are whatever the memory held before.
+    pub fn stale(len: usize) -> Self {
+        Self { lines: pool().take(len.div_ceil(16)), len }
+    }
+
+    /// `len` zeros.
+    pub fn zeros(len: usize) -> Self {
+        let mut buffer = Self::stale(len);
+        buffer.fill(0.0);
+        buffer
+    }
+}
+
+impl Deref for Buffer {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        &bytemuck::cast_slice(&self.lines)[..self.len]
+    }
+}
+
+impl DerefMut for Buffer {
+    fn deref_mut(&mut self) -> &mut [f32] {
+        &mut bytemuck::cast_slice_mut(&mut self.lines)[..self.len]
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        pool().give_back(std::mem::take(&mut self.lines));
+    }
+}
+
+/// Memory not in use, least recently used first. It never holds more than was in use at once, so the process needs at
+/// most twice its peak, and a steady loop just its peak.
+#[derive(Default)]
+struct Pool {
+    idle: VecDeque<Vec<Line>>,
+    idle_lines: usize,
+    used_lines: usize,
+    peak_lines: usize,
+}
+
+fn pool() -> MutexGuard<'static, Pool> {
+    static POOL: Mutex<Pool> =
+        Mutex::new(Pool { idle: VecDeque::new(), idle_lines: 0, used_lines: 0, peak_lines: 0 });
+    // No invariant spans a panic here: a poisoned pool is as good as any.
+    POOL.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Pool {
+    fn take(&mut self, lines: usize) -> Vec<Line> {
+        // The most recent fit is the likeliest to be in cache. An eighth too large is good enough.
+        let fits = |idle: &Vec<Line>| (lines..=lines + lines / 8).contains(&idle.len());
+        let taken = match self.idle.iter().rposition(fits) {
+            Some(at) => {
+                let taken = self.idle.remove(at).expect("position of an idle buffer");
+                self.idle_lines -= taken.len();
+                taken
+            }
+            None => bytemuck::zeroed_vec(lines),
+        };
+        self.used_lines += taken.len();
+        self.peak_lines = self.peak_lines.max(self.used_lines);
+        taken
+    }
+
+    fn give_back(&mut self, lines: Vec<Line>) {
+        self.used_lines -= lines.len();
+        self.idle_lines += lines.len();
+        self.idle.push_back(lines);
+        while self.idle_lines > self.peak_lines {
+            let Some(oldest) = self.idle.pop_front() else { break };
+            self.idle_lines -= oldest.len();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_aligned_and_used_again() {
+        // A size no other test asks for.
+        let buffer = Buffer::stale(1_234_567);
+        assert_eq!(buffer.len(), 1_234_567);
+        let place = buffer.as_ptr();
+        assert!(place.cast::<Line>().is_aligned());
+        drop(buffer);
+        assert_eq!(Buffer::stale(1_234_560).as_ptr(), place);
+        assert!(Buffer::zeros(33).iter().all(|&value| value == 0.0));
+        assert!(Buffer::stale(0).is_empty());
+    }
+
+    #[test]
+    fn idle_memory_stays_below_the_peak() {
+        let mut pool = Pool::default();
+        let taken: Vec<_> = [10, 20, 30].map(|lines| pool.take(lines)).into();
+        taken.into_iter().for_each(|lines| pool.give_back(lines));
+        assert_eq!((pool.idle_lines, pool.used_lines, pool.peak_lines), (60, 0, 60));
+        let other = pool.take(50);
+        pool.give_back(other);
+        assert_eq!(pool.idle.iter().map(Vec::len).collect::<Vec<_>>(), [50]);
+    }
+}

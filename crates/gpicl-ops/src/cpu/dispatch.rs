@@ -1,0 +1,35 @@
+//! Which vector extension the kernels run on.
+
+use std::sync::OnceLock;
+
+use pulp::{Arch, WithSimd};
+
+/// Runs a kernel on the best vector extension of this machine, or on the lower one that the environment variable
+/// `GPICL_CPU` names: `avx512`, `avx2` or `scalar`.
+#[inline]
+pub fn run<K: WithSimd>(kernel: K) -> K::Output {
+    static ARCH: OnceLock<Arch> = OnceLock::new();
+    ARCH.get_or_init(|| chosen(std::env::var("GPICL_CPU").ok().as_deref())).dispatch(kernel)
+}
+
+/// The extension that `limit` asks for where the machine has it; the best one for another or no name.
+fn chosen(limit: Option<&str>) -> Arch {
+    let named = limit.and_then(|limit| levels().into_iter().find(|(name, _)| *name == limit));
+    named.map_or_else(Arch::new, |(_, arch)| arch)
+}
+
+/// Every extension this machine can run, by name, lowest first.
+pub fn levels() -> Vec<(&'static str, Arch)> {
+    #[allow(unused_mut, reason = "only x86 has more than one level to choose from")]
+    let mut levels = vec![("scalar", scalar())];
+    #[cfg(target_arch = "x86_64")]
+    {
+        levels.extend(pulp::x86::V3::try_new().map(|simd| ("avx2", Arch::V3(simd))));
+        levels.extend(pulp::x86::V4::try_new().map(|simd| ("avx512", Arch::V4(simd))));
+    }
+    levels
+}
+
+fn scalar() -> Arch {
+    Arch::Scalar
+}

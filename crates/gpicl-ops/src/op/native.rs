@@ -1,0 +1,80 @@
+//! Between Burn's CPU tensors (Flex) and slices.
+
+use std::mem::MaybeUninit;
+
+use burn::backend::DispatchDevice;
+use burn::backend::flex::{FlexTensor, Layout};
+use burn::tensor::{DType, Device, Shape, Tensor};
+use burn_std::{AccessError, AccessPolicy, AllocationController, AllocationProperty, Bytes};
+
+use crate::cpu::buffer::Buffer;
+
+/// Whether the native versions take this tensor.
+pub fn takes<const D: usize>(x: &Tensor<D>) -> bool {
+    x.dtype() == DType::F32 && is_flex(x.device())
+}
+
+fn is_flex(device: Device) -> bool {
+    matches!(device.without_autodiff().as_dispatch(), DispatchDevice::Flex(_))
+}
+
+/// The tensor's values in row-major order; copies a view that is not.
+pub fn contiguous(x: FlexTensor) -> FlexTensor {
+    if x.layout().is_contiguous() { x } else { x.to_contiguous() }
+}
+
+/// The values of a contiguous tensor.
+pub fn values(x: &FlexTensor) -> &[f32] {
+    x.as_slice().expect("a contiguous f32 tensor")
+}
+
+/// A contiguous tensor without other owners: `x` itself, or a copy.
+pub fn writable(x: FlexTensor) -> FlexTensor {
+    let whole = x.bytes().len() == x.layout().num_elements() * size_of::<f32>();
+    if x.is_unique() && whole {
+        return x;
+    }
+    let mut copy = Buffer::stale(x.layout().num_elements());
+    copy.copy_from_slice(values(&x));
+    tensor(copy, x.layout().shape().clone())
+}
+
+/// The values of a [`writable`] tensor.
+pub fn values_mut(x: &mut FlexTensor) -> &mut [f32] {
+    x.try_storage_mut().expect("a tensor without other owners")
+}
+
+/// A tensor that holds the buffer, whose memory returns to the pool with the tensor's last owner.
+pub fn tensor(buffer: Buffer, shape: Shape) -> FlexTensor {
+    assert_eq!(buffer.len(), shape.num_elements());
+    let len = buffer.len() * size_of::<f32>();
+    // SAFETY: the controller's memory is `len` bytes of initialised f32 values.
+    let bytes = unsafe { Bytes::from_controller(Box::new(Pooled(buffer)), len) };
+    FlexTensor::new(bytes, Layout::contiguous(shape), DType::F32)
+}
+
+/// [`Buffer`] as the memory of a tensor.
+struct Pooled(Buffer);
+
+impl AllocationController for Pooled {
+    fn alloc_align(&self) -> usize {
+        // What Burn asks for at most; the memory is aligned to more.
+        align_of::<u128>()
+    }
+
+    fn property(&self) -> AllocationProperty {
+        AllocationProperty::Other
+    }
+
+    unsafe fn memory_mut(&mut self, _policy: AccessPolicy) -> Result<&mut [MaybeUninit<u8>], AccessError> {
+        let bytes: &mut [u8] = bytemuck::cast_slice_mut(&mut self.0);
+        // SAFETY: u8 and MaybeUninit<u8> have one layout, and the caller writes initialised bytes only.
+        Ok(unsafe { &mut *(std::ptr::from_mut(bytes) as *mut [MaybeUninit<u8>]) })
+    }
+
+    fn memory(&self, _policy: AccessPolicy) -> Result<&[MaybeUninit<u8>], AccessError> {
+        let bytes: &[u8] = bytemuck::cast_slice(&self.0);
+        // SAFETY: u8 and MaybeUninit<u8> have one layout; the view is read-only.
+        Ok(unsafe { &*(std::ptr::from_ref(bytes) as *const [MaybeUninit<u8>]) })
+    }
+}

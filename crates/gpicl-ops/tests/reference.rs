@@ -1,0 +1,245 @@
+//! Every operation against its reference: values and all gradients.
+
+use burn::tensor::{Device, Distribution, Int, Tensor, TensorData};
+use gpicl_ops::{Activation, AdamWStep, AttentionMask, Precision, reference};
+
+fn device() -> Device {
+    Device::flex().autodiff()
+}
+
+fn random<const D: usize>(shape: [usize; D]) -> Tensor<D> {
+    Tensor::random(shape, Distribution::Uniform(-1.0, 1.0), &device()).require_grad()
+}
+
+/// Largest difference, relative to the larger of one and the largest value.
+#[track_caller]
+fn close<const D: usize>(what: &str, found: Tensor<D>, expected: Tensor<D>, tolerance: f32) {
+    assert_eq!(found.dims(), expected.dims(), "{what}");
+    let size = expected.clone().abs().max().into_scalar::<f32>().max(1.0);
+    let error = (found - expected).abs().max().into_scalar::<f32>() / size;
+    assert!(error <= tolerance, "{what}: off by {error:e}, allowed {tolerance:e}");
+}
+
+/// Runs `native` and `reference` on the same tensors and compares the values and the gradients of a weighted sum.
+macro_rules! agree {
+    ($what:expr, $tolerance:expr, [$($input:ident),+], $native:expr, $reference:expr) => {{
+        let (native, reference) = ($native, $reference);
+        let weights = native.clone().inner().random_like(Distribution::Uniform(-1.0, 1.0));
+        let weights = Tensor::from_inner(weights);
+        close(&format!("{}: value", $what), native.clone().inner(), reference.clone().inner(), $tolerance);
+        let found = (native * weights.clone()).sum().backward();
+        let expected = (reference * weights).sum().backward();
+        $(
+            let what = format!("{}: gradient of {}", $what, stringify!($input));
+            close(&what, $input.grad(&found).unwrap(), $input.grad(&expected).unwrap(), $tolerance);
+        )+
+    }};
+}
+
+const FP32: f32 = 5e-6;
+/// Native sums stay f32; the reference rounds every product of matrices to bfloat16's 8 bits.
+const BF16: f32 = 2e-2;
+
+#[test]
+fn linear_agrees() {
+    for (precision, tolerance) in [(Precision::Fp32, FP32), (Precision::Bf16, BF16)] {
+        for activation in [Activation::Identity, Activation::Gelu] {
+            for [batch, time, fan_in, fan_out] in
+                [[1, 1, 1, 1], [2, 3, 5, 7], [3, 17, 33, 65], [2, 50, 64, 128], [1, 130, 206, 31]]
+            {
+                let what =
+                    format!("linear {precision:?} {activation:?} [{batch}, {time}, {fan_in}] -> {fan_out}");
+                let (x, weight, bias) =
+                    (random([batch, time, fan_in]), random([fan_in, fan_out]), random([fan_out]));
+                agree!(
+                    what,
+                    tolerance,
+                    [x, weight, bias],
+                    gpicl_ops::linear(x.clone(), weight.clone(), bias.clone(), activation, precision),
+                    reference::linear(x.clone(), weight.clone(), bias.clone(), activation, precision)
+                );
+                let what = format!("residual {what}");
+                let residual = random([batch, time, fan_out]);
+                let args = || (x.clone(), weight.clone(), bias.clone(), residual.clone(), precision);
+                agree!(
+                    what,
+                    tolerance,
+                    [x, weight, bias, residual],
+                    {
+                        let (x, weight, bias, residual, precision) = args();
+                        gpicl_ops::linear_residual(x, weight, bias, residual, precision)
+                    },
+                    {
+                        let (x, weight, bias, residual, precision) = args();
+                        reference::linear_residual(x, weight, bias, residual, precision)
+                    }
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn views_agree() {
+    let (x, weight, bias) = (random([9, 4, 6]), random([11, 4]), random([22]));
+    let views = || {
+        let x = x.clone().swap_dims(1, 2).narrow(1, 1, 5);
+        (x, weight.clone().transpose(), bias.clone().reshape([11, 2]).narrow(1, 1, 1).reshape([11]))
+    };
+    let run = |f: fn(Tensor<3>, Tensor<2>, Tensor<1>, Activation, Precision) -> Tensor<3>| {
+        let (x, weight, bias) = views();
+        f(x, weight, bias, Activation::Gelu, Precision::Fp32)
+    };
+    agree!("linear of views", FP32, [x, weight, bias], run(gpicl_ops::linear), run(reference::linear));
+
+    let gamma = random([4]);
+    let run = |f: fn(Tensor<3>, Tensor<1>, Tensor<1>, f64) -> Tensor<3>| {
+        f(x.clone().permute([2, 0, 1]).flip([0]), gamma.clone(), gamma.clone().flip([0]), 1e-5)
+    };
+    agree!("layer_norm of views", FP32, [x, gamma], run(gpicl_ops::layer_norm), run(reference::layer_norm));
+
+    let qkv = random([24, 6, 3]);
+    let run = |f: fn(Tensor<3>, usize, AttentionMask, Precision) -> Tensor<3>| {
+        f(qkv.clone().permute([2, 1, 0]), 2, AttentionMask::Paired, Precision::Fp32)
+    };
+    agree!("attention of views", FP32, [qkv], run(gpicl_ops::attention), run(reference::attention));
+}
+
+#[test]
+fn layer_norm_agrees() {
+    for shape in [[1, 1, 2], [2, 3, 5], [3, 7, 16], [2, 100, 33], [4, 70, 256]] {
+        let (x, gamma, beta) = (random(shape), random([shape[2]]), random([shape[2]]));
+        agree!(
+            format!("layer_norm {shape:?}"),
+            // One feature in two: the variance may be tiny, and its inverse magnifies every rounding.
+            if shape[2] == 2 { 1e-3 } else { 2e-5 },
+            [x, gamma, beta],
+            gpicl_ops::layer_norm(x.clone(), gamma.clone(), beta.clone(), 1e-5),
+            reference::layer_norm(x.clone(), gamma.clone(), beta.clone(), 1e-5)
+        );
+    }
+}
+
+#[test]
+fn attention_agrees() {
+    for (precision, tolerance) in [(Precision::Fp32, FP32), (Precision::Bf16, BF16)] {
+        for mask in [AttentionMask::Causal, AttentionMask::Paired] {
+            for [batch, time, heads, d_head] in
+                [[1, 2, 1, 1], [2, 6, 2, 3], [3, 34, 1, 17], [2, 100, 8, 32], [1, 130, 2, 64]]
+            {
+                let qkv = random([batch, time, 3 * heads * d_head]);
+                agree!(
+                    format!("attention {precision:?} {mask:?} [{batch}, {time}], {heads} heads of {d_head}"),
+                    tolerance,
+                    [qkv],
+                    gpicl_ops::attention(qkv.clone(), heads, mask, precision),
+                    reference::attention(qkv.clone(), heads, mask, precision)
+                );
+            }
+        }
+    }
+    let qkv = random([2, 1, 12]);
+    let causal = |f: fn(Tensor<3>, usize, AttentionMask, Precision) -> Tensor<3>| {
+        f(qkv.clone(), 2, AttentionMask::Causal, Precision::Fp32)
+    };
+    agree!(
+        "attention of one position",
+        FP32,
+        [qkv],
+        causal(gpicl_ops::attention),
+        causal(reference::attention)
+    );
+}
+
+#[test]
+fn cross_entropy_agrees() {
+    for [batch, time, classes] in [[1, 1, 1], [2, 3, 5], [4, 100, 10], [2, 33, 1000]] {
+        let logits = random([batch, time, classes]);
+        let targets = (0..batch * time).map(|at| (at * 7 % classes) as i32).collect::<Vec<_>>();
+        let targets = Tensor::<2, Int>::from_data(TensorData::new(targets, [batch, time]), &device());
+        let run = |f: fn(Tensor<3>, Tensor<2, Int>) -> Tensor<2>| f(logits.clone() * 20.0, targets.clone());
+        agree!(
+            format!("cross_entropy [{batch}, {time}, {classes}]"),
+            FP32,
+            [logits],
+            run(gpicl_ops::cross_entropy),
+            run(reference::cross_entropy)
+        );
+    }
+}
+
+#[test]
+fn adamw_agrees_with_and_without_other_owners() {
+    for count in [1, 17, 40_000] {
+        let make = |low| Tensor::<1>::random([count], Distribution::Uniform(low, 1.0), &Device::flex());
+        let (param, grad, m, v) = (make(-1.0), make(-1.0), make(-1.0), make(0.0));
+        let step = AdamWStep {
+            lr: 0.01,
+            beta1: 0.9,
+            beta2: 0.98,
+            eps: 1e-8,
+            weight_decay: 0.1,
+            bias_correction1: 1.0 - 0.9f32.powi(3),
+            bias_correction2: 1.0 - 0.98f32.powi(3),
+            grad_scale: 0.7,
+        };
+        let expected = reference::adamw(param.clone(), grad.clone(), m.clone(), v.clone(), step);
+        let shared = gpicl_ops::adamw(param.clone(), grad.clone(), m.clone(), v.clone(), step);
+        let before = param.clone().into_data();
+        let copies = [param.clone(), m, v].map(|x| x + 0.0);
+        assert_eq!(param.into_data(), before, "a shared parameter was overwritten");
+        let [param, m, v] = copies;
+        let own = gpicl_ops::adamw(param, grad, m, v, step);
+        for found in [shared, own] {
+            close("param", found.0, expected.0.clone(), 1e-6);
+            close("m", found.1, expected.1.clone(), 1e-6);
+            close("v", found.2, expected.2.clone(), 1e-6);
+        }
+    }
+}
+
+#[test]
+fn sum_of_squares_agrees() {
+    for shape in [[1, 1], [7, 13], [300, 257]] {
+        let x = random(shape).inner();
+        let expected = reference::sum_of_squares(x.clone());
+        close("sum_of_squares", gpicl_ops::sum_of_squares(x.clone()), expected, 1e-4);
+        let view = x.clone().transpose();
+        close("of a view", gpicl_ops::sum_of_squares(view.clone()), reference::sum_of_squares(view), 1e-4);
+    }
+}
+
+#[test]
+fn inputs_that_need_no_gradient_get_none() {
+    let x = Tensor::<2>::ones([4, 3], &device());
+    let (weight, bias) = (random([3, 2]), random([2]));
+    let y = gpicl_ops::linear(x.clone(), weight.clone(), bias, Activation::Gelu, Precision::Fp32);
+    let grads = y.sum().backward();
+    assert!(x.grad(&grads).is_none());
+    assert_eq!(weight.grad(&grads).unwrap().dims(), [3, 2]);
+}
+
+#[test]
+fn without_autodiff_values_are_the_same() {
+    let (x, weight, bias) = (random([5, 6, 12]), random([12, 36]), random([36]));
+    let model = |x: Tensor<3>, weight: Tensor<2>, bias: Tensor<1>| {
+        let qkv = gpicl_ops::linear(x, weight, bias, Activation::Gelu, Precision::Fp32);
+        gpicl_ops::attention(qkv, 3, AttentionMask::Paired, Precision::Fp32)
+    };
+    let tracked = model(x.clone(), weight.clone(), bias.clone()).inner();
+    let plain = model(x.inner(), weight.inner(), bias.inner());
+    assert_eq!(tracked.into_data(), plain.into_data());
+}
+
+#[test]
+#[should_panic(expected = "linear: weight: expected shape [3, 2], found [4, 2]")]
+fn a_wrong_shape_is_named() {
+    gpicl_ops::linear(random([5, 3]), random([4, 2]), random([2]), Activation::Identity, Precision::Fp32);
+}
+
+#[test]
+#[should_panic(expected = "expected targets below 3 classes, found 3")]
+fn a_target_that_is_no_class_is_named() {
+    let targets = Tensor::<2, Int>::from_data([[0, 3]], &device());
+    gpicl_ops::cross_entropy(random([1, 2, 3]), targets);
+}
