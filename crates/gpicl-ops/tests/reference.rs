@@ -243,3 +243,43 @@ fn a_target_that_is_no_class_is_named() {
     let targets = Tensor::<2, Int>::from_data([[0, 3]], &device());
     gpicl_ops::cross_entropy(random([1, 2, 3]), targets);
 }
+
+#[test]
+fn threads_do_not_change_a_bit() {
+    let (x, gamma, weight) = (random([3, 90, 64]), random([64]), random([64, 192]));
+    let (bias, out, out_bias) = (random([192]), random([64, 64]), random([64]));
+    let on = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a thread pool");
+        pool.install(|| {
+            let h = gpicl_ops::layer_norm(x.clone(), gamma.clone(), gamma.clone(), 1e-5);
+            let qkv = gpicl_ops::linear(h, weight.clone(), bias.clone(), Activation::Gelu, Precision::Fp32);
+            let h = gpicl_ops::attention(qkv, 4, AttentionMask::Causal, Precision::Fp32);
+            let y = gpicl_ops::linear_residual(h, out.clone(), out_bias.clone(), x.clone(), Precision::Fp32);
+            let targets = Tensor::<2, Int>::zeros([3, 90], &device());
+            let nll = gpicl_ops::cross_entropy(y, targets);
+            let grads = nll.clone().sum().backward();
+            let norm = gpicl_ops::sum_of_squares(weight.grad(&grads).unwrap());
+            [nll.inner().reshape([270]), x.grad(&grads).unwrap().reshape([3 * 90 * 64]), norm]
+                .into_iter()
+                .chain([&bias, &gamma, &out_bias].map(|x| x.grad(&grads).unwrap()))
+                .map(Tensor::into_data)
+                .collect::<Vec<_>>()
+        })
+    };
+    assert_eq!(on(1), on(2));
+}
+
+/// The kernels choose their vector extension once a process, so each lower one is tried in a process of its own.
+#[test]
+fn every_vector_extension_agrees() {
+    let tests = std::env::current_exe().expect("this test's path");
+    for level in ["scalar", "avx2", "avx512"] {
+        let run = std::process::Command::new(&tests)
+            .args(["_agree", "--skip", "every_vector_extension"])
+            .env("GPICL_CPU", level)
+            .output()
+            .expect("the tests to start");
+        let said = String::from_utf8_lossy(&run.stdout);
+        assert!(run.status.success() && said.contains("7 passed"), "{level}: {said}");
+    }
+}

@@ -118,7 +118,7 @@ fn meta_training_learns_to_learn_on_unseen_tasks() {
     let config = small(&["train.steps=300", "train.batch=16", "eval.every=0", "train.checkpoint_every=300"]);
     finish(&mut Trainer::start(config, None, &run).unwrap());
     let request = EvalRequest { data: Vec::new(), episodes: 128, seed: Some(9), data_dir: None };
-    let results = evaluate_runs(&[run.clone()], &request, &mut |_| {}).unwrap();
+    let results = evaluate_runs(std::slice::from_ref(&run), &request, &mut |_| {}).unwrap();
     let unseen = results.curves[1].summary();
     assert!(unseen.first.high < 0.4, "nothing is known before the first example: {unseen:?}");
     assert!(unseen.last_10.low > 0.6, "four classes, chance 0.25: {unseen:?}");

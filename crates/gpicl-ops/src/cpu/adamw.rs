@@ -3,7 +3,7 @@
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::{dispatch::run, simd};
+use super::{dispatch::run, simd::update};
 use crate::AdamWStep;
 
 const PIECE: usize = 16 * 1024;
@@ -33,19 +33,20 @@ impl WithSimd for Update<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let step = self.step;
-        let [scale, beta1, beta2] = [step.grad_scale, step.beta1, step.beta2].map(|x| simd.splat_f32s(x));
-        let [rest1, rest2] = [1.0 - step.beta1, 1.0 - step.beta2].map(|x| simd.splat_f32s(x));
-        let [correct1, correct2] =
-            [step.bias_correction1, step.bias_correction2].map(|x| simd.splat_f32s(1.0 / x));
+        let scale = simd.splat_f32s(step.grad_scale);
+        let (beta1, beta2) = (simd.splat_f32s(step.beta1), simd.splat_f32s(step.beta2));
+        let (rest1, rest2) = (simd.splat_f32s(1.0 - step.beta1), simd.splat_f32s(1.0 - step.beta2));
+        let correct1 = simd.splat_f32s(1.0 / step.bias_correction1);
+        let correct2 = simd.splat_f32s(1.0 / step.bias_correction2);
         let keep = simd.splat_f32s(1.0 - step.lr * step.weight_decay);
         let (rate, eps) = (simd.splat_f32s(-step.lr), simd.splat_f32s(step.eps));
-        simd::update(simd, [self.grad], [self.param, self.m, self.v], |[grad], [param, m, v]| {
-            let grad = simd.mul_f32s(grad, scale);
-            let m = simd.mul_add_e_f32s(m, beta1, simd.mul_f32s(grad, rest1));
-            let v = simd.mul_add_e_f32s(v, beta2, simd.mul_f32s(simd.mul_f32s(grad, grad), rest2));
-            let root = simd.add_f32s(simd.sqrt_f32s(simd.mul_f32s(v, correct2)), eps);
-            let direction = simd.div_f32s(simd.mul_f32s(m, correct1), root);
-            [simd.mul_add_e_f32s(direction, rate, simd.mul_f32s(param, keep)), m, v]
+        update!(simd: S, [grad in self.grad], [param in self.param, m in self.m, v in self.v] {
+        let grad = simd.mul_f32s(grad, scale);
+                    m = simd.mul_add_e_f32s(m, beta1, simd.mul_f32s(grad, rest1));
+                    v = simd.mul_add_e_f32s(v, beta2, simd.mul_f32s(simd.mul_f32s(grad, grad), rest2));
+                    let root = simd.add_f32s(simd.sqrt_f32s(simd.mul_f32s(v, correct2)), eps);
+                    let direction = simd.div_f32s(simd.mul_f32s(m, correct1), root);
+        param = simd.mul_add_e_f32s(direction, rate, simd.mul_f32s(param, keep));
         });
     }
 }

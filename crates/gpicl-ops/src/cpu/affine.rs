@@ -4,7 +4,13 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::gemm::{MatMut, MatRef, gemm};
-use super::{buffer::Buffer, dispatch::run, rows_per_task, simd, sum};
+use super::{
+    buffer::Buffer,
+    dispatch::run,
+    rows_per_task, simd,
+    simd::{gelu_slope, update},
+    sum,
+};
 use crate::Precision;
 
 /// `y = x W + b`, plus `residual` where there is one. `x`: `[rows, in]`, `weight`: `[in, out]`, `y`: `[rows, out]`.
@@ -86,8 +92,9 @@ impl WithSimd for AddBias<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let width = self.bias.len();
         for (residual, y) in self.residual.chunks_exact(width).zip(self.y.chunks_exact_mut(width)) {
-            simd::update(simd, [residual, self.bias], [y], |[residual, bias], _| {
-                [simd.add_f32s(residual, bias)]
+            update!(simd: S, [residual in residual, bias in self.bias], [out in y] {
+
+            out = simd.add_f32s(residual, bias);
             });
         }
     }
@@ -103,7 +110,10 @@ impl WithSimd for Gelu<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        simd::update(simd, [self.x], [self.y], |[x], _| [simd::gelu(simd, x)]);
+        update!(simd: S, [x in self.x], [out in self.y] {
+
+        out = simd::gelu(simd, x);
+        });
     }
 }
 
@@ -117,8 +127,9 @@ impl WithSimd for GeluBackward<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        simd::update(simd, [self.x], [self.gradient], |[x], [dy]| {
-            [simd.mul_f32s(dy, simd::gelu_slope(simd, x))]
+        update!(simd: S, [x in self.x], [dy in self.gradient] {
+
+        dy = simd.mul_f32s(dy, gelu_slope(simd, x));
         });
     }
 }

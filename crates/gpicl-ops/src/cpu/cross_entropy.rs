@@ -3,7 +3,11 @@
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::{dispatch::run, rows_per_task, simd};
+use super::{
+    dispatch::run,
+    rows_per_task,
+    simd::{exp, max, sums, update},
+};
 
 /// Negative log-likelihood of each row's target; rows have `classes` logits.
 ///
@@ -44,9 +48,9 @@ impl WithSimd for Forward<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let rows = self.logits.chunks_exact(self.classes).zip(self.targets);
         for ((logits, &target), nll) in rows.zip(self.nll) {
-            let largest = simd::max(simd, logits);
+            let largest = max(simd, logits);
             let shift = simd.splat_f32s(largest);
-            let [sum] = simd::sums(simd, [logits], |[x]| [simd::exp(simd, simd.sub_f32s(x, shift))]);
+            let [sum] = sums!(simd: S, [x in logits] { [exp(simd, simd.sub_f32s(x, shift))] });
             *nll = largest - logits[target] + sum.ln();
         }
     }
@@ -67,13 +71,17 @@ impl WithSimd for Backward<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let rows = self.logits.chunks_exact(self.classes).zip(self.dlogits.chunks_exact_mut(self.classes));
         for ((logits, dlogits), (&target, &dnll)) in rows.zip(self.targets.iter().zip(self.dnll)) {
-            let shift = simd.splat_f32s(simd::max(simd, logits));
-            simd::update(simd, [logits], [&mut *dlogits], |[x], _| {
-                [simd::exp(simd, simd.sub_f32s(x, shift))]
+            let shift = simd.splat_f32s(max(simd, logits));
+            update!(simd: S, [x in logits], [out in &mut *dlogits] {
+
+            out = exp(simd, simd.sub_f32s(x, shift));
             });
-            let [sum] = simd::sums(simd, [&*dlogits], |[x]| [x]);
+            let [sum] = sums!(simd: S, [x in &*dlogits] { [x] });
             let scale = simd.splat_f32s(dnll / sum);
-            simd::update(simd, [], [&mut *dlogits], |[], [x]| [simd.mul_f32s(x, scale)]);
+            update!(simd: S, [], [x in &mut *dlogits] {
+
+            x = simd.mul_f32s(x, scale);
+            });
             dlogits[target] -= dnll;
         }
     }

@@ -1,4 +1,5 @@
 //! What the kernels share: walking slices a vector at a time, and functions Burn's backends take from libm.
+#![allow(clippy::needless_range_loop, reason = "iterator adaptors are closures, too")]
 
 use pulp::Simd;
 
@@ -6,71 +7,136 @@ use pulp::Simd;
 const GELU_SCALE: f32 = 1.595_769;
 const GELU_CUBIC: f32 = 0.044_715;
 
-/// Sets `outputs` to `f(inputs, outputs)`, element by element. All slices have one length.
+/// Walks slices of one length a vector at a time: `update!(simd: S, [x in xs, ..], [y in ys, ..] { .. })` runs the
+/// block with every name bound to a vector, and stores what it leaves in the names of the second list.
+///
+/// A macro and not a function of a closure: closures do not inherit the caller's vector extension, so what is not
+/// inlined into them becomes a function call an instruction.
+macro_rules! update {
+    ($simd:ident: $S:ident, [$($x:ident in $input:expr),*], [$($y:ident in $output:expr),+] $body:block) => {{
+        $(let $x = $S::as_simd_f32s($input);)*
+        $(let $y = $S::as_mut_simd_f32s($output);)+
+        let lengths = [$([$x.0.len(), $x.1.len()],)* $([$y.0.len(), $y.1.len()]),+];
+        assert!(lengths.iter().all(|length| *length == lengths[0]), "slices of different lengths");
+        let [vectors, tail] = lengths[0];
+        $(let $x = (&$x.0[..vectors], $x.1);)*
+        $(let $y = (&mut $y.0[..vectors], $y.1);)+
+        for at in 0..vectors {
+            let values = {
+                $(let $x = $x.0[at];)*
+                $(#[allow(unused)] let mut $y = $y.0[at];)+
+                $body
+                ($($y,)+)
+            };
+            ($($y.0[at],)+) = values;
+        }
+        if tail > 0 {
+            let values = {
+                $(let $x = $simd.partial_load_f32s($x.1);)*
+                $(#[allow(unused)] let mut $y = $simd.partial_load_f32s($y.1);)+
+                $body
+                [$($y),+]
+            };
+            let mut output = 0;
+            $(
+                $simd.partial_store_f32s($y.1, values[output]);
+                output += 1;
+            )+
+            debug_assert_eq!(output, values.len());
+        }
+    }};
+}
+
+/// Sums over slices of one length: `sums!(simd: S, [x in xs, ..] { [..] })` adds up the terms that the block gives
+/// for every element, and gives an array of the sums. A macro for the reason [`update`] is.
+macro_rules! sums {
+    ($simd:ident: $S:ident, [$($x:ident in $input:expr),+] $body:block) => {{
+        $(let $x = $S::as_simd_f32s($input);)+
+        let lengths = [$([$x.0.len(), $x.1.len()]),+];
+        assert!(lengths.iter().all(|length| *length == lengths[0]), "slices of different lengths");
+        let [vectors, tail] = lengths[0];
+        $(let $x = (&$x.0[..vectors], $x.1);)+
+        // Two sums in turn: an addition waits for the one before it.
+        let mut even = $crate::cpu::simd::zeros($simd);
+        let mut odd = even;
+        for pair in 0..vectors / 2 {
+            let terms = { $(let $x = $x.0[2 * pair];)+ $body };
+            $crate::cpu::simd::add($simd, &mut even, terms);
+            let terms = { $(let $x = $x.0[2 * pair + 1];)+ $body };
+            $crate::cpu::simd::add($simd, &mut odd, terms);
+        }
+        if vectors % 2 == 1 {
+            let terms = { $(let $x = $x.0[vectors - 1];)+ $body };
+            $crate::cpu::simd::add($simd, &mut even, terms);
+        }
+        if tail > 0 {
+            let terms = { $(let $x = $simd.partial_load_f32s($x.1);)+ $body };
+            $crate::cpu::simd::add_first($simd, &mut odd, terms, tail);
+        }
+        $crate::cpu::simd::add($simd, &mut even, odd);
+        $crate::cpu::simd::reduce($simd, even)
+    }};
+}
+
+pub(super) use {sums, update};
+
 #[inline(always)]
-pub fn update<S: Simd, const I: usize, const O: usize>(
-    simd: S,
-    inputs: [&[f32]; I],
-    outputs: [&mut [f32]; O],
-    f: impl Fn([S::f32s; I], [S::f32s; O]) -> [S::f32s; O],
-) {
-    let inputs = inputs.map(S::as_simd_f32s);
-    let outputs = outputs.map(S::as_mut_simd_f32s);
-    let vectors = outputs[0].0.len();
-    let tail = outputs[0].1.len();
-    assert!(inputs.iter().all(|(body, rest)| body.len() == vectors && rest.len() == tail));
-    assert!(outputs.iter().all(|(body, rest)| body.len() == vectors && rest.len() == tail));
-    for at in 0..vectors {
-        let values = f(inputs.map(|(body, _)| body[at]), std::array::from_fn(|o| outputs[o].0[at]));
-        for o in 0..O {
-            outputs[o].0[at] = values[o];
-        }
-    }
-    if tail > 0 {
-        let old = std::array::from_fn(|o| simd.partial_load_f32s(outputs[o].1));
-        let values = f(inputs.map(|(_, rest)| simd.partial_load_f32s(rest)), old);
-        for o in 0..O {
-            simd.partial_store_f32s(outputs[o].1, values[o]);
-        }
+pub fn zeros<S: Simd, const A: usize>(simd: S) -> [S::f32s; A] {
+    [simd.splat_f32s(0.0); A]
+}
+
+#[inline(always)]
+pub fn add<S: Simd, const A: usize>(simd: S, total: &mut [S::f32s; A], terms: [S::f32s; A]) {
+    for a in 0..A {
+        total[a] = simd.add_f32s(total[a], terms[a]);
     }
 }
 
-/// Sums of the terms `f(inputs)` over all elements. All slices have one length.
+/// Adds the first `count` elements of each vector.
 #[inline(always)]
-pub fn sums<S: Simd, const I: usize, const A: usize>(
+pub fn add_first<S: Simd, const A: usize>(
     simd: S,
-    inputs: [&[f32]; I],
-    f: impl Fn([S::f32s; I]) -> [S::f32s; A],
-) -> [f32; A] {
-    let inputs = inputs.map(S::as_simd_f32s);
-    let (vectors, tail) = (inputs[0].0.len(), inputs[0].1.len());
-    assert!(inputs.iter().all(|(body, rest)| body.len() == vectors && rest.len() == tail));
-    let zero = simd.splat_f32s(0.0);
-    // Two sums in turn: an addition waits for the one before it.
-    let mut total = [[zero; A]; 2];
-    for at in 0..vectors {
-        let terms = f(inputs.map(|(body, _)| body[at]));
-        for a in 0..A {
-            total[at % 2][a] = simd.add_f32s(total[at % 2][a], terms[a]);
-        }
+    total: &mut [S::f32s; A],
+    terms: [S::f32s; A],
+    count: usize,
+) {
+    for a in 0..A {
+        let mut valid = [0.0; 16];
+        simd.partial_store_f32s(&mut valid[..count], terms[a]);
+        total[a] = simd.add_f32s(total[a], simd.partial_load_f32s(&valid[..count]));
     }
-    if tail > 0 {
-        let terms = f(inputs.map(|(_, rest)| simd.partial_load_f32s(rest)));
-        for a in 0..A {
-            let mut valid = [0.0; 16];
-            simd.partial_store_f32s(&mut valid[..tail], terms[a]);
-            total[0][a] = simd.add_f32s(total[0][a], simd.partial_load_f32s(&valid[..tail]));
-        }
+}
+
+#[inline(always)]
+pub fn reduce<S: Simd, const A: usize>(simd: S, total: [S::f32s; A]) -> [f32; A] {
+    let mut sums = [0.0; A];
+    for a in 0..A {
+        sums[a] = simd.reduce_sum_f32s(total[a]);
     }
-    std::array::from_fn(|a| simd.reduce_sum_f32s(simd.add_f32s(total[0][a], total[1][a])))
+    sums
 }
 
 /// Largest value, negative infinity for none.
 #[inline(always)]
 pub fn max<S: Simd>(simd: S, values: &[f32]) -> f32 {
     let (body, tail) = S::as_simd_f32s(values);
-    let largest = body.iter().fold(simd.splat_f32s(f32::NEG_INFINITY), |a, &b| simd.max_f32s(a, b));
-    tail.iter().fold(simd.reduce_max_f32s(largest), |a, &b| a.max(b))
+    let mut largest = simd.splat_f32s(f32::NEG_INFINITY);
+    for at in 0..body.len() {
+        largest = simd.max_f32s(largest, body[at]);
+    }
+    let mut largest = simd.reduce_max_f32s(largest);
+    for &value in tail {
+        largest = largest.max(value);
+    }
+    largest
+}
+
+/// `x` held between two bounds; NaN stays NaN.
+#[inline(always)]
+fn bound<S: Simd>(simd: S, x: S::f32s, low: f32, high: f32) -> S::f32s {
+    let (low, high) = (simd.splat_f32s(low), simd.splat_f32s(high));
+    let x = simd.select_f32s(simd.less_than_f32s(x, low), low, x);
+    simd.select_f32s(simd.greater_than_f32s(x, high), high, x)
 }
 
 /// `e^x` to 2 units in the last place between -87 and 88, held there outside; NaN stays NaN.
@@ -85,19 +151,14 @@ pub fn exp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     // Minimax on [-ln 2 / 2, ln 2 / 2] of (e^r - 1 - r) / r^2, highest power first.
     const POLYNOMIAL: [f32; 6] =
         [1.987_569_1e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 5.0e-1];
-    let bound = |x, low, high| {
-        let (low, high) = (simd.splat_f32s(low), simd.splat_f32s(high));
-        let x = simd.select_f32s(simd.less_than_f32s(x, low), low, x);
-        simd.select_f32s(simd.greater_than_f32s(x, high), high, x)
-    };
-    let x = bound(x, -87.3, 88.0);
+    let x = bound(simd, x, -87.3, 88.0);
     let rounded = simd.mul_add_e_f32s(x, simd.splat_f32s(LOG2_E), simd.splat_f32s(ROUND));
     let n = simd.sub_f32s(rounded, simd.splat_f32s(ROUND));
     let r = simd.mul_add_e_f32s(n, simd.splat_f32s(-LN_2_HIGH), x);
     let r = simd.mul_add_e_f32s(n, simd.splat_f32s(-LN_2_LOW), r);
     let mut p = simd.splat_f32s(POLYNOMIAL[0]);
-    for &coefficient in &POLYNOMIAL[1..] {
-        p = simd.mul_add_e_f32s(p, r, simd.splat_f32s(coefficient));
+    for power in 1..POLYNOMIAL.len() {
+        p = simd.mul_add_e_f32s(p, r, simd.splat_f32s(POLYNOMIAL[power]));
     }
     let one_plus = simd.add_f32s(simd.splat_f32s(1.0), r);
     let fraction = simd.mul_add_e_f32s(simd.mul_f32s(r, r), p, one_plus);
@@ -156,12 +217,13 @@ mod tests {
 
         #[inline(always)]
         fn with_simd<S: Simd>(self, simd: S) {
-            update(simd, [self.1], [self.2], |[x], _| {
-                [match self.0 {
+            let function = self.0;
+            update!(simd: S, [x in self.1], [y in self.2] {
+                y = match function {
                     Function::Exp => exp(simd, x),
                     Function::Gelu => gelu(simd, x),
                     Function::GeluSlope => gelu_slope(simd, x),
-                }]
+                };
             });
         }
     }
@@ -215,7 +277,7 @@ mod tests {
         #[inline(always)]
         fn with_simd<S: Simd>(self, simd: S) -> Self::Output {
             // The first term is one for every element, padding included if it leaked in.
-            let sums = sums(simd, [self.0], |[x]| [simd.splat_f32s(1.0), x]);
+            let sums = sums!(simd: S, [x in self.0] { [simd.splat_f32s(1.0), x] });
             (sums, max(simd, self.0))
         }
     }

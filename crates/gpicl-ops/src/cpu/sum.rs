@@ -3,7 +3,10 @@
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::{dispatch::run, simd};
+use super::{
+    dispatch::run,
+    simd::{sums, update},
+};
 
 /// Values that one task sums.
 const PIECE: usize = 16 * 1024;
@@ -24,7 +27,7 @@ impl WithSimd for SumOfSquares<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> f32 {
-        let [sum] = simd::sums(simd, [self.values], |[x]| [simd.mul_f32s(x, x)]);
+        let [sum] = sums!(simd: S, [x in self.values] { [simd.mul_f32s(x, x)] });
         sum
     }
 }
@@ -45,7 +48,10 @@ impl WithSimd for AddRows<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         for row in self.rows.chunks_exact(self.total.len()) {
-            simd::update(simd, [row], [&mut *self.total], |[x], [sum]| [simd.add_f32s(sum, x)]);
+            update!(simd: S, [x in row], [sum in &mut *self.total] {
+
+            sum = simd.add_f32s(sum, x);
+            });
         }
     }
 }

@@ -5,7 +5,11 @@ use rayon::prelude::*;
 
 use super::tile::{Factor, ROWS, dot, product};
 use super::{Segment, Sizes, gather, gather_transposed, offset};
-use crate::cpu::{buffer::Buffer, dispatch::run, simd};
+use crate::cpu::{
+    buffer::Buffer,
+    dispatch::run,
+    simd::{exp, update},
+};
 
 /// Rows whose probabilities exist at once: they are summed over for the gradients of keys and values.
 const BLOCK: usize = 32;
@@ -181,9 +185,9 @@ impl Backward<'_> {
             let shift = simd.splat_f32s(log_denominator);
             let delta = simd.splat_f32s(deltas[r]);
             let (p, ds) = (&mut p[r * padded_keys..][..columns], &mut ds[r * padded_keys..][..columns]);
-            simd::update(simd, [], [&mut p[..seen], &mut ds[..seen]], |[], [score, dp]| {
-                let p = simd::exp(simd, simd.sub_f32s(score, shift));
-                [p, simd.mul_f32s(p, simd.sub_f32s(dp, delta))]
+            update!(simd: S, [], [score in &mut p[..seen], dp in &mut ds[..seen]] {
+            let p = exp(simd, simd.sub_f32s(score, shift));
+            (score, dp) = (p, simd.mul_f32s(p, simd.sub_f32s(dp, delta)));
             });
             p[seen..].fill(0.0);
             ds[seen..].fill(0.0);
@@ -196,8 +200,9 @@ impl Backward<'_> {
                 self.own(simd, head, start + r, r);
             }
             let to = &mut self.dqkv[offset(self.sizes, start + r, 0, head.h)..][..d_head];
-            simd::update(simd, [&head.dq[r * padded_head..][..d_head]], [to], |[dq], _| {
-                [simd.mul_f32s(dq, scale)]
+            update!(simd: S, [dq in &head.dq[r * padded_head..][..d_head]], [out in to] {
+
+            out = simd.mul_f32s(dq, scale);
             });
         }
     }
@@ -222,10 +227,19 @@ impl Backward<'_> {
         let slope = weight * (dot(simd, dout, qkv(2)) - self.delta(simd, head, position));
         let (weight, slope) = (simd.splat_f32s(weight), simd.splat_f32s(slope));
         let dq = &mut head.dq[r * head.padded_head..][..d_head];
-        simd::update(simd, [qkv(1)], [dq], |[k], [dq]| [simd.mul_add_e_f32s(k, slope, dq)]);
+        update!(simd: S, [k in qkv(1)], [dq in dq] {
+
+        dq = simd.mul_add_e_f32s(k, slope, dq);
+        });
         let dk = &mut self.dqkv[offset(self.sizes, position, 1, head.h)..][..d_head];
-        simd::update(simd, [q], [dk], |[q], _| [simd.mul_f32s(q, slope)]);
+        update!(simd: S, [q in q], [out in dk] {
+
+        out = simd.mul_f32s(q, slope);
+        });
         let dv = &mut self.dqkv[offset(self.sizes, position, 2, head.h)..][..d_head];
-        simd::update(simd, [dout], [dv], |[dout], _| [simd.mul_f32s(dout, weight)]);
+        update!(simd: S, [dout in dout], [out in dv] {
+
+        out = simd.mul_f32s(dout, weight);
+        });
     }
 }

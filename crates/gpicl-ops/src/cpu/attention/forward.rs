@@ -5,7 +5,11 @@ use rayon::prelude::*;
 
 use super::tile::{Factor, ROWS, dot, product};
 use super::{Sizes, gather, gather_transposed, offset};
-use crate::cpu::{buffer::Buffer, dispatch::run, simd};
+use crate::cpu::{
+    buffer::Buffer,
+    dispatch::run,
+    simd::{exp, max, sums, update},
+};
 
 /// Attention of every sequence of the batch; writes the output and the log-denominators.
 pub fn forward(qkv: &[f32], out: &mut [f32], log_denominators: &mut [f32], sizes: Sizes) {
@@ -96,12 +100,10 @@ impl WithSimd for Forward<'_> {
                         let own = &self.qkv[offset(self.sizes, start + r, 2, h)..][..d_head];
                         let out = &mut self.out[(start + r) * d_model + h * d_head..][..d_head];
                         let (weight, inverse) = (simd.splat_f32s(own_weight[r]), simd.splat_f32s(inverse[r]));
-                        simd::update(
-                            simd,
-                            [&sums[r * padded_head..][..d_head], own],
-                            [out],
-                            |[sum, own], _| [simd.mul_f32s(simd.mul_add_e_f32s(own, weight, sum), inverse)],
-                        );
+                        update!(simd: S, [sum in &sums[r * padded_head..][..d_head], own in own], [out in out] {
+
+                        out = simd.mul_f32s(simd.mul_add_e_f32s(own, weight, sum), inverse);
+                        });
                     }
                 }
             }
@@ -114,10 +116,13 @@ impl WithSimd for Forward<'_> {
 #[inline(always)]
 fn weigh<S: Simd>(simd: S, scores: &mut [f32], seen: usize, own_score: f32) -> (f32, f32) {
     scores[seen..].fill(f32::NEG_INFINITY);
-    let largest = simd::max(simd, scores).max(own_score);
+    let largest = max(simd, scores).max(own_score);
     let shift = simd.splat_f32s(largest);
-    simd::update(simd, [], [&mut *scores], |[], [x]| [simd::exp(simd, simd.sub_f32s(x, shift))]);
+    update!(simd: S, [], [x in &mut *scores] {
+
+    x = exp(simd, simd.sub_f32s(x, shift));
+    });
     scores[seen..].fill(0.0);
-    let [sum] = simd::sums(simd, [&*scores], |[x]| [x]);
+    let [sum] = sums!(simd: S, [x in &*scores] { [x] });
     (largest, sum)
 }

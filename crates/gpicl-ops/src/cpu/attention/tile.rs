@@ -1,8 +1,9 @@
 //! The matrix product inside a head, small enough to stay in registers and the first caches.
+#![allow(clippy::needless_range_loop, reason = "see `simd::update`")]
 
 use pulp::Simd;
 
-use crate::cpu::simd;
+use crate::cpu::simd::sums;
 
 /// Rows that [`product`] takes at a time.
 pub const ROWS: usize = 4;
@@ -82,17 +83,17 @@ fn block<S: Simd, const R: usize, const C: usize, const ADD: bool>(
     let mut sums = [[simd.splat_f32s(0.0); C]; R];
     for k in 0..inner {
         let (b, _) = S::as_simd_f32s(&b[k * b_row + column..][..width]);
-        for (r, sums) in sums.iter_mut().enumerate() {
+        for r in 0..R {
             let a = simd.splat_f32s(a.data[r * a.row + k * a.column]);
-            for (sum, &b) in sums.iter_mut().zip(b) {
-                *sum = simd.mul_add_e_f32s(a, b, *sum);
+            for v in 0..C {
+                sums[r][v] = simd.mul_add_e_f32s(a, b[v], sums[r][v]);
             }
         }
     }
-    for (r, sums) in sums.iter().enumerate() {
+    for r in 0..R {
         let (c, _) = S::as_mut_simd_f32s(&mut c[r * c_row + column..][..width]);
-        for (c, &sum) in c.iter_mut().zip(sums) {
-            *c = if ADD { simd.add_f32s(*c, sum) } else { sum };
+        for v in 0..C {
+            c[v] = if ADD { simd.add_f32s(c[v], sums[r][v]) } else { sums[r][v] };
         }
     }
 }
@@ -100,6 +101,6 @@ fn block<S: Simd, const R: usize, const C: usize, const ADD: bool>(
 /// Dot product of two vectors of one length.
 #[inline(always)]
 pub fn dot<S: Simd>(simd: S, a: &[f32], b: &[f32]) -> f32 {
-    let [sum] = simd::sums(simd, [a, b], |[a, b]| [simd.mul_f32s(a, b)]);
+    let [sum] = sums!(simd: S, [a in a, b in b] { [simd.mul_f32s(a, b)] });
     sum
 }
