@@ -241,3 +241,38 @@ fn ctrl_c_saves_the_step_and_says_how_to_go_on() {
     assert!(rest.iter().any(|line| line.contains("gpicl resume run")), "{rest:?}");
     assert!(fs::read_dir(dir.path().join("run/checkpoints")).unwrap().count() >= 2);
 }
+
+#[cfg(unix)]
+#[test]
+fn a_run_killed_with_sigkill_and_resumed_ends_with_the_same_files() {
+    use std::process::Stdio;
+    use std::time::{Duration, Instant};
+
+    let dir = tempfile::tempdir().unwrap();
+    let at = dir.path();
+    fs::write(at.join("small.toml"), SMALL).unwrap();
+    let steps = ["--set", "train.steps=400", "--set", "train.checkpoint_every=7"];
+    let train = |run| [&["train", "--config", "small.toml", "--run", run][..], &steps].concat();
+    ok(at, &train("whole"));
+
+    let mut child = Command::new(env!("CARGO_BIN_EXE_gpicl"))
+        .args(train("cut"))
+        .current_dir(at)
+        .stderr(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !at.join("cut/checkpoints/step-00000014.safetensors").exists() {
+        assert!(Instant::now() < deadline, "no second checkpoint within a minute");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(!at.join("cut/results.json").exists(), "it was cut before its end");
+    ok(at, &["resume", "cut"]);
+    for file in ["metrics.jsonl", "results.csv", "checkpoints/step-00000400.safetensors"] {
+        let read = |run: &str| fs::read(at.join(run).join(file)).unwrap();
+        assert_eq!(read("whole"), read("cut"), "{file}");
+    }
+}

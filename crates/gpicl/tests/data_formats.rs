@@ -375,7 +375,11 @@ fn csv_reads_numbers_categories_and_text_labels() {
     assert_eq!(splits.train.class_names(), ["a", "b"]);
     for i in 0..8 {
         let row = splits.train.input(i);
-        assert_eq!(row[1..], if (row[0] as u32).is_multiple_of(2) { [0.0, 1.0] } else { [1.0, 0.0] }, "blue, red");
+        assert_eq!(
+            row[1..],
+            if (row[0] as u32).is_multiple_of(2) { [0.0, 1.0] } else { [1.0, 0.0] },
+            "blue, red"
+        );
     }
     let other = DataConfig { label_column: Some("colour".into()), ..config };
     assert_eq!(other.load(None).unwrap().train.class_names(), ["red", "blue"]);

@@ -74,6 +74,24 @@ fn a_table_is_predicted_far_above_chance_without_training() {
 }
 
 #[test]
+fn iris_is_predicted_far_above_chance() {
+    let dir = tempfile::tempdir().unwrap();
+    let [context, query, out] = ["context.csv", "query.csv", "out.csv"].map(|name| dir.path().join(name));
+    let lines: Vec<&str> = include_str!("iris.csv").lines().collect();
+    let part = |rest: usize| {
+        let rows = lines[1..].iter().enumerate().filter(|(i, _)| i % 4 == rest).map(|(_, line)| *line);
+        std::iter::once(lines[0]).chain(rows).collect::<Vec<_>>().join("\n")
+    };
+    fs::write(&context, part(0)).unwrap();
+    fs::write(&query, part(1)).unwrap();
+    let config = PredictConfig::default();
+    let report = predict_table(&checkpoint(), &context, &query, Some("species"), &out, &config).unwrap();
+    assert_eq!(report.classes, ["setosa", "versicolor", "virginica"]);
+    let accuracy = report.accuracy.unwrap();
+    assert!(accuracy > 0.8, "chance is 0.33: {accuracy}");
+}
+
+#[test]
 fn bad_tables_are_named_and_nothing_is_written() {
     let dir = tempfile::tempdir().unwrap();
     let [context, query, out] = ["context.csv", "query.csv", "out.csv"].map(|name| dir.path().join(name));

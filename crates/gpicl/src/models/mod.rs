@@ -30,7 +30,9 @@ pub struct Dims {
 }
 
 /// A black-box learner: reads one episode and predicts every label from the examples before it.
-pub trait SequenceModel {
+///
+/// The number of parameters is [`Module::num_params`].
+pub trait SequenceModel: Module {
     /// Logits of `y_j` at every position `j`, `f(D_{1:j-1}, x_j)` in the paper.
     ///
     /// * `inputs`: `[batch, time, input_dim]`, `time` at most the episode length.

@@ -254,11 +254,11 @@ impl Figure {
                 .label(&series.label)
                 .legend(move |(x, y)| key(x, y, scale, color));
         }
-        // Learning curves rise to the right: the lower right corner is the free one, but for a falling loss.
+        // Accuracies rise from the lower left, losses fall from the upper left: these corners are free.
         let falls = self.y_range.is_none();
         chart
             .configure_series_labels()
-            .position(if falls { SeriesLabelPosition::UpperRight } else { SeriesLabelPosition::LowerRight })
+            .position(if falls { SeriesLabelPosition::UpperRight } else { SeriesLabelPosition::UpperLeft })
             .background_style(WHITE.mix(0.85))
             .border_style(FAINT.stroke_width(scale))
             .margin(px(10))
