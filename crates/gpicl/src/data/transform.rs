@@ -15,6 +15,9 @@ pub enum Normalize {
     /// By one mean and one standard deviation of all numbers of the training split.
     #[default]
     Dataset,
+    /// Every number of the input by its own mean, all by one standard deviation: what all inputs have in common
+    /// is taken away, and no rarely lit pixel is blown up.
+    Center,
     /// Every number of the input by its own mean and standard deviation.
     Feature,
 }
@@ -34,10 +37,10 @@ impl Statistics {
         let groups = match normalize {
             Normalize::None => return Self { mean: Vec::new(), std: Vec::new() },
             Normalize::Dataset => 1,
-            Normalize::Feature => data.dim(),
+            Normalize::Center | Normalize::Feature => data.dim(),
         };
         let count = (data.inputs().len() / groups).max(1) as f64;
-        let sum_up = |value: &dyn Fn(f64, usize) -> f64| {
+        let average = |value: &dyn Fn(f64, usize) -> f64| {
             let mut sums = vec![0.0; groups];
             for row in data.inputs().chunks_exact(groups) {
                 for (group, (sum, &x)) in sums.iter_mut().zip(row).enumerate() {
@@ -46,8 +49,11 @@ impl Statistics {
             }
             sums.into_iter().map(|sum| sum / count).collect::<Vec<f64>>()
         };
-        let mean = sum_up(&|x, _| x);
-        let variance = sum_up(&|x, group| (x - mean[group]).powi(2));
+        let mean = average(&|x, _| x);
+        let mut variance = average(&|x, group| (x - mean[group]).powi(2));
+        if normalize == Normalize::Center {
+            variance = vec![variance.iter().sum::<f64>() / groups as f64; groups];
+        }
         // A constant feature carries nothing; dividing by 1 leaves it at 0.
         let std = variance.into_iter().map(|v| if v > 1e-12 { v.sqrt() } else { 1.0 }).collect();
         Self { mean, std }
@@ -169,15 +175,21 @@ mod tests {
 
     #[test]
     fn normalised_inputs_have_mean_0_and_deviation_1_and_constants_stay_finite() {
-        for normalize in [Normalize::Dataset, Normalize::Feature] {
+        for normalize in [Normalize::Dataset, Normalize::Center, Normalize::Feature] {
             let mut data = images(2, 1, vec![1.0, 2.0, 7.0, 7.0, 3.0, 6.0, 7.0, 7.0]);
             let statistics = Statistics::of(&data, normalize);
             statistics.apply(&mut data);
             assert!(data.inputs().iter().all(|x| x.is_finite()));
             let mean = data.inputs().iter().sum::<f32>() / 8.0;
             assert!(mean.abs() < 1e-6, "{normalize:?}: {mean}");
-            if normalize == Normalize::Feature {
-                assert_eq!(data.input(0), [-1.0, -1.0, 0.0, 0.0]);
+            let variance = data.inputs().iter().map(|x| x * x).sum::<f32>() / 8.0;
+            match normalize {
+                Normalize::Feature => assert_eq!(data.input(0), [-1.0, -1.0, 0.0, 0.0]),
+                _ => assert!((variance - 1.0).abs() < 1e-5, "{normalize:?}: {variance}"),
+            }
+            if normalize == Normalize::Center {
+                assert_eq!(data.input(0)[2..], [0.0, 0.0]);
+                assert!((data.input(0)[1] / data.input(0)[0] - 2.0).abs() < 1e-5);
             }
         }
     }
