@@ -19,7 +19,8 @@ declare -A variants=(
   [e-lr-1e-3]="train.lr=1e-3"
   [f-one-head]="model.heads=1"
   [g-shifted]="model.layout=shifted model.positions=true"
-  [h-shifted-independent]="model.layout=shifted model.positions=true model.qk_init=independent"
+  [h-bf16]="precision=bf16"
+  [i-shifted-independent]="model.layout=shifted model.positions=true model.qk_init=independent"
 )
 names=$(printf '%s\n' "${!variants[@]}" | sort)
 

@@ -49,6 +49,38 @@ impl AttentionMask {
     }
 }
 
+/// Where the labels stand relative to the inputs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TokenLayout {
+    /// The paper's: token `j` is `concat(x_j, onehot(y_{j-1}))`; N tokens. To use an example, the model has
+    /// to find the label of `x_i` on the token after it.
+    #[default]
+    Shifted,
+    /// A context token `concat(x_i, onehot(y_i))` and a query token `concat(x_j, 0)` per example; 2N tokens, the
+    /// contexts first. Query `j` sees the context tokens before `j` and itself; context `i` sees the context up to
+    /// itself.
+    Paired,
+}
+
+impl TokenLayout {
+    /// The attention mask that keeps the predictions causal.
+    pub fn mask(self) -> AttentionMask {
+        match self {
+            Self::Shifted => AttentionMask::Causal,
+            Self::Paired => AttentionMask::Paired,
+        }
+    }
+
+    /// Tokens for an episode of `time` examples.
+    pub fn tokens(self, time: usize) -> usize {
+        match self {
+            Self::Shifted => time,
+            Self::Paired => 2 * time,
+        }
+    }
+}
+
 /// The scalars of one AdamW update (Loshchilov and Hutter 2019).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AdamWStep {

@@ -10,5 +10,8 @@ mod kind;
 mod op;
 pub mod reference;
 
-pub use kind::{Activation, AdamWStep, AttentionMask, Precision};
-pub use op::{adamw, attention, cross_entropy, layer_norm, linear, linear_residual, sum_of_squares};
+pub use kind::{Activation, AdamWStep, AttentionMask, Precision, TokenLayout};
+pub use op::{
+    Embedding, FeedForward, adamw, attention, cross_entropy, embed, feed_forward, layer_norm, linear,
+    linear_residual, sum_of_squares, upload,
+};

@@ -4,7 +4,7 @@
 
 use burn::tensor::{Bool, DType, Int, Tensor, TensorData, activation};
 
-use crate::{Activation, AdamWStep, AttentionMask, Precision};
+use crate::{Activation, AdamWStep, AttentionMask, Embedding, FeedForward, Precision, TokenLayout};
 
 /// `sqrt(8 / pi)`: the tanh form of GELU is `x sigmoid(sqrt(8 / pi) (x + 0.044715 x^3))`.
 const GELU_SCALE: f64 = 1.595_769_121_605_731;
@@ -39,6 +39,45 @@ pub fn linear_residual<const D: usize>(
     precision: Precision,
 ) -> Tensor<D> {
     residual + linear(x, weight, bias, Activation::Identity, precision)
+}
+
+/// See [`crate::embed`].
+pub fn embed(
+    inputs: Tensor<3>,
+    labels: Tensor<2, Int>,
+    weights: Embedding,
+    layout: TokenLayout,
+    precision: Precision,
+) -> Tensor<3> {
+    let Embedding { weight, bias, label, position, label_scale } = weights;
+    let [batch, time, _] = inputs.dims();
+    let [_, d_model] = label.dims();
+    let mut x = linear(inputs, weight, bias, Activation::Identity, precision);
+    if let Some(position) = position {
+        x = x + position.unsqueeze::<3>();
+    }
+    let label = label.mul_scalar(label_scale).select(0, labels.reshape([batch * time]));
+    let label = label.reshape([batch, time, d_model]);
+    match layout {
+        TokenLayout::Shifted => {
+            let none = Tensor::zeros([batch, 1, d_model], &x.device());
+            let previous = label.narrow(1, 0, time - 1);
+            x + if time > 1 { Tensor::cat(vec![none, previous], 1) } else { none }
+        }
+        TokenLayout::Paired => Tensor::cat(vec![x.clone() + label, x], 1),
+    }
+}
+
+/// See [`crate::feed_forward`].
+pub fn feed_forward<const D: usize>(
+    x: Tensor<D>,
+    weights: FeedForward,
+    residual: Tensor<D>,
+    precision: Precision,
+) -> Tensor<D> {
+    let FeedForward { up, up_bias, down, down_bias } = weights;
+    let hidden = linear(x, up, up_bias, Activation::Gelu, precision);
+    linear_residual(hidden, down, down_bias, residual, precision)
 }
 
 /// See [`crate::layer_norm`].

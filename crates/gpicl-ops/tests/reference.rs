@@ -1,7 +1,9 @@
 //! Every operation against its reference: values and all gradients.
 
 use burn::tensor::{Device, Distribution, Int, Tensor, TensorData};
-use gpicl_ops::{Activation, AdamWStep, AttentionMask, Precision, reference};
+use gpicl_ops::{
+    Activation, AdamWStep, AttentionMask, Embedding, FeedForward, Precision, TokenLayout, reference,
+};
 
 fn device() -> Device {
     Device::flex().autodiff()
@@ -76,6 +78,81 @@ fn linear_agrees() {
                 );
             }
         }
+    }
+}
+
+#[test]
+fn feed_forward_agrees() {
+    for (precision, tolerance) in [(Precision::Fp32, FP32), (Precision::Bf16, BF16)] {
+        for [time, fan_in, hidden, fan_out] in [[1, 1, 1, 1], [17, 5, 33, 7], [100, 64, 256, 64]] {
+            let (x, residual) = (random([2, time, fan_in]), random([2, time, fan_out]));
+            let (up, up_bias) = (random([fan_in, hidden]), random([hidden]));
+            let (down, down_bias) = (random([hidden, fan_out]), random([fan_out]));
+            let run = |f: fn(Tensor<3>, FeedForward, Tensor<3>, Precision) -> Tensor<3>| {
+                let weights = FeedForward {
+                    up: up.clone(),
+                    up_bias: up_bias.clone(),
+                    down: down.clone(),
+                    down_bias: down_bias.clone(),
+                };
+                f(x.clone(), weights, residual.clone(), precision)
+            };
+            agree!(
+                format!("feed_forward {precision:?} [{time}, {fan_in}] -> {hidden} -> {fan_out}"),
+                tolerance,
+                [x, up, up_bias, down, down_bias, residual],
+                run(gpicl_ops::feed_forward),
+                run(reference::feed_forward)
+            );
+        }
+    }
+}
+
+#[test]
+fn embed_agrees() {
+    for layout in [TokenLayout::Shifted, TokenLayout::Paired] {
+        for [batch, time, fan_in, d_model] in [[1, 1, 1, 1], [3, 5, 7, 33], [19, 20, 49, 64]] {
+            let (inputs, position) = (random([batch, time, fan_in]), random([time, d_model]));
+            let (weight, bias, label) = (random([fan_in, d_model]), random([d_model]), random([6, d_model]));
+            let labels = (0..batch * time).map(|at| (at * 7 % 5) as i32).collect::<Vec<_>>();
+            let labels = Tensor::<2, Int>::from_data(TensorData::new(labels, [batch, time]), &device());
+            type Embed = fn(Tensor<3>, Tensor<2, Int>, Embedding, TokenLayout, Precision) -> Tensor<3>;
+            let run = |embed: Embed, position: Option<Tensor<2>>| {
+                let weights = Embedding {
+                    weight: weight.clone(),
+                    bias: bias.clone(),
+                    label: label.clone(),
+                    position,
+                    label_scale: 3.5,
+                };
+                embed(inputs.clone(), labels.clone(), weights, layout, Precision::Fp32)
+            };
+            let what = format!("embed {layout:?} [{batch}, {time}, {fan_in}] -> {d_model}");
+            agree!(
+                what,
+                FP32,
+                [inputs, weight, bias, label, position],
+                run(gpicl_ops::embed, Some(position.clone())),
+                run(reference::embed, Some(position.clone()))
+            );
+            agree!(
+                format!("{what} without positions"),
+                FP32,
+                [inputs, weight, bias, label],
+                run(gpicl_ops::embed, None),
+                run(reference::embed, None)
+            );
+        }
+    }
+}
+
+#[test]
+fn upload_keeps_the_values() {
+    let values: Vec<f32> = (0..24).map(|at| at as f32).collect();
+    for device in [Device::flex(), device()] {
+        let x = gpicl_ops::upload(&values, [2, 3, 4], &device);
+        assert_eq!((x.dims(), x.device().is_autodiff()), ([2, 3, 4], device.is_autodiff()));
+        assert_eq!(x.into_data().iter::<f32>().collect::<Vec<_>>(), values);
     }
 }
 
@@ -280,6 +357,6 @@ fn every_vector_extension_agrees() {
             .output()
             .expect("the tests to start");
         let said = String::from_utf8_lossy(&run.stdout);
-        assert!(run.status.success() && said.contains("7 passed"), "{level}: {said}");
+        assert!(run.status.success() && said.contains("9 passed"), "{level}: {said}");
     }
 }

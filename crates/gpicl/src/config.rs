@@ -76,10 +76,6 @@ impl RunConfig {
     /// # Errors
     /// [`Error::Config`] naming the field.
     pub fn validate(&self) -> Result<()> {
-        if self.precision == Precision::Bf16 {
-            let problem = "bf16 kernels are not in this version";
-            return Err(Error::config("precision", problem, "use fp32"));
-        }
         self.model.validate()?;
         self.train.validate()?;
         self.eval.validate()

@@ -41,12 +41,12 @@ impl WithSimd for Update<'_> {
         let keep = simd.splat_f32s(1.0 - step.lr * step.weight_decay);
         let (rate, eps) = (simd.splat_f32s(-step.lr), simd.splat_f32s(step.eps));
         update!(simd: S, [grad in self.grad], [param in self.param, m in self.m, v in self.v] {
-        let grad = simd.mul_f32s(grad, scale);
-                    m = simd.mul_add_e_f32s(m, beta1, simd.mul_f32s(grad, rest1));
-                    v = simd.mul_add_e_f32s(v, beta2, simd.mul_f32s(simd.mul_f32s(grad, grad), rest2));
-                    let root = simd.add_f32s(simd.sqrt_f32s(simd.mul_f32s(v, correct2)), eps);
-                    let direction = simd.div_f32s(simd.mul_f32s(m, correct1), root);
-        param = simd.mul_add_e_f32s(direction, rate, simd.mul_f32s(param, keep));
+            let grad = simd.mul_f32s(grad, scale);
+            m = simd.mul_add_e_f32s(m, beta1, simd.mul_f32s(grad, rest1));
+            v = simd.mul_add_e_f32s(v, beta2, simd.mul_f32s(simd.mul_f32s(grad, grad), rest2));
+            let root = simd.add_f32s(simd.sqrt_f32s(simd.mul_f32s(v, correct2)), eps);
+            let direction = simd.div_f32s(simd.mul_f32s(m, correct1), root);
+            param = simd.mul_add_e_f32s(direction, rate, simd.mul_f32s(param, keep));
         });
     }
 }

@@ -71,9 +71,11 @@ fn pool() -> MutexGuard<'static, Pool> {
 
 impl Pool {
     fn take(&mut self, lines: usize) -> Vec<Line> {
-        // The most recent fit is the likeliest to be in cache. An eighth too large is good enough.
-        let fits = |idle: &Vec<Line>| (lines..=lines + lines / 8).contains(&idle.len());
-        let taken = match self.idle.iter().rposition(fits) {
+        // The most recent fit is the likeliest to be in cache. An eighth too large is good enough; and rather a far
+        // larger one than fresh pages.
+        let fits = |most: usize| move |idle: &Vec<Line>| (lines..=most).contains(&idle.len());
+        let found = self.idle.iter().rposition(fits(lines + lines / 8));
+        let taken = match found.or_else(|| self.idle.iter().rposition(fits(4 * lines))) {
             Some(at) => {
                 let taken = self.idle.remove(at).expect("position of an idle buffer");
                 self.idle_lines -= taken.len();

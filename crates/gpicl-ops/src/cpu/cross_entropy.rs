@@ -73,14 +73,12 @@ impl WithSimd for Backward<'_> {
         for ((logits, dlogits), (&target, &dnll)) in rows.zip(self.targets.iter().zip(self.dnll)) {
             let shift = simd.splat_f32s(max(simd, logits));
             update!(simd: S, [x in logits], [out in &mut *dlogits] {
-
-            out = exp(simd, simd.sub_f32s(x, shift));
+                out = exp(simd, simd.sub_f32s(x, shift));
             });
             let [sum] = sums!(simd: S, [x in &*dlogits] { [x] });
             let scale = simd.splat_f32s(dnll / sum);
             update!(simd: S, [], [x in &mut *dlogits] {
-
-            x = simd.mul_f32s(x, scale);
+                x = simd.mul_f32s(x, scale);
             });
             dlogits[target] -= dnll;
         }

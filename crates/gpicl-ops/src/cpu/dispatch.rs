@@ -8,8 +8,19 @@ use pulp::{Arch, WithSimd};
 /// `GPICL_CPU` names: `avx512`, `avx2` or `scalar`.
 #[inline]
 pub fn run<K: WithSimd>(kernel: K) -> K::Output {
+    arch().dispatch(kernel)
+}
+
+/// Whether [`run`] runs on AVX-512, so that kernels outside it may use that as well.
+#[cfg(target_arch = "x86_64")]
+pub fn is_avx512() -> bool {
+    matches!(arch(), Arch::V4(_))
+}
+
+#[inline]
+fn arch() -> Arch {
     static ARCH: OnceLock<Arch> = OnceLock::new();
-    ARCH.get_or_init(|| chosen(std::env::var("GPICL_CPU").ok().as_deref())).dispatch(kernel)
+    *ARCH.get_or_init(|| chosen(std::env::var("GPICL_CPU").ok().as_deref()))
 }
 
 /// The extension that `limit` asks for where the machine has it; the best one for another or no name.

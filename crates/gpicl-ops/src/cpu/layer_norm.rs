@@ -81,8 +81,8 @@ impl WithSimd for Forward<'_> {
             let inverse = 1.0 / (squares / width as f32 + self.eps).sqrt();
             let scale = simd.splat_f32s(inverse);
             update!(simd: S, [x in x, gamma in self.gamma, beta in self.beta], [out in y] {
-            let normal = simd.mul_f32s(simd.sub_f32s(x, centre), scale);
-            out = simd.mul_add_e_f32s(normal, gamma, beta);
+                let normal = simd.mul_f32s(simd.sub_f32s(x, centre), scale);
+                out = simd.mul_add_e_f32s(normal, gamma, beta);
             });
             statistics.copy_from_slice(&[mean, inverse]);
         }
@@ -117,10 +117,10 @@ impl WithSimd for Backward<'_> {
             let (shift, stretch) =
                 (simd.splat_f32s(sums[0] / width as f32), simd.splat_f32s(sums[1] / width as f32));
             update!(simd: S, [x in x, dy in dy, gamma in self.gamma], [out0 in dx, dgamma in &mut *self.dgamma, dbeta in &mut *self.dbeta] {
-            let normal = simd.mul_f32s(simd.sub_f32s(x, centre), scale);
-                                let slope = simd.sub_f32s(simd.mul_f32s(dy, gamma), shift);
-                                let dx = simd.mul_f32s(simd.sub_f32s(slope, simd.mul_f32s(normal, stretch)), scale);
-            (out0, dgamma, dbeta) = (dx, simd.mul_add_e_f32s(dy, normal, dgamma), simd.add_f32s(dbeta, dy));
+                let normal = simd.mul_f32s(simd.sub_f32s(x, centre), scale);
+                let slope = simd.sub_f32s(simd.mul_f32s(dy, gamma), shift);
+                let dx = simd.mul_f32s(simd.sub_f32s(slope, simd.mul_f32s(normal, stretch)), scale);
+                (out0, dgamma, dbeta) = (dx, simd.mul_add_e_f32s(dy, normal, dgamma), simd.add_f32s(dbeta, dy));
             });
         }
     }

@@ -10,6 +10,7 @@ pub mod attention;
 pub mod buffer;
 pub mod cross_entropy;
 pub mod dispatch;
+pub mod embed;
 pub mod gemm;
 pub mod layer_norm;
 pub mod normal;

@@ -186,14 +186,15 @@ pub fn gelu<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     simd.mul_f32s(x, open)
 }
 
-/// Derivative of [`gelu`].
+/// [`gelu`] and its derivative.
 #[inline(always)]
-pub fn gelu_slope<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+pub fn gelu_and_slope<S: Simd>(simd: S, x: S::f32s) -> [S::f32s; 2] {
     let [shut, open] = gates(simd, x);
     let cubic = simd.splat_f32s(3.0 * GELU_SCALE * GELU_CUBIC);
     let inner_slope = simd.mul_add_e_f32s(simd.mul_f32s(x, x), cubic, simd.splat_f32s(GELU_SCALE));
     let change = simd.mul_f32s(simd.mul_f32s(x, shut), inner_slope);
-    simd.mul_f32s(open, simd.add_f32s(simd.splat_f32s(1.0), change))
+    let slope = simd.mul_f32s(open, simd.add_f32s(simd.splat_f32s(1.0), change));
+    [simd.mul_f32s(x, open), slope]
 }
 
 #[cfg(test)]
@@ -222,7 +223,7 @@ mod tests {
                 y = match function {
                     Function::Exp => exp(simd, x),
                     Function::Gelu => gelu(simd, x),
-                    Function::GeluSlope => gelu_slope(simd, x),
+                    Function::GeluSlope => gelu_and_slope(simd, x)[1],
                 };
             });
         }

@@ -49,8 +49,7 @@ impl WithSimd for AddRows<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         for row in self.rows.chunks_exact(self.total.len()) {
             update!(simd: S, [x in row], [sum in &mut *self.total] {
-
-            sum = simd.add_f32s(sum, x);
+                sum = simd.add_f32s(sum, x);
             });
         }
     }

@@ -5,15 +5,21 @@ mod adamw;
 mod attention;
 mod check;
 mod cross_entropy;
+mod embed;
+mod feed_forward;
 mod layer_norm;
 mod linear;
 #[cfg(feature = "flex")]
 mod native;
 mod sum_of_squares;
+mod upload;
 
 pub use adamw::adamw;
 pub use attention::attention;
 pub use cross_entropy::cross_entropy;
+pub use embed::{Embedding, embed};
+pub use feed_forward::{FeedForward, feed_forward};
 pub use layer_norm::layer_norm;
 pub use linear::{linear, linear_residual};
 pub use sum_of_squares::sum_of_squares;
+pub use upload::upload;

@@ -14,7 +14,8 @@ pub fn takes<const D: usize>(x: &Tensor<D>) -> bool {
     x.dtype() == DType::F32 && is_flex(x.device())
 }
 
-fn is_flex(device: Device) -> bool {
+/// Whether this is the CPU backend, with or without autodiff.
+pub fn is_flex(device: Device) -> bool {
     matches!(device.without_autodiff().as_dispatch(), DispatchDevice::Flex(_))
 }
 
@@ -51,6 +52,29 @@ pub fn tensor(buffer: Buffer, shape: Shape) -> FlexTensor {
     // SAFETY: the controller's memory is `len` bytes of initialised f32 values.
     let bytes = unsafe { Bytes::from_controller(Box::new(Pooled(buffer)), len) };
     FlexTensor::new(bytes, Layout::contiguous(shape), DType::F32)
+}
+
+/// A tensor whose values `fill` writes, all of them.
+pub fn filled(shape: Shape, fill: impl FnOnce(&mut [f32])) -> FlexTensor {
+    let mut buffer = Buffer::stale(shape.num_elements());
+    fill(&mut buffer);
+    tensor(buffer, shape)
+}
+
+/// Classes of any integer type as indices; `what` begins the message of the panic if one is not below `classes`.
+#[track_caller]
+pub fn indices(what: &str, labels: FlexTensor, classes: usize) -> Vec<usize> {
+    let labels = labels.to_contiguous();
+    let labels: Vec<i64> = match labels.dtype() {
+        DType::I64 => labels.storage::<i64>().to_vec(),
+        DType::I32 => labels.storage::<i32>().iter().map(|&label| label.into()).collect(),
+        _ => labels.into_data().iter::<i64>().collect(),
+    };
+    let index = |label: i64| {
+        let index = usize::try_from(label).ok().filter(|&index| index < classes);
+        index.unwrap_or_else(|| panic!("{what} below {classes} classes, found {label}"))
+    };
+    labels.into_iter().map(index).collect()
 }
 
 /// [`Buffer`] as the memory of a tensor.

@@ -94,7 +94,8 @@ macro_rules! models {
             fn forward(&self, inputs: Tensor<3>, labels: Tensor<2, Int>) -> Tensor<3> {
                 let [batch, time, _] = inputs.dims();
                 assert_eq!(labels.dims(), [batch, time], "labels must be [batch, time] = [{batch}, {time}]");
-                match self { $(Self::$name(model) => model.forward(inputs, labels),)+ }
+                // On a thread of the pool: kernels need not hand their work over to it.
+                rayon::scope(|_| match self { $(Self::$name(model) => model.forward(inputs, labels),)+ })
             }
 
             fn state_size(&self, time: usize) -> usize {

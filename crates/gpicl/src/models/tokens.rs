@@ -2,42 +2,13 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::{Int, Tensor};
-use gpicl_ops::{Activation, AttentionMask, Precision};
+use gpicl_ops::{Embedding, Precision};
 use serde::{Deserialize, Serialize};
+
+pub use gpicl_ops::TokenLayout as Layout;
 
 use super::layers::Linear;
 use super::{Dims, Initializer};
-
-/// Where the labels stand relative to the inputs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Layout {
-    /// The paper's: token `j` is `concat(x_j, onehot(y_{j-1}))`; N tokens. To use an example, the model has
-    /// to find the label of `x_i` on the token after it.
-    #[default]
-    Shifted,
-    /// A context token `concat(x_i, onehot(y_i))` and a query token `concat(x_j, 0)` per example; 2N tokens.
-    /// Query `j` sees the context tokens before `j` and itself; context `i` sees the context up to itself.
-    Paired,
-}
-
-impl Layout {
-    /// The attention mask that keeps the predictions causal.
-    pub fn mask(self) -> AttentionMask {
-        match self {
-            Self::Shifted => AttentionMask::Causal,
-            Self::Paired => AttentionMask::Paired,
-        }
-    }
-
-    /// Tokens for an episode of `time` examples.
-    pub fn tokens(self, time: usize) -> usize {
-        match self {
-            Self::Shifted => time,
-            Self::Paired => 2 * time,
-        }
-    }
-}
 
 /// Size of the one-hot label next to the input, which has norm about `sqrt(input_dim)`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -80,6 +51,8 @@ pub struct TokenEmbedding {
     label_scale: f32,
     #[module(skip)]
     layout: Layout,
+    #[module(skip)]
+    precision: Precision,
 }
 
 impl TokenEmbedding {
@@ -107,31 +80,21 @@ impl TokenEmbedding {
             position,
             label_scale: label_scale.value(dims.input_dim),
             layout,
+            precision,
         }
     }
 
     /// `inputs` `[batch, time, input_dim]`, `labels` `[batch, time]` to `[batch, tokens(time), d_model]`.
     pub fn forward(&self, inputs: Tensor<3>, labels: Tensor<2, Int>) -> Tensor<3> {
-        let [batch, time, _] = inputs.dims();
-        let [_, d_model] = self.label.dims();
-        let mut x = self.input.forward(inputs, Activation::Identity);
-        if let Some(position) = &self.position {
-            x = x + position.val().slice([0..time, 0..d_model]).unsqueeze::<3>();
-        }
-        let label = self
-            .label
-            .val()
-            .mul_scalar(self.label_scale)
-            .select(0, labels.reshape([batch * time]))
-            .reshape([batch, time, d_model]);
-        match self.layout {
-            Layout::Shifted => {
-                let none = Tensor::zeros([batch, 1, d_model], &x.device());
-                let previous = label.slice([0..batch, 0..time - 1, 0..d_model]);
-                x + Tensor::cat(vec![none, previous], 1)
-            }
-            Layout::Paired => Tensor::cat(vec![x.clone() + label, x], 1),
-        }
+        let [_, time, _] = inputs.dims();
+        let weights = Embedding {
+            weight: self.input.weight.val(),
+            bias: self.input.bias.val(),
+            label: self.label.val(),
+            position: self.position.as_ref().map(|position| position.val().narrow(0, 0, time)),
+            label_scale: self.label_scale,
+        };
+        gpicl_ops::embed(inputs, labels, weights, self.layout, self.precision)
     }
 
     /// The part of the tokens' outputs that predicts: `[batch, tokens, f]` to `[batch, time, f]`.

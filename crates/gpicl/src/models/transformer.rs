@@ -2,7 +2,7 @@
 
 use burn::module::Module;
 use burn::tensor::{Int, Tensor};
-use gpicl_ops::{Activation, AttentionMask, Precision};
+use gpicl_ops::{Activation, AttentionMask, FeedForward, Precision};
 use serde::{Deserialize, Serialize};
 
 use super::layers::{LayerNorm, Linear};
@@ -161,8 +161,13 @@ impl Block {
         let qkv = self.qkv.forward(self.norm_attention.forward(x.clone()), Activation::Identity);
         let attended = gpicl_ops::attention(qkv, self.heads, self.mask, self.precision);
         let x = self.out.forward_residual(attended, x);
-        let hidden = self.up.forward(self.norm_ff.forward(x.clone()), Activation::Gelu);
-        self.down.forward_residual(hidden, x)
+        let weights = FeedForward {
+            up: self.up.weight.val(),
+            up_bias: self.up.bias.val(),
+            down: self.down.weight.val(),
+            down_bias: self.down.bias.val(),
+        };
+        gpicl_ops::feed_forward(self.norm_ff.forward(x.clone()), weights, x, self.precision)
     }
 }
 

@@ -1,6 +1,6 @@
 //! One meta-training step: loss, gradients, update.
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor};
 
 use super::{Optimizer, TrainConfig};
 use crate::eval::label_tensor;
@@ -21,13 +21,25 @@ pub struct StepOutcome {
 /// Puts a batch on `device`: inputs `[batch, time, input_dim]`, labels `[batch, time]`.
 pub fn to_device(batch: &Batch, device: &Device) -> (Tensor<3>, Tensor<2, Int>) {
     let (size, time) = (batch.len(), batch.episode_length());
-    let inputs = TensorData::new(batch.inputs.clone(), [size, time, batch.input_dim()]);
-    (Tensor::from_data(inputs, device), label_tensor(&batch.labels, size, device))
+    let inputs = gpicl_ops::upload(&batch.inputs, [size, time, batch.input_dim()], device);
+    (inputs, label_tensor(&batch.labels, size, device))
 }
 
 /// Forward, backward and AdamW on one batch. If the loss or the gradient is not finite, the model comes back
 /// unchanged and the caller sees it in the outcome.
 pub fn meta_train_step(
+    model: Model,
+    optimizer: &mut Optimizer,
+    batch: &Batch,
+    config: &TrainConfig,
+    lr: f64,
+    device: &Device,
+) -> (Model, StepOutcome) {
+    // On a thread of the pool: the kernels' work need not be handed over to it several hundred times a step.
+    rayon::scope(|_| step(model, optimizer, batch, config, lr, device))
+}
+
+fn step(
     model: Model,
     optimizer: &mut Optimizer,
     batch: &Batch,

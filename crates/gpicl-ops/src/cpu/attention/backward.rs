@@ -186,8 +186,8 @@ impl Backward<'_> {
             let delta = simd.splat_f32s(deltas[r]);
             let (p, ds) = (&mut p[r * padded_keys..][..columns], &mut ds[r * padded_keys..][..columns]);
             update!(simd: S, [], [score in &mut p[..seen], dp in &mut ds[..seen]] {
-            let p = exp(simd, simd.sub_f32s(score, shift));
-            (score, dp) = (p, simd.mul_f32s(p, simd.sub_f32s(dp, delta)));
+                let p = exp(simd, simd.sub_f32s(score, shift));
+                (score, dp) = (p, simd.mul_f32s(p, simd.sub_f32s(dp, delta)));
             });
             p[seen..].fill(0.0);
             ds[seen..].fill(0.0);
@@ -201,8 +201,7 @@ impl Backward<'_> {
             }
             let to = &mut self.dqkv[offset(self.sizes, start + r, 0, head.h)..][..d_head];
             update!(simd: S, [dq in &head.dq[r * padded_head..][..d_head]], [out in to] {
-
-            out = simd.mul_f32s(dq, scale);
+                out = simd.mul_f32s(dq, scale);
             });
         }
     }
@@ -228,18 +227,15 @@ impl Backward<'_> {
         let (weight, slope) = (simd.splat_f32s(weight), simd.splat_f32s(slope));
         let dq = &mut head.dq[r * head.padded_head..][..d_head];
         update!(simd: S, [k in qkv(1)], [dq in dq] {
-
-        dq = simd.mul_add_e_f32s(k, slope, dq);
+            dq = simd.mul_add_e_f32s(k, slope, dq);
         });
         let dk = &mut self.dqkv[offset(self.sizes, position, 1, head.h)..][..d_head];
         update!(simd: S, [q in q], [out in dk] {
-
-        out = simd.mul_f32s(q, slope);
+            out = simd.mul_f32s(q, slope);
         });
         let dv = &mut self.dqkv[offset(self.sizes, position, 2, head.h)..][..d_head];
         update!(simd: S, [dout in dout], [out in dv] {
-
-        out = simd.mul_f32s(dout, weight);
+            out = simd.mul_f32s(dout, weight);
         });
     }
 }

@@ -101,8 +101,7 @@ impl WithSimd for Forward<'_> {
                         let out = &mut self.out[(start + r) * d_model + h * d_head..][..d_head];
                         let (weight, inverse) = (simd.splat_f32s(own_weight[r]), simd.splat_f32s(inverse[r]));
                         update!(simd: S, [sum in &sums[r * padded_head..][..d_head], own in own], [out in out] {
-
-                        out = simd.mul_f32s(simd.mul_add_e_f32s(own, weight, sum), inverse);
+                            out = simd.mul_f32s(simd.mul_add_e_f32s(own, weight, sum), inverse);
                         });
                     }
                 }
@@ -119,8 +118,7 @@ fn weigh<S: Simd>(simd: S, scores: &mut [f32], seen: usize, own_score: f32) -> (
     let largest = max(simd, scores).max(own_score);
     let shift = simd.splat_f32s(largest);
     update!(simd: S, [], [x in &mut *scores] {
-
-    x = exp(simd, simd.sub_f32s(x, shift));
+        x = exp(simd, simd.sub_f32s(x, shift));
     });
     scores[seen..].fill(0.0);
     let [sum] = sums!(simd: S, [x in &*scores] { [x] });

@@ -87,10 +87,13 @@ fn gather(from: &[f32], stride: usize, rows: usize, width: usize, scale: f32, pa
 /// As [`gather`], transposed: `to` is `[width, padded]`.
 #[inline(always)]
 fn gather_transposed(from: &[f32], stride: usize, rows: usize, width: usize, padded: usize, to: &mut [f32]) {
-    for (column, to) in to.chunks_exact_mut(padded).take(width).enumerate() {
-        for (row, to) in to[..rows].iter_mut().enumerate() {
-            *to = from[row * stride + column];
+    // Row by row: `to` fits the first cache, rows of `from` may lie so that they push each other out.
+    for row in 0..rows {
+        for (column, &value) in from[row * stride..][..width].iter().enumerate() {
+            to[column * padded + row] = value;
         }
+    }
+    for to in to.chunks_exact_mut(padded).take(width) {
         to[rows..].fill(0.0);
     }
 }

@@ -1,88 +1,550 @@
-//! Matrix products on the `gemm` crate.
+//! Matrix products with what comes before and after them.
+//!
+//! The blocking is that of Goto and van de Geijn (2008): a panel of `B` in the second-level cache, a tile of `C` in
+//! registers ([`kernel::tile`]). How `C` is cut into tasks depends on the number of threads; the order in which one
+//! element is summed does not, so the result is the same on any number.
 
+mod kernel;
+mod pack;
+
+use std::ops::Range;
+
+use pulp::{Simd, WithSimd};
+use rayon::prelude::*;
+
+use self::kernel::{Addends, Kernel, Plain};
+use self::pack::{pack_a, pack_panels};
+use super::{affine, buffer::Buffer, dispatch};
 use crate::Precision;
 
-/// A matrix to read; element `(row, col)` is `data[row * row_stride + col * col_stride]`.
+/// Packed numbers of the inner dimension that a tile is summed over at a time.
+const DEPTH: usize = 256;
+/// Panels of `B` that stay in the second-level cache while rows pass by: half of it.
+const PANELS: usize = 15;
+/// Vectors in a panel of `B`.
+const PANEL_VECTORS: usize = 2;
+/// Rows of a task where `B` is packed for all.
+const ROWS_SHARED: usize = 96;
+/// Rows up to which there is one task to a part of `B`, which packs it for itself.
+const ROWS_ALONE: usize = 48;
+/// Packed numbers of `B` that are shared by all tasks at a time: they stay in the last cache.
+const SHARED: usize = 1 << 19;
+/// Multiplications below which threads do not pay.
+const SERIAL: usize = 1 << 18;
+
+/// A matrix to read.
 #[derive(Clone, Copy)]
 pub struct MatRef<'a> {
     data: &'a [f32],
     rows: usize,
     cols: usize,
-    row_stride: usize,
-    col_stride: usize,
+    transposed: bool,
 }
 
 impl<'a> MatRef<'a> {
-    /// A matrix in `data`.
+    /// A matrix whose rows follow each other.
     ///
     /// # Panics
-    /// If an element lies outside `data`.
-    pub fn new(data: &'a [f32], rows: usize, cols: usize, row_stride: usize, col_stride: usize) -> Self {
-        assert!(
-            rows == 0 || cols == 0 || (rows - 1) * row_stride + (cols - 1) * col_stride < data.len(),
-            "matrix [{rows}, {cols}] outside its {} values",
-            data.len()
-        );
-        Self { data, rows, cols, row_stride, col_stride }
-    }
-
-    /// A matrix whose rows follow each other.
+    /// If `data` is of another length.
     pub fn row_major(data: &'a [f32], rows: usize, cols: usize) -> Self {
-        Self::new(data, rows, cols, cols, 1)
+        assert_eq!(data.len(), rows * cols, "values of a matrix [{rows}, {cols}]");
+        Self { data, rows, cols, transposed: false }
     }
 
     /// The transpose, of the same memory.
     pub fn t(self) -> Self {
-        Self::new(self.data, self.cols, self.rows, self.col_stride, self.row_stride)
+        Self { data: self.data, rows: self.cols, cols: self.rows, transposed: !self.transposed }
+    }
+
+    /// The run of memory from row (or, if transposed, column) `line` that starts at `first`.
+    fn run(&self, line: usize, first: usize, len: usize) -> &'a [f32] {
+        let width = if self.transposed { self.rows } else { self.cols };
+        &self.data[line * width..][..width][first..][..len]
     }
 }
 
-/// A matrix to write, row after row.
-pub struct MatMut<'a> {
-    data: &'a mut [f32],
-    rows: usize,
-    cols: usize,
+/// What `C` holds before the product is added. Vectors are as long as rows of `C`, matrices as large as `C`.
+#[derive(Clone, Copy)]
+pub enum Start<'a> {
+    /// Nothing.
+    Zero,
+    /// What it holds.
+    Keep,
+    /// A vector in every row.
+    Bias(&'a [f32]),
+    /// A vector in every row, plus a matrix.
+    BiasAndResidual(&'a [f32], &'a [f32]),
 }
 
-impl<'a> MatMut<'a> {
-    /// A matrix in the first `rows * cols` values of `data`.
-    ///
-    /// # Panics
-    /// If there are fewer.
-    pub fn row_major(data: &'a mut [f32], rows: usize, cols: usize) -> Self {
-        assert!(rows * cols <= data.len(), "matrix [{rows}, {cols}] outside its {} values", data.len());
-        Self { data, rows, cols }
-    }
+/// What is done to `C` while it is still in the cache.
+pub enum Finish<'a> {
+    /// Nothing.
+    Nothing,
+    /// The matrix becomes `gelu(C)`.
+    Gelu(&'a mut [f32]),
+    /// The matrix is `z`: `C` is multiplied with `gelu'(z)`, and the matrix becomes `gelu(z)`.
+    GeluBackward(&'a mut [f32]),
 }
 
-/// `C = A B + beta C`. Both precisions multiply in f32.
+/// `C = start + A B`, then `finish`; `c` is row-major.
 ///
 /// # Panics
 /// If the sizes disagree.
-pub fn gemm(a: MatRef<'_>, b: MatRef<'_>, c: MatMut<'_>, beta: f32, _precision: Precision) {
-    assert!(a.rows == c.rows && b.cols == c.cols && a.cols == b.rows);
-    // SAFETY: the constructors checked that every index is inside its slice.
-    unsafe {
-        gemm::gemm(
-            c.rows,
-            c.cols,
-            a.cols,
-            c.data.as_mut_ptr(),
-            1,
-            c.cols as isize,
-            beta != 0.0,
-            a.data.as_ptr(),
-            a.col_stride as isize,
-            a.row_stride as isize,
-            b.data.as_ptr(),
-            b.col_stride as isize,
-            b.row_stride as isize,
-            beta,
-            1.0,
-            false,
-            false,
-            false,
-            gemm::Parallelism::Rayon(0),
-        );
+pub fn gemm(
+    a: MatRef<'_>,
+    b: MatRef<'_>,
+    c: &mut [f32],
+    start: Start<'_>,
+    finish: Finish<'_>,
+    precision: Precision,
+) {
+    assert_eq!(a.cols, b.rows, "the inner dimension");
+    assert_eq!(c.len(), a.rows * b.cols, "the product's size");
+    match start {
+        Start::Zero | Start::Keep => {}
+        Start::Bias(bias) => assert_eq!(bias.len(), b.cols, "the bias"),
+        Start::BiasAndResidual(bias, residual) => {
+            assert_eq!([bias.len(), residual.len()], [b.cols, c.len()], "bias and residual");
+        }
+    }
+    let finish = match finish {
+        Finish::Nothing => SharedFinish::Nothing,
+        Finish::Gelu(out) | Finish::GeluBackward(out) if out.len() != c.len() => {
+            panic!("a second result of {} values beside {}", out.len(), c.len())
+        }
+        Finish::Gelu(out) => SharedFinish::Gelu(Shared::new(out)),
+        Finish::GeluBackward(z) => SharedFinish::GeluBackward(Shared::new(z)),
+    };
+    if c.is_empty() {
+        return;
+    }
+    let product = Product { a, b, c: Shared::new(c), start, finish };
+    match precision {
+        Precision::Fp32 => product.run(Plain { round: false }),
+        Precision::Bf16 => {
+            #[cfg(target_arch = "x86_64")]
+            if let Some(dot) = kernel::Bf16Dot::new() {
+                return product.run(dot);
+            }
+            product.run(Plain { round: true });
+        }
     }
 }
+
+/// A row-major matrix whose disjoint parts tasks write at the same time.
+#[derive(Clone, Copy)]
+struct Shared<'a> {
+    data: *mut f32,
+    len: usize,
+    owner: std::marker::PhantomData<&'a mut [f32]>,
+}
+
+// SAFETY: stands for a `&mut [f32]`; `part` makes its callers keep the parts disjoint.
+unsafe impl Send for Shared<'_> {}
+// SAFETY: as above.
+unsafe impl Sync for Shared<'_> {}
+
+impl<'a> Shared<'a> {
+    fn new(data: &'a mut [f32]) -> Self {
+        Self { data: data.as_mut_ptr(), len: data.len(), owner: std::marker::PhantomData }
+    }
+
+    /// # Safety
+    /// While the slice lives, no other part that overlaps it is in use.
+    #[allow(clippy::mut_from_ref, reason = "the caller keeps the parts disjoint")]
+    unsafe fn part(&self, first: usize, len: usize) -> &mut [f32] {
+        assert!(first.checked_add(len).is_some_and(|end| end <= self.len));
+        // SAFETY: inside the slice that was borrowed for 'a, and disjoint from other parts by contract.
+        unsafe { std::slice::from_raw_parts_mut(self.data.add(first), len) }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum SharedFinish<'a> {
+    Nothing,
+    Gelu(Shared<'a>),
+    GeluBackward(Shared<'a>),
+}
+
+#[derive(Clone, Copy)]
+struct Product<'a> {
+    a: MatRef<'a>,
+    b: MatRef<'a>,
+    c: Shared<'a>,
+    start: Start<'a>,
+    finish: SharedFinish<'a>,
+}
+
+/// Something that runs code generic over [`Kernel`] on a vector extension, with the code compiled for it.
+trait Machine: Copy + Send + Sync {
+    /// Width of a panel of `B`, and packed numbers in `depth` values of the inner dimension.
+    fn sizes(self, depth: usize) -> Sizes;
+    fn pack_panels(self, b: MatRef<'_>, depth: Range<usize>, cols: Range<usize>, out: &mut [f32]);
+    fn block(
+        self,
+        product: &Product<'_>,
+        packed: Option<&[f32]>,
+        blocks: Range<usize>,
+        rows: Range<usize>,
+        panels: Range<usize>,
+    );
+}
+
+#[derive(Clone, Copy)]
+struct Sizes {
+    /// Columns of a panel of `B`.
+    panel: usize,
+    /// Rows of a tile of `C`.
+    tile: usize,
+    /// Values of the inner dimension in a packed number.
+    group: usize,
+    /// Packed numbers of the whole inner dimension.
+    groups: usize,
+}
+
+impl Product<'_> {
+    fn run(&self, machine: impl Machine) {
+        let (m, n, k) = (self.a.rows, self.b.cols, self.a.cols);
+        let sizes = machine.sizes(k);
+        let panels = n.div_ceil(sizes.panel);
+        let tiles = m.div_ceil(sizes.tile);
+        let threads = if m * n * k < SERIAL { 1 } else { rayon::current_num_threads() };
+        let blocks = sizes.groups.div_ceil(DEPTH).max(1);
+        if m <= ROWS_ALONE {
+            let tasks = panels.div_ceil(PANELS).next_multiple_of(threads).min(panels);
+            return for_each(tasks, threads, |task| {
+                machine.block(
+                    self,
+                    None,
+                    0..blocks,
+                    0..m,
+                    task * panels / tasks..(task + 1) * panels / tasks,
+                );
+            });
+        }
+        let tasks = m.div_ceil(ROWS_SHARED).next_multiple_of(threads).min(tiles);
+        let edge = |task: usize| (task * tiles / tasks * sizes.tile).min(m);
+        let together = (SHARED / (DEPTH * panels * sizes.panel)).max(1);
+        for first in (0..blocks).step_by(together) {
+            let blocks = first..(first + together).min(blocks);
+            let packed = self.pack(machine, sizes, panels, blocks.clone());
+            for_each(tasks, threads, |task| {
+                machine.block(self, Some(&packed), blocks.clone(), edge(task)..edge(task + 1), 0..panels);
+            });
+        }
+    }
+
+    /// Some blocks of `B`: one after another, in each the panels one after another.
+    fn pack(&self, machine: impl Machine, sizes: Sizes, panels: usize, blocks: Range<usize>) -> Buffer {
+        let (n, k) = (self.b.cols, self.b.rows);
+        let width = sizes.panel;
+        let groups = sizes.groups.min(blocks.end * DEPTH) - blocks.start * DEPTH;
+        let mut packed = Buffer::stale(groups * panels * width);
+        let parts = packed.par_chunks_mut(DEPTH * panels * width).zip(blocks);
+        parts.for_each(|(packed, block)| {
+            let first = block * DEPTH * sizes.group;
+            let depth = first..(first + DEPTH * sizes.group).min(k);
+            let each = panels.div_ceil(rayon::current_num_threads()).min(PANELS);
+            packed.par_chunks_mut(packed.len() / panels * each).enumerate().for_each(|(piece, packed)| {
+                let cols = piece * each * width..((piece + 1) * each * width).min(n);
+                machine.pack_panels(self.b, depth.clone(), cols, packed);
+            });
+        });
+        packed
+    }
+
+    /// What some blocks of the inner dimension add to the part of `C` that `rows` and `panels` span. The tasks' parts
+    /// are disjoint. `packed` holds these blocks of `B`.
+    #[inline(always)]
+    fn block<K: Kernel>(
+        &self,
+        kernel: K,
+        packed: Option<&[f32]>,
+        blocks: Range<usize>,
+        rows: Range<usize>,
+        panels: Range<usize>,
+    ) {
+        let (n, k) = (self.b.cols, self.a.cols);
+        let width = PANEL_VECTORS * K::LANES;
+        let all_panels = n.div_ceil(width);
+        // Rows further apart than a block would push each other out of the first cache.
+        let in_place = kernel.takes_plain() && !self.a.transposed && k <= DEPTH;
+        let depth = DEPTH * K::GROUP;
+        let mut own_a = Buffer::stale(if in_place { 0 } else { rows.len() * DEPTH });
+        let mut own_b = Buffer::stale(if packed.is_some() { 0 } else { PANELS * width * DEPTH });
+        let last = k.div_ceil(depth).max(1) - 1;
+        for block in blocks.clone() {
+            let span = block * depth..((block + 1) * depth).min(k);
+            let groups = span.len().div_ceil(K::GROUP);
+            let a = if in_place {
+                Rows { data: self.a.data, first: rows.start * k + span.start, row: k, group: 1 }
+            } else {
+                let [row, group] = pack_a(kernel, self.a, rows.clone(), span.clone(), &mut own_a);
+                Rows { data: &own_a, first: 0, row, group }
+            };
+            for first in panels.clone().step_by(PANELS) {
+                let part = first..(first + PANELS).min(panels.end);
+                let cols = part.start * width..(part.end * width).min(n);
+                let b = if let Some(packed) = packed {
+                    &packed[((block - blocks.start) * DEPTH * all_panels + first * groups) * width..]
+                } else {
+                    pack_panels(kernel, self.b, span.clone(), cols.clone(), width, &mut own_b);
+                    &own_b
+                };
+                let b = &b[..part.len() * groups * width];
+                self.tiles(kernel, a, b, groups, rows.clone(), cols.clone(), block == 0);
+                if block == last {
+                    self.end(rows.clone(), cols);
+                }
+            }
+        }
+    }
+
+    /// All tiles of a part of `C` for one block of the inner dimension.
+    #[inline(always)]
+    #[allow(clippy::too_many_arguments, reason = "two factors, and where the result goes")]
+    fn tiles<K: Kernel>(
+        &self,
+        kernel: K,
+        a: Rows<'_>,
+        b: &[f32],
+        groups: usize,
+        rows: Range<usize>,
+        cols: Range<usize>,
+        first_block: bool,
+    ) {
+        let (bias, addend) = match self.start {
+            _ if !first_block => (None, Addend::C),
+            Start::Zero => (None, Addend::Nothing),
+            Start::Keep => (None, Addend::C),
+            Start::Bias(bias) => (Some(&bias[cols.clone()]), Addend::Nothing),
+            Start::BiasAndResidual(bias, residual) => (Some(&bias[cols.clone()]), Addend::Matrix(residual)),
+        };
+        let mut row = rows.start;
+        while row < rows.end {
+            let a = a.from(row - rows.start);
+            let first = row * self.b.cols + cols.start;
+            let target = Target { c: self.c, first, row: self.b.cols, bias, addend };
+            row += match rows.end - row {
+                12.. if K::ROWS >= 12 => row_of_tiles::<K, 12>(kernel, a, b, groups, target, cols.len()),
+                6.. => row_of_tiles::<K, 6>(kernel, a, b, groups, target, cols.len()),
+                3.. => row_of_tiles::<K, 3>(kernel, a, b, groups, target, cols.len()),
+                _ => row_of_tiles::<K, 1>(kernel, a, b, groups, target, cols.len()),
+            };
+        }
+    }
+
+    /// What is done to a part of `C` at the end.
+    fn end(&self, rows: Range<usize>, cols: Range<usize>) {
+        for row in rows {
+            let (first, len) = (row * self.b.cols + cols.start, cols.len());
+            // SAFETY: in the parts of C and of the second result that this task alone writes.
+            unsafe {
+                match self.finish {
+                    SharedFinish::Nothing => return,
+                    SharedFinish::Gelu(out) => affine::gelu(self.c.part(first, len), out.part(first, len)),
+                    SharedFinish::GeluBackward(z) => {
+                        affine::gelu_backward(z.part(first, len), self.c.part(first, len));
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn for_each(tasks: usize, threads: usize, task: impl Fn(usize) + Send + Sync) {
+    if threads == 1 {
+        (0..tasks).for_each(task);
+    } else {
+        (0..tasks).into_par_iter().with_max_len(1).for_each(task);
+    }
+}
+
+/// Rows of `A`: element `(r, g)` is `data[first + r * row + g * group]`.
+#[derive(Clone, Copy)]
+struct Rows<'a> {
+    data: &'a [f32],
+    first: usize,
+    row: usize,
+    group: usize,
+}
+
+impl Rows<'_> {
+    fn from(self, row: usize) -> Self {
+        Self { first: self.first + row * self.row, ..self }
+    }
+}
+
+/// What a row of tiles is added to.
+#[derive(Clone, Copy)]
+enum Addend<'a> {
+    Nothing,
+    /// What is there.
+    C,
+    /// A matrix as large as `C`.
+    Matrix(&'a [f32]),
+}
+
+/// Where a row of tiles goes.
+#[derive(Clone, Copy)]
+struct Target<'a> {
+    c: Shared<'a>,
+    first: usize,
+    row: usize,
+    bias: Option<&'a [f32]>,
+    addend: Addend<'a>,
+}
+
+/// `R` rows of `C`, all columns of the packed panels `b`; returns `R`.
+#[inline(always)]
+fn row_of_tiles<K: Kernel, const R: usize>(
+    kernel: K,
+    a: Rows<'_>,
+    b: &[f32],
+    groups: usize,
+    target: Target<'_>,
+    cols: usize,
+) -> usize {
+    let width = PANEL_VECTORS * K::LANES;
+    assert!(b.len() >= cols.div_ceil(width) * groups * width);
+    assert!(groups == 0 || a.first + (R - 1) * a.row + (groups - 1) * a.group < a.data.len());
+    assert!(target.first + (R - 1) * target.row + cols <= target.c.len);
+    assert!(target.bias.is_none_or(|bias| bias.len() == cols));
+    let a = (a.data[a.first..].as_ptr(), a.row, a.group);
+    let c = target.c.data.wrapping_add(target.first);
+    let added = match target.addend {
+        Addend::Nothing => std::ptr::null(),
+        Addend::C => c.cast_const(),
+        Addend::Matrix(matrix) => {
+            assert_eq!(matrix.len(), target.c.len);
+            matrix[target.first..].as_ptr()
+        }
+    };
+    let at = |pointer: *const f32, col| if pointer.is_null() { pointer } else { pointer.wrapping_add(col) };
+    let bias = target.bias.map_or(std::ptr::null(), <[f32]>::as_ptr);
+    for (panel, col) in (0..cols).step_by(width).enumerate() {
+        let valid = (cols - col).min(width);
+        let b = (b[panel * groups * width..].as_ptr(), width);
+        let (bias, added) = (at(bias, col), at(added, col));
+        // SAFETY: the assertions above put all that the tile reads and writes inside the matrices, and the tile lies in
+        // the part of C that this task alone writes. Columns that do not fill their vectors go through `part`.
+        unsafe {
+            if valid == width || valid == K::LANES {
+                let c = (c.add(col), target.row);
+                let addends = Addends { row: bias, tile: added, tile_row: target.row };
+                if valid == width {
+                    kernel::tile::<K, R, 2>(kernel, groups, a, b, c, addends);
+                } else {
+                    kernel::tile::<K, R, 1>(kernel, groups, a, b, c, addends);
+                }
+            } else {
+                let mut part = [[0.0; PANEL_VECTORS * 16]; R];
+                let to = (part.as_mut_ptr().cast::<f32>(), PANEL_VECTORS * 16);
+                let none = Addends { row: std::ptr::null(), tile: std::ptr::null(), tile_row: 0 };
+                kernel::tile::<K, R, 2>(kernel, groups, a, b, to, none);
+                for (r, sums) in part.iter().enumerate() {
+                    for (at, sum) in sums[..valid].iter().enumerate() {
+                        let row = if bias.is_null() { 0.0 } else { *bias.add(at) };
+                        let tile = if added.is_null() { 0.0 } else { *added.add(r * target.row + at) };
+                        *c.add(r * target.row + col + at) = tile + (row + sum);
+                    }
+                }
+            }
+        }
+    }
+    R
+}
+
+impl Machine for Plain {
+    fn sizes(self, depth: usize) -> Sizes {
+        struct Ask;
+        impl WithSimd for Ask {
+            type Output = [usize; 2];
+            fn with_simd<S: Simd>(self, _: S) -> [usize; 2] {
+                [PANEL_VECTORS * S::F32_LANES, <kernel::F32<S> as Kernel>::ROWS]
+            }
+        }
+        let [panel, tile] = dispatch::run(Ask);
+        Sizes { panel, tile, group: 1, groups: depth }
+    }
+
+    fn pack_panels(self, b: MatRef<'_>, depth: Range<usize>, cols: Range<usize>, out: &mut [f32]) {
+        struct Pack<'a>(Plain, MatRef<'a>, Range<usize>, Range<usize>, &'a mut [f32]);
+        impl WithSimd for Pack<'_> {
+            type Output = ();
+            #[inline(always)]
+            fn with_simd<S: Simd>(self, simd: S) {
+                pack_panels(self.0.on(simd), self.1, self.2, self.3, PANEL_VECTORS * S::F32_LANES, self.4);
+            }
+        }
+        dispatch::run(Pack(self, b, depth, cols, out));
+    }
+
+    fn block(
+        self,
+        product: &Product<'_>,
+        packed: Option<&[f32]>,
+        blocks: Range<usize>,
+        rows: Range<usize>,
+        panels: Range<usize>,
+    ) {
+        struct Block<'a>(Plain, &'a Product<'a>, Option<&'a [f32]>, [Range<usize>; 3]);
+        impl WithSimd for Block<'_> {
+            type Output = ();
+            #[inline(always)]
+            fn with_simd<S: Simd>(self, simd: S) {
+                let [blocks, rows, panels] = self.3;
+                self.1.block(self.0.on(simd), self.2, blocks, rows, panels);
+            }
+        }
+        dispatch::run(Block(self, product, packed, [blocks, rows, panels]));
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+impl Machine for kernel::Bf16Dot {
+    fn sizes(self, depth: usize) -> Sizes {
+        Sizes { panel: PANEL_VECTORS * Self::LANES, tile: Self::ROWS, group: 2, groups: depth.div_ceil(2) }
+    }
+
+    fn pack_panels(self, b: MatRef<'_>, depth: Range<usize>, cols: Range<usize>, out: &mut [f32]) {
+        #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+        fn compiled(
+            dot: kernel::Bf16Dot,
+            b: MatRef<'_>,
+            depth: Range<usize>,
+            cols: Range<usize>,
+            out: &mut [f32],
+        ) {
+            pack_panels(dot, b, depth, cols, PANEL_VECTORS * kernel::Bf16Dot::LANES, out);
+        }
+        // SAFETY: the token proves that the extensions are there.
+        unsafe { compiled(self, b, depth, cols, out) }
+    }
+
+    fn block(
+        self,
+        product: &Product<'_>,
+        packed: Option<&[f32]>,
+        blocks: Range<usize>,
+        rows: Range<usize>,
+        panels: Range<usize>,
+    ) {
+        #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+        fn compiled(
+            dot: kernel::Bf16Dot,
+            product: &Product<'_>,
+            packed: Option<&[f32]>,
+            blocks: Range<usize>,
+            rows: Range<usize>,
+            panels: Range<usize>,
+        ) {
+            product.block(dot, packed, blocks, rows, panels);
+        }
+        // SAFETY: the token proves that the extensions are there.
+        unsafe { compiled(self, product, packed, blocks, rows, panels) }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -6,10 +6,9 @@ use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::flex::FlexTensor;
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Autodiff, Backend, Flex, TensorMetadata, backend_extension};
-use burn::tensor::DType;
 
 use crate::cpu::{buffer::Buffer, cross_entropy};
-use crate::op::native::{contiguous, tensor, values};
+use crate::op::native::{contiguous, indices, tensor, values};
 
 /// Softmax cross-entropy as a backend's operation.
 #[backend_extension(Autodiff, Flex)]
@@ -21,7 +20,7 @@ pub trait CrossEntropyOps: Backend {
 impl CrossEntropyOps for Flex {
     fn cross_entropy(logits: FlexTensor, targets: FlexTensor) -> FlexTensor {
         let logits = contiguous(logits);
-        let targets = classes(&logits, targets);
+        let targets = indices("cross_entropy: expected targets", targets, logits.shape()[2]);
         likelihood(&logits, &targets)
     }
 }
@@ -32,7 +31,7 @@ impl<C: CheckpointStrategy> CrossEntropyOps for Autodiff<Flex, C> {
         match CrossEntropy.prepare::<C>([node]).compute_bound().stateful() {
             OpsKind::Tracked(prep) => {
                 let logits = contiguous(logits);
-                let targets = classes(&logits, targets);
+                let targets = indices("cross_entropy: expected targets", targets, logits.shape()[2]);
                 let nll = likelihood(&logits, &targets);
                 prep.finish(Saved { logits, targets }, nll)
             }
@@ -70,22 +69,4 @@ fn likelihood(logits: &FlexTensor, targets: &[usize]) -> FlexTensor {
     let mut nll = Buffer::stale(batch * time);
     cross_entropy::forward(values(logits), targets, classes, &mut nll);
     tensor(nll, [batch, time].into())
-}
-
-/// Targets of any integer type as indices.
-fn classes(logits: &FlexTensor, targets: FlexTensor) -> Vec<usize> {
-    let [_, _, classes]: [usize; 3] = logits.shape().dims();
-    let targets = targets.to_contiguous();
-    let targets: Vec<i64> = match targets.dtype() {
-        DType::I64 => targets.storage::<i64>().to_vec(),
-        DType::I32 => targets.storage::<i32>().iter().map(|&target| target.into()).collect(),
-        _ => targets.into_data().iter::<i64>().collect(),
-    };
-    let class = |target: i64| {
-        let class = usize::try_from(target).ok().filter(|&class| class < classes);
-        class.unwrap_or_else(|| {
-            panic!("cross_entropy: expected targets below {classes} classes, found {target}")
-        })
-    };
-    targets.into_iter().map(class).collect()
 }

@@ -6,9 +6,10 @@ use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::flex::FlexTensor;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Flex, TensorMetadata, backend_extension};
+use burn::tensor::Shape;
 
 use crate::cpu::{affine, buffer::Buffer};
-use crate::op::native::{contiguous, tensor, values, values_mut, writable};
+use crate::op::native::{contiguous, filled, tensor, values, values_mut, writable};
 use crate::{Activation, Precision};
 
 /// Affine maps as a backend's operations.
@@ -41,10 +42,10 @@ impl LinearOps for Flex {
         activation: Activation,
         precision: Precision,
     ) -> FlexTensor {
-        let y = affine_map(&contiguous(x), &contiguous(weight), &contiguous(bias), None, precision);
+        let (x, weight, bias) = (contiguous(x), contiguous(weight), contiguous(bias));
         match activation {
-            Activation::Identity => y,
-            Activation::Gelu => gelu(&y),
+            Activation::Identity => affine_map(&x, &weight, &bias, None, precision),
+            Activation::Gelu => affine_map_and_gelu(&x, &weight, &bias, precision).1,
         }
     }
 
@@ -77,11 +78,13 @@ impl<C: CheckpointStrategy> LinearOps for Autodiff<Flex, C> {
         let (bias, bias_node) = bias.into_parts();
         match Linear.prepare::<C>([x_node, weight_node, bias_node]).compute_bound().stateful() {
             OpsKind::Tracked(prep) => {
-                let (x, weight) = (contiguous(x), contiguous(weight));
-                let z = affine_map(&x, &weight, &contiguous(bias), None, precision);
-                let (y, z) = match activation {
-                    Activation::Identity => (z, None),
-                    Activation::Gelu => (gelu(&z), Some(z)),
+                let (x, weight, bias) = (contiguous(x), contiguous(weight), contiguous(bias));
+                let (z, y) = match activation {
+                    Activation::Identity => (None, affine_map(&x, &weight, &bias, None, precision)),
+                    Activation::Gelu => {
+                        let (z, y) = affine_map_and_gelu(&x, &weight, &bias, precision);
+                        (Some(z), y)
+                    }
                 };
                 prep.finish(Saved { x, weight, z, precision }, y)
             }
@@ -130,9 +133,9 @@ struct Saved {
 impl Backward<Flex, 3> for Linear {
     type State = Saved;
 
-    fn backward(self, ops: Ops<Saved, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
+    fn backward(self, mut ops: Ops<Saved, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
         let dy = contiguous(grads.consume::<Flex>(&ops.node));
-        let dz = match &ops.state.z {
+        let dz = match ops.state.z.take() {
             None => dy,
             Some(z) => gelu_gradient(z, dy),
         };
@@ -164,6 +167,14 @@ impl Backward<Flex, 4> for LinearResidual {
     }
 }
 
+/// The shape of `x W`.
+fn mapped(x: &FlexTensor, bias: &FlexTensor) -> Shape {
+    let mut shape = x.shape();
+    let last = shape.num_dims() - 1;
+    shape[last] = bias.shape()[0];
+    shape
+}
+
 fn affine_map(
     x: &FlexTensor,
     weight: &FlexTensor,
@@ -171,47 +182,48 @@ fn affine_map(
     residual: Option<&FlexTensor>,
     precision: Precision,
 ) -> FlexTensor {
-    let mut shape = x.shape();
-    let last = shape.num_dims() - 1;
-    shape[last] = bias.shape()[0];
+    filled(mapped(x, bias), |y| {
+        affine::forward(values(x), values(weight), values(bias), residual.map(values), y, None, precision);
+    })
+}
+
+/// The map, and its GELU.
+fn affine_map_and_gelu(
+    x: &FlexTensor,
+    weight: &FlexTensor,
+    bias: &FlexTensor,
+    precision: Precision,
+) -> (FlexTensor, FlexTensor) {
+    let shape = mapped(x, bias);
     let mut y = Buffer::stale(shape.num_elements());
-    affine::forward(values(x), values(weight), values(bias), residual.map(values), &mut y, precision);
-    tensor(y, shape)
+    let z = filled(shape.clone(), |z| {
+        affine::forward(values(x), values(weight), values(bias), None, z, Some(&mut y), precision);
+    });
+    (z, tensor(y, shape))
 }
 
-fn gelu(z: &FlexTensor) -> FlexTensor {
-    let mut y = Buffer::stale(z.shape().num_elements());
-    affine::gelu(values(z), &mut y);
-    tensor(y, z.shape())
-}
-
-fn gelu_gradient(z: &FlexTensor, dy: FlexTensor) -> FlexTensor {
-    let mut dz = writable(dy);
-    affine::gelu_backward(values(z), values_mut(&mut dz));
+fn gelu_gradient(z: FlexTensor, dy: FlexTensor) -> FlexTensor {
+    let (mut z, mut dz) = (writable(z), writable(dy));
+    affine::gelu_gradient(values_mut(&mut z), values_mut(&mut dz));
     dz
 }
 
 /// Gradients of input, weight and bias, of those that are wanted.
 fn gradients(saved: &Saved, dy: &FlexTensor, wanted: [bool; 3]) -> [Option<FlexTensor>; 3] {
     let Saved { x, weight, precision, .. } = saved;
-    let [_, fan_out]: [usize; 2] = weight.shape().dims();
-    let gradient = |shape: burn::tensor::Shape, write: &dyn Fn(&mut [f32])| {
-        let mut gradient = Buffer::stale(shape.num_elements());
-        write(&mut gradient);
-        tensor(gradient, shape)
-    };
-    let [input, weights, bias] = wanted;
+    let fan_out = weight.shape()[1];
+    let (dy, [input, weights, bias]) = (values(dy), wanted);
     [
         input.then(|| {
-            gradient(x.shape(), &|dx| {
-                affine::input_gradient(values(dy), values(weight), fan_out, dx, *precision);
+            filled(x.shape(), |dx| {
+                affine::input_gradient(dy, values(weight), fan_out, dx, None, *precision);
             })
         }),
         weights.then(|| {
-            gradient(weight.shape(), &|dweight| {
-                affine::weight_gradient(values(x), values(dy), fan_out, dweight, *precision);
+            filled(weight.shape(), |dweight| {
+                affine::weight_gradient(values(x), dy, fan_out, dweight, *precision);
             })
         }),
-        bias.then(|| gradient([fan_out].into(), &|dbias| affine::bias_gradient(values(dy), dbias))),
+        bias.then(|| filled([fan_out].into(), |dbias| affine::bias_gradient(dy, dbias))),
     ]
 }

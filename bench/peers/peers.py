@@ -1,0 +1,169 @@
+"""Times this project beside PyTorch and JAX, in turn within one run, and writes tables of the ratios.
+
+Every system is a process of its own that holds its model and waits; one after another is told to repeat its job a few
+times, round after round. A ratio compares the medians of two systems within one round, so that what else the machine
+does falls on both; its median, least and greatest value over the rounds are written down.
+"""
+
+import argparse
+import csv
+import json
+import os
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+ENVIRONMENT = {
+    **os.environ,
+    "RAYON_NUM_THREADS": "2",
+    "OMP_NUM_THREADS": "2",
+    # A worker that waits for its turn must not keep a core busy.
+    "KMP_BLOCKTIME": "1",
+    "OMP_WAIT_POLICY": "passive",
+    "JAX_PLATFORMS": "cpu",
+}
+CENTRE = {"d_model": 256, "batch": 64, "time": 100, "input_dim": 196}
+STEP_AXES = {"d_model": [64, 128, 512], "batch": [8, 16, 256], "time": [50, 200, 400]}
+# System, mode. The first one is ours, and what the others are compared with.
+SYSTEMS = [("gpicl", "native"), ("torch", "eager"), ("torch", "compiled"), ("jax", "jit")]
+
+
+class Worker:
+    """One system with one job prepared."""
+
+    def __init__(self, system, mode, config):
+        self.system, self.mode = system, mode
+        config = json.dumps({**config, "mode": mode})
+        if system == "gpicl":
+            command = [os.environ["PEERS_WORKER"], config]
+        else:
+            command = [sys.executable, str(HERE / f"{system}_worker.py"), config]
+        self.process = subprocess.Popen(
+            ["taskset", "-c", "0,1", *command], env=ENVIRONMENT, text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        )  # fmt: skip
+        self.ready = self.read()
+
+    def read(self):
+        line = self.process.stdout.readline()
+        if not line:
+            raise SystemExit(f"the worker of {self.system} ({self.mode}) died; its message is above")
+        return json.loads(line)
+
+    def ask(self, line):
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+        return self.read()
+
+    def stop(self):
+        memory = self.ask("quit")
+        self.process.stdin.close()
+        self.process.wait()
+        return memory
+
+
+def measure(job, precision, sizes, rounds):
+    """A row for every system: its times a round and its memory, for one job at one size."""
+    config = {
+        "job": job, "precision": precision, **sizes,
+        "layers": 4, "heads": max(1, sizes["d_model"] // 32), "d_ff": 4 * sizes["d_model"],
+    }  # fmt: skip
+    systems = [s for s in SYSTEMS if job != "tasks" or s != ("torch", "compiled")]
+    workers = [Worker(*system, config) for system in systems]
+    if len({worker.ready["parameters"] for worker in workers}) != 1:
+        raise SystemExit(f"models differ: {[(w.system, w.ready) for w in workers]}")
+    # Repetitions that take about a third of a second.
+    counts = [max(1, min(200, round(0.3 / worker.ask("go 2")["seconds"][-1]))) for worker in workers]
+    times = [[] for _ in workers]
+    for _ in range(rounds):
+        for worker, count, rows in zip(workers, counts, times):
+            rows.append(statistics.median(worker.ask(f"go {count}")["seconds"]))
+    rows = []
+    for worker, seconds in zip(workers, times):
+        memory = worker.stop()
+        rows.append({
+            "job": job, "precision": precision, **sizes, "system": worker.system, "mode": worker.mode,
+            "seconds": seconds, "peak_mib": memory["peak_kib"] / 1024,
+            "added_mib": (memory["peak_kib"] - memory["base_kib"]) / 1024,
+        })  # fmt: skip
+    return rows
+
+
+def spread(values, digits):
+    """Median (least to greatest)."""
+    middle, least, greatest = statistics.median(values), min(values), max(values)
+    return f"{middle:.{digits}f} ({least:.{digits}f} to {greatest:.{digits}f})"
+
+
+def ratios(rows, system):
+    """How much longer than ours each round of the faster mode of a system took."""
+    ours = next(row for row in rows if row["system"] == "gpicl")
+    modes = [row for row in rows if row["system"] == system]
+    if not modes:
+        return None
+    best = min(modes, key=lambda row: statistics.median(row["seconds"]))
+    return [theirs / own for theirs, own in zip(best["seconds"], ours["seconds"])]
+
+
+def table(groups):
+    """A line of Markdown for every job and size."""
+    yield "| job | precision | d_model | batch | T | inputs | gpicl, ms | torch eager | compiled | jax |" + (
+        " torch / gpicl | jax / gpicl | MiB added: gpicl | torch | jax |"
+    )
+    yield "| --- | --- |" + " ---: |" * 13
+    for rows in groups:
+        by = {(row["system"], row["mode"]): row for row in rows}
+        cells = [rows[0][key] for key in ("job", "precision", "d_model", "batch", "time", "input_dim")]
+        for system in SYSTEMS:
+            row = by.get(system)
+            cells.append(f"{1000 * statistics.median(row['seconds']):.2f}" if row else "-")
+        for system in ("torch", "jax"):
+            found = ratios(rows, system)
+            cells.append(spread(found, 2) if found else "-")
+        for system in (("gpicl", "native"), ("torch", "eager"), ("jax", "jit")):
+            cells.append(f"{by[system]['added_mib']:.0f}" if system in by else "-")
+        yield "| " + " | ".join(map(str, cells)) + " |"
+
+
+def plan(only, quick):
+    """Job, precision and sizes of every measurement."""
+    sizes = [CENTRE]
+    if not quick:
+        sizes += [{**CENTRE, axis: value} for axis, values in STEP_AXES.items() for value in values]
+        sizes += [{**CENTRE, "d_model": 128, "batch": 16}]
+    jobs = {
+        "step": [("step", precision, size) for precision in ("fp32", "bf16") for size in sizes],
+        "tasks": [("tasks", "fp32", {**CENTRE, "input_dim": dim}) for dim in (196, 784)],
+        "predict": [("predict", "fp32", {**CENTRE, "batch": batch}) for batch in (1, 8)],
+    }
+    return [entry for job, entries in jobs.items() if only in (None, job) for entry in entries]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="only the size in the middle, for every job")
+    parser.add_argument("--only", choices=["step", "tasks", "predict"])
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--out", type=Path, default=HERE / "results")
+    args = parser.parse_args()
+    groups = []
+    for job, precision, sizes in plan(args.only, args.quick):
+        print(job, precision, sizes, file=sys.stderr)
+        groups.append(measure(job, precision, sizes, args.rounds))
+    args.out.mkdir(parents=True, exist_ok=True)
+    text = "\n".join(table(groups)) + "\n"
+    (args.out / "table.md").write_text(text)
+    with open(args.out / "rounds.csv", "w", newline="") as file:
+        fields = [key for key in groups[0][0] if key != "seconds"]
+        writer = csv.writer(file)
+        writer.writerow([*fields, "round", "seconds"])
+        for row in (row for rows in groups for row in rows):
+            for number, seconds in enumerate(row["seconds"]):
+                writer.writerow([*(row[field] for field in fields), number, seconds])
+    print(text, end="")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""PyTorch's side: the same model, batch, loss and optimizer, with PyTorch's own fused parts."""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+from worker import serve
+
+CLASSES = 10
+
+
+class Block(nn.Module):
+    def __init__(self, d_model, heads, d_ff):
+        super().__init__()
+        self.heads = heads
+        self.norm_attention, self.norm_ff = nn.LayerNorm(d_model), nn.LayerNorm(d_model)
+        self.qkv, self.out = nn.Linear(d_model, 3 * d_model), nn.Linear(d_model, d_model)
+        self.up, self.down = nn.Linear(d_model, d_ff), nn.Linear(d_ff, d_model)
+
+    def forward(self, x):
+        batch, time, d_model = x.shape
+        qkv = self.qkv(self.norm_attention(x)).view(batch, time, 3, self.heads, -1)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4)
+        attended = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        x = x + self.out(attended.transpose(1, 2).reshape(batch, time, d_model))
+        return x + self.down(F.gelu(self.up(self.norm_ff(x)), approximate="tanh"))
+
+
+class Transformer(nn.Module):
+    def __init__(self, c):
+        super().__init__()
+        d_model = c["d_model"]
+        self.input = nn.Linear(c["input_dim"], d_model)
+        self.label = nn.Parameter(torch.randn(CLASSES, d_model) * 0.07)
+        self.position = nn.Parameter(torch.randn(c["time"], d_model) * 0.02)
+        self.blocks = nn.ModuleList(Block(d_model, c["heads"], c["d_ff"]) for _ in range(c["layers"]))
+        self.norm, self.head = nn.LayerNorm(d_model), nn.Linear(d_model, CLASSES)
+
+    def forward(self, x, y):
+        previous = F.pad(self.label[y[:, :-1]], (0, 0, 1, 0))
+        x = self.input(x) + self.position + previous
+        for block in self.blocks:
+            x = block(x)
+        return self.head(self.norm(x))
+
+
+def prepare(config):
+    torch.manual_seed(0)
+    batch, time, dim = config["batch"], config["time"], config["input_dim"]
+    if config["job"] == "tasks":
+        return 0, torch.get_num_threads(), tasks(batch, time, dim)
+    model = Transformer(config)
+    parameters = sum(p.numel() for p in model.parameters())
+    x, y = torch.randn(batch, time, dim), torch.randint(0, CLASSES, (batch, time))
+    bf16 = config["precision"] == "bf16"
+
+    def forward():
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            return model(x, y)
+
+    def loss():
+        logits = forward().float()
+        return F.cross_entropy(logits.view(-1, CLASSES), y.view(-1))
+
+    if config["mode"] == "compiled":
+        forward, loss = torch.compile(forward), torch.compile(loss)
+    if config["job"] == "predict":
+        return parameters, torch.get_num_threads(), torch.inference_mode()(forward)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.0, fused=True)
+
+    def step():
+        optimizer.zero_grad(set_to_none=True)
+        value = loss()
+        value.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0, foreach=True)
+        optimizer.step()
+        return value.item()
+
+    return parameters, torch.get_num_threads(), step
+
+
+def tasks(batch, time, dim):
+    """Episodes over 8,000 inputs: gather, project by a fresh matrix an episode, permute the labels."""
+    inputs, labels = torch.rand(8000, dim), torch.arange(8000) % CLASSES
+
+    def generate():
+        index = torch.randint(0, 8000, (batch, time))
+        projection = torch.randn(batch, dim, dim) * dim**-0.5
+        permutation = torch.rand(batch, CLASSES).argsort(1)
+        return torch.bmm(inputs[index], projection.transpose(1, 2)), permutation.gather(1, labels[index])
+
+    return generate
+
+
+torch.set_num_threads(2)
+serve(prepare)

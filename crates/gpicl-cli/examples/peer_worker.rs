@@ -1,0 +1,130 @@
+//! This project's side of `bench/peers`: does one job again and again, on command.
+//!
+//! `peer_worker '{"job": "step", "d_model": 256, ...}'` prepares the job, prints a line of JSON about it, then answers
+//! every line `go N` with the seconds of N repetitions, until `quit`.
+#![forbid(unsafe_code)]
+
+use std::io::BufRead;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use burn::module::Module;
+use burn::tensor::Device;
+use gpicl::data::{Dataset, InputShape};
+use gpicl::models::{Dims, ModelConfig, SequenceModel, TransformerConfig};
+use gpicl::tasks::{Batch, BatchSource, Mode, TaskDistribution, TasksConfig};
+use gpicl::train::{Optimizer, TrainConfig, meta_train_step, to_device};
+use gpicl_ops::Precision;
+use serde::Deserialize;
+use serde_json::json;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const CLASSES: usize = 10;
+
+#[derive(Deserialize)]
+struct Config {
+    job: Job,
+    d_model: usize,
+    layers: usize,
+    heads: usize,
+    d_ff: usize,
+    batch: usize,
+    time: usize,
+    input_dim: usize,
+    precision: Precision,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Job {
+    /// Forward, backward, AdamW.
+    Step,
+    /// The forward pass without gradients.
+    Predict,
+    /// A batch of episodes, each of a new task.
+    Tasks,
+}
+
+fn main() -> Result<()> {
+    let config = std::env::args().nth(1).context("expected the job as JSON")?;
+    let config: Config = serde_json::from_str(&config).context("the job")?;
+    let base = memory("VmHWM")?;
+    let (parameters, mut job) = prepare(&config)?;
+    job();
+    println!("{}", json!({ "parameters": parameters, "threads": rayon::current_num_threads() }));
+    for line in std::io::stdin().lock().lines() {
+        let line = line?;
+        match line.split_whitespace().collect::<Vec<_>>()[..] {
+            ["go", count] => {
+                let seconds = (0..count.parse::<usize>()?).map(|_| {
+                    let start = Instant::now();
+                    job();
+                    start.elapsed().as_secs_f64()
+                });
+                println!("{}", json!({ "seconds": seconds.collect::<Vec<_>>() }));
+            }
+            ["quit"] => break,
+            _ => bail!("expected `go N` or `quit`, found `{line}`"),
+        }
+    }
+    println!("{}", json!({ "base_kib": base, "peak_kib": memory("VmHWM")? }));
+    Ok(())
+}
+
+/// The number of parameters (0 where there is no model) and the job.
+fn prepare(config: &Config) -> Result<(usize, Box<dyn FnMut()>)> {
+    let source = source(config)?;
+    if let Job::Tasks = config.job {
+        let (mut batch, mut index) = (Batch::default(), 0);
+        return Ok((
+            0,
+            Box::new(move || {
+                source.fill(index, &mut batch);
+                index += 1;
+            }),
+        ));
+    }
+    let batch = source.batch(0);
+    let &Config { d_model, layers, heads, d_ff, time, input_dim, .. } = config;
+    let dims = Dims { input_dim, classes: CLASSES, episode_length: time };
+    let model = TransformerConfig { d_model, layers, heads, d_ff, ..Default::default() };
+    let device = Device::flex().autodiff();
+    let model = ModelConfig::Transformer(model).init(dims, config.precision, 0, &device)?;
+    let parameters = model.num_params();
+    if let Job::Predict = config.job {
+        let model = model.valid();
+        let (inputs, labels) = to_device(&batch, &Device::flex());
+        let job = move || drop(model.forward(inputs.clone(), labels.clone()).into_data());
+        return Ok((parameters, Box::new(job)));
+    }
+    let (train, mut optimizer, mut model) = (TrainConfig::default(), Optimizer::default(), Some(model));
+    let job = move || {
+        let before = model.take().expect("the last step's model");
+        let (after, _) = meta_train_step(before, &mut optimizer, &batch, &train, train.lr, &device);
+        model = Some(after);
+    };
+    Ok((parameters, Box::new(job)))
+}
+
+/// Episodes over 8,000 made-up inputs.
+fn source(config: &Config) -> Result<BatchSource> {
+    let (n, dim) = (8_000, config.input_dim);
+    let inputs = (0..n * dim).map(|i| (i % 255) as f32 / 255.0).collect();
+    let labels = (0..n).map(|i| (i % CLASSES) as u32).collect();
+    let names = (0..CLASSES).map(|class| class.to_string()).collect();
+    let data = Arc::new(Dataset::new("bench", InputShape::Vector(dim), inputs, labels, names)?);
+    let tasks = TasksConfig { episode_length: config.time, ..Default::default() };
+    let distribution = TaskDistribution::new(&tasks, dim, CLASSES, CLASSES)?;
+    Ok(BatchSource::new(distribution, data, config.batch, Mode::MetaTrain, 0)?)
+}
+
+/// A number of `/proc/self/status`, in KiB.
+fn memory(field: &str) -> Result<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").context("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+    let number = line.and_then(|line| line.split_whitespace().next()).context("no such number")?;
+    Ok(number.parse()?)
+}

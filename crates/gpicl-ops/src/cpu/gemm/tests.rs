@@ -1,0 +1,213 @@
+use rayon::ThreadPoolBuilder;
+
+use super::*;
+use crate::cpu::dispatch::levels;
+
+/// Numbers in [-1, 1) without structure.
+fn numbers(n: usize, salt: u32) -> Vec<f32> {
+    let hash =
+        |i: usize| (i as u32 + salt).wrapping_mul(0x9E37_79B9).rotate_left(13).wrapping_mul(0x85EB_CA6B);
+    (0..n).map(|i| hash(i) as i32 as f32 / 2_147_483_648.0).collect()
+}
+
+/// Every choice of a size below, at and above the tiles' and blocks' edges.
+const SIZES: [[usize; 3]; 15] = [
+    [1, 1, 1],
+    [1, 7, 300],
+    [2, 33, 5],
+    [3, 16, 17],
+    [11, 31, 257],
+    [12, 32, 256],
+    [13, 48, 511],
+    [25, 100, 513],
+    [97, 10, 64],
+    [100, 49, 196],
+    [193, 65, 130],
+    [300, 500, 600],
+    [64, 2000, 700],
+    [530, 40, 3],
+    [50, 1100, 1500],
+];
+
+struct Case {
+    sizes: [usize; 3],
+    transposed: [bool; 2],
+    a: Vec<f32>,
+    b: Vec<f32>,
+}
+
+impl Case {
+    fn all() -> impl Iterator<Item = Self> {
+        let flags = [[false, false], [false, true], [true, false], [true, true]];
+        SIZES.into_iter().flat_map(move |sizes| flags.map(|flags| Self::new(sizes, flags)))
+    }
+
+    fn new(sizes: [usize; 3], transposed: [bool; 2]) -> Self {
+        let [m, n, k] = sizes;
+        Self { sizes, transposed, a: numbers(m * k, 1), b: numbers(k * n, 99) }
+    }
+
+    fn factors(&self) -> [MatRef<'_>; 2] {
+        let [m, n, k] = self.sizes;
+        let matrix = |data, rows, cols, transposed| {
+            if transposed {
+                MatRef::row_major(data, cols, rows).t()
+            } else {
+                MatRef::row_major(data, rows, cols)
+            }
+        };
+        [matrix(&self.a, m, k, self.transposed[0]), matrix(&self.b, k, n, self.transposed[1])]
+    }
+
+    fn product(&self, precision: Precision) -> Vec<f32> {
+        let [m, n, _] = self.sizes;
+        let [a, b] = self.factors();
+        let mut c = vec![f32::NAN; m * n];
+        gemm(a, b, &mut c, Start::Zero, Finish::Nothing, precision);
+        c
+    }
+
+    /// Element by element in f64, with the sum of the terms' sizes.
+    fn truth(&self, round: impl Fn(f32) -> f32) -> Vec<(f64, f64)> {
+        let [m, n, k] = self.sizes;
+        let at = |data: &[f32], i: usize, j: usize, [rows, cols]: [usize; 2], transposed: bool| {
+            f64::from(round(if transposed { data[j * rows + i] } else { data[i * cols + j] }))
+        };
+        let element = |i: usize, j: usize| {
+            (0..k).fold((0.0, 0.0), |(sum, size), p| {
+                let a = at(&self.a, i, p, [m, k], self.transposed[0]);
+                let b = at(&self.b, p, j, [k, n], self.transposed[1]);
+                (sum + a * b, size + (a * b).abs())
+            })
+        };
+        (0..m).flat_map(|i| (0..n).map(move |j| (i, j))).map(|(i, j)| element(i, j)).collect()
+    }
+}
+
+fn assert_close(found: &[f32], truth: &[(f64, f64)], what: &str) {
+    assert_eq!(found.len(), truth.len());
+    for (at, (&found, &(sum, size))) in found.iter().zip(truth).enumerate() {
+        assert!((f64::from(found) - sum).abs() <= 3e-6 * size, "{what}: element {at}: {found} {sum}");
+    }
+}
+
+fn rounded(value: f32) -> f32 {
+    f32::from_bits(kernel::bf16(value) << 16)
+}
+
+#[test]
+fn products_are_those_of_f64() {
+    for case in Case::all() {
+        let what = format!("{:?} {:?}", case.sizes, case.transposed);
+        assert_close(&case.product(Precision::Fp32), &case.truth(|value| value), &what);
+    }
+}
+
+#[test]
+fn bf16_products_are_those_of_the_rounded_factors() {
+    for case in Case::all() {
+        let what = format!("bf16 {:?} {:?}", case.sizes, case.transposed);
+        assert_close(&case.product(Precision::Bf16), &case.truth(rounded), &what);
+    }
+}
+
+#[test]
+fn every_extension_gives_them() {
+    struct OnOne<'a>(&'a Product<'a>, bool, Range<usize>);
+    impl WithSimd for OnOne<'_> {
+        type Output = ();
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, simd: S) {
+            let panels = self.0.b.cols.div_ceil(PANEL_VECTORS * S::F32_LANES);
+            let blocks = self.0.a.cols.div_ceil(DEPTH);
+            self.0.block(Plain { round: self.1 }.on(simd), None, 0..blocks, self.2, 0..panels);
+        }
+    }
+    for case in Case::all().filter(|case| case.sizes.iter().product::<usize>() < 1 << 22) {
+        let [m, n, _] = case.sizes;
+        let [a, b] = case.factors();
+        for (name, arch) in levels() {
+            for round in [false, true] {
+                let mut c = vec![f32::NAN; m * n];
+                let product = Product {
+                    a,
+                    b,
+                    c: Shared::new(&mut c),
+                    start: Start::Zero,
+                    finish: SharedFinish::Nothing,
+                };
+                arch.dispatch(OnOne(&product, round, 0..m));
+                let truth = case.truth(|value| if round { rounded(value) } else { value });
+                assert_close(&c, &truth, &format!("{name} {:?} {:?}", case.sizes, case.transposed));
+            }
+        }
+    }
+}
+
+#[test]
+fn the_number_of_threads_changes_no_bit() {
+    let pools = [1, 2, 3].map(|threads| ThreadPoolBuilder::new().num_threads(threads).build().unwrap());
+    for case in Case::all().filter(|case| case.sizes[0] > 60) {
+        for precision in [Precision::Fp32, Precision::Bf16] {
+            let [one, two, three] = pools.each_ref().map(|pool| pool.install(|| case.product(precision)));
+            assert!(one == two && two == three, "{:?} {:?} {precision:?}", case.sizes, case.transposed);
+        }
+    }
+}
+
+#[test]
+fn what_comes_before_and_after() {
+    let gelu = |x: f32| {
+        let mut y = [0.0];
+        affine::gelu(&[x], &mut y);
+        y[0]
+    };
+    for sizes in [[5, 7, 3], [100, 70, 300], [40, 1200, 600], [3, 4, 0]] {
+        let case = Case::new(sizes, [false, false]);
+        let [m, n, _] = sizes;
+        let [a, b] = case.factors();
+        let product = case.product(Precision::Fp32);
+        let (bias, other) = (numbers(n, 5), numbers(m * n, 6));
+        let run = |start, finish: Finish<'_>| {
+            let mut c = other.clone();
+            gemm(a, b, &mut c, start, finish, Precision::Fp32);
+            c
+        };
+        let close = |found: &[f32], expected: &dyn Fn(usize) -> f32| {
+            for (at, &found) in found.iter().enumerate() {
+                let expected = expected(at);
+                assert!((found - expected).abs() <= 1e-4, "{sizes:?} at {at}: {found} {expected}");
+            }
+        };
+        close(&run(Start::Keep, Finish::Nothing), &|at| other[at] + product[at]);
+        close(&run(Start::Bias(&bias), Finish::Nothing), &|at| bias[at % n] + product[at]);
+        let residual = run(Start::BiasAndResidual(&bias, &other), Finish::Nothing);
+        close(&residual, &|at| bias[at % n] + other[at] + product[at]);
+        let mut hidden = vec![f32::NAN; m * n];
+        let z = run(Start::Bias(&bias), Finish::Gelu(&mut hidden));
+        close(&hidden, &|at| gelu(z[at]));
+        let mut hidden = z.clone();
+        let slope = run(Start::Zero, Finish::GeluBackward(&mut hidden));
+        close(&hidden, &|at| gelu(z[at]));
+        let mut expected = product.clone();
+        affine::gelu_backward(&mut z.clone(), &mut expected);
+        close(&slope, &|at| expected[at]);
+    }
+}
+
+#[test]
+#[should_panic(expected = "the inner dimension")]
+fn sizes_are_checked() {
+    let values = [0.0; 12];
+    let (a, b) = (MatRef::row_major(&values, 3, 4), MatRef::row_major(&values, 3, 4));
+    gemm(a, b, &mut [0.0; 12], Start::Zero, Finish::Nothing, Precision::Fp32);
+}
+
+#[test]
+fn bf16_rounds_to_nearest_even_and_keeps_nan() {
+    for (value, bits) in [(1.0, 0x3F80), (1.003_906_3, 0x3F80), (1.011_718_8, 0x3F82), (-0.0, 0x8000)] {
+        assert_eq!(kernel::bf16(value), bits, "{value}");
+    }
+    assert_eq!(kernel::bf16(f32::MAX), 0x7F80);
+    assert!(rounded(f32::NAN).is_nan());
+}
