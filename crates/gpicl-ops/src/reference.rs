@@ -61,8 +61,7 @@ pub fn embed(
     match layout {
         TokenLayout::Shifted => {
             let none = Tensor::zeros([batch, 1, d_model], &x.device());
-            let previous = label.narrow(1, 0, time - 1);
-            x + if time > 1 { Tensor::cat(vec![none, previous], 1) } else { none }
+            x + Tensor::cat(vec![none, label], 1).narrow(1, 0, time)
         }
         TokenLayout::Paired => Tensor::cat(vec![x.clone() + label, x], 1),
     }
