@@ -218,6 +218,37 @@ fn data_lists_and_shows() {
 }
 
 #[cfg(unix)]
+/// Loss and norm of the gradient at every training line of a run of `small.toml`.
+fn course(dir: &Path, run: &str, set: &[&str], environment: &[(&str, &str)]) -> Vec<f64> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gpicl"));
+    command.args(["train", "--config", "small.toml", "--quiet", "--run", run]).current_dir(dir);
+    set.iter().for_each(|set| drop(command.args(["--set", set])));
+    let output = command.envs(environment.iter().copied()).output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let metrics = fs::read_to_string(dir.join(run).join("metrics.jsonl")).unwrap();
+    let lines = metrics.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let lines = lines.filter(|line| line["kind"] == "train");
+    lines.flat_map(|line| ["loss", "grad_norm"].map(|field| line[field].as_f64().unwrap())).collect()
+}
+
+#[test]
+fn fused_operations_plain_ones_and_bf16_meta_train_alike() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("small.toml"), SMALL).unwrap();
+    let fused = course(dir.path(), "fused", &[], &[]);
+    let plain = course(dir.path(), "plain", &[], &[("GPICL_OPS", "reference")]);
+    let scalar = course(dir.path(), "scalar", &[], &[("GPICL_CPU", "scalar")]);
+    let bf16 = course(dir.path(), "bf16", &["precision=bf16"], &[]);
+    assert_eq!(fused.len(), 6);
+    assert_ne!(fused, plain, "the same bits: the environment variable had no effect");
+    assert_ne!(fused, bf16, "the same bits: the precision had no effect");
+    for (other, tolerance) in [(plain, 1e-5), (scalar, 1e-5), (bf16, 2e-2)] {
+        for (fused, other) in fused.iter().zip(&other) {
+            assert!((fused - other).abs() < tolerance * fused, "{fused} {other}");
+        }
+    }
+}
+
 #[test]
 fn ctrl_c_saves_the_step_and_says_how_to_go_on() {
     use std::io::{BufRead as _, BufReader};

@@ -6,13 +6,16 @@ use std::time::Duration;
 
 use burn::tensor::{Device, Distribution, Int, Tensor};
 use criterion::{Criterion, criterion_group, criterion_main};
-use gpicl_ops::{Activation, AdamWStep, AttentionMask, Precision, reference};
+use gpicl_ops::{
+    Activation, AdamWStep, AttentionMask, Embedding, FeedForward, Precision, TokenLayout, reference,
+};
 
 const BATCH: usize = 64;
 const TIME: usize = 100;
 const D_MODEL: usize = 256;
 const HIDDEN: usize = 1024;
 const HEADS: usize = 8;
+const INPUTS: usize = 196;
 
 fn random<const D: usize>(shape: [usize; D]) -> Tensor<D> {
     Tensor::random(shape, Distribution::Uniform(-1.0, 1.0), &Device::flex().autodiff()).require_grad()
@@ -45,6 +48,47 @@ fn linear(criterion: &mut Criterion) {
                 reference::linear(x, weight, bias, activation, Precision::Fp32)
             });
         }
+    }
+}
+
+fn feed_forward(criterion: &mut Criterion) {
+    let (x, residual) = (random([BATCH, TIME, D_MODEL]), random([BATCH, TIME, D_MODEL]));
+    let (up, up_bias) = (random([D_MODEL, HIDDEN]), random([HIDDEN]));
+    let (down, down_bias) = (random([HIDDEN, D_MODEL]), random([D_MODEL]));
+    let weights = || FeedForward {
+        up: up.clone(),
+        up_bias: up_bias.clone(),
+        down: down.clone(),
+        down_bias: down_bias.clone(),
+    };
+    for precision in [Precision::Fp32, Precision::Bf16] {
+        op(criterion, &format!("native/feed_forward {precision:?}"), || {
+            gpicl_ops::feed_forward(x.clone(), weights(), residual.clone(), precision)
+        });
+    }
+    op(criterion, "reference/feed_forward", || {
+        reference::feed_forward(x.clone(), weights(), residual.clone(), Precision::Fp32)
+    });
+}
+
+fn embed(criterion: &mut Criterion) {
+    let (inputs, weight) = (random([BATCH, TIME, INPUTS]), random([INPUTS, D_MODEL]));
+    let (bias, label, position) = (random([D_MODEL]), random([10, D_MODEL]), random([TIME, D_MODEL]));
+    let labels = Tensor::<2, Int>::zeros([BATCH, TIME], &Device::flex().autodiff());
+    let weights = || Embedding {
+        weight: weight.clone(),
+        bias: bias.clone(),
+        label: label.clone(),
+        position: Some(position.clone()),
+        label_scale: 1.0,
+    };
+    for layout in [TokenLayout::Shifted, TokenLayout::Paired] {
+        op(criterion, &format!("native/embed {layout:?}"), || {
+            gpicl_ops::embed(inputs.clone(), labels.clone(), weights(), layout, Precision::Fp32)
+        });
+        op(criterion, &format!("reference/embed {layout:?}"), || {
+            reference::embed(inputs.clone(), labels.clone(), weights(), layout, Precision::Fp32)
+        });
     }
 }
 
@@ -121,6 +165,6 @@ criterion_group! {
         .sample_size(10)
         .warm_up_time(Duration::from_millis(300))
         .measurement_time(Duration::from_secs(1));
-    targets = linear, layer_norm, attention, cross_entropy, update
+    targets = linear, feed_forward, embed, layer_norm, attention, cross_entropy, update
 }
 criterion_main!(benches);

@@ -1,6 +1,7 @@
 //! Between Burn's CPU tensors (Flex) and slices.
 
 use std::mem::MaybeUninit;
+use std::sync::OnceLock;
 
 use burn::backend::DispatchDevice;
 use burn::backend::flex::{FlexTensor, Layout};
@@ -9,9 +10,13 @@ use burn_std::{AccessError, AccessPolicy, AllocationController, AllocationProper
 
 use crate::cpu::buffer::Buffer;
 
-/// Whether the native versions take this tensor.
+/// Whether the native versions take this tensor. None does where the environment says `GPICL_OPS=reference`, so that a
+/// whole run can be compared with Burn's plain operations, in its numbers and in its time.
 pub fn takes<const D: usize>(x: &Tensor<D>) -> bool {
-    x.dtype() == DType::F32 && is_flex(x.device())
+    static REFERENCE: OnceLock<bool> = OnceLock::new();
+    let reference =
+        REFERENCE.get_or_init(|| std::env::var_os("GPICL_OPS").is_some_and(|ops| ops == "reference"));
+    !reference && x.dtype() == DType::F32 && is_flex(x.device())
 }
 
 /// Whether this is the CPU backend, with or without autodiff.

@@ -4,7 +4,7 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::tile::{Factor, ROWS, dot, product};
-use super::{Segment, Sizes, gather, gather_transposed, offset};
+use super::{Segment, Sizes, gather, gather_transposed, offset, prefetch};
 use crate::cpu::{
     buffer::Buffer,
     dispatch::run,
@@ -12,7 +12,7 @@ use crate::cpu::{
 };
 
 /// Rows whose probabilities exist at once: they are summed over for the gradients of keys and values.
-const BLOCK: usize = 32;
+const BLOCK: usize = 3 * ROWS;
 
 /// What the forward pass left: see [`super::forward`].
 #[derive(Clone, Copy)]
@@ -100,6 +100,9 @@ impl WithSimd for Backward<'_> {
             ds: take(block),
             dq: take(ROWS * padded_head),
         };
+        prefetch(self.saved.qkv);
+        prefetch(self.saved.out);
+        prefetch(self.dout);
         for h in 0..heads {
             head.h = h;
             self.gather(&mut head);

@@ -4,7 +4,7 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::tile::{Factor, ROWS, dot, product};
-use super::{Sizes, gather, gather_transposed, offset};
+use super::{Sizes, gather, gather_transposed, offset, prefetch};
 use crate::cpu::{
     buffer::Buffer,
     dispatch::run,
@@ -48,6 +48,7 @@ impl WithSimd for Forward<'_> {
         let (k_t, rest) = rest.split_at_mut(d_head * padded_keys);
         let (v, rest) = rest.split_at_mut(keys * padded_head);
         let (scores, sums) = rest.split_at_mut(ROWS * padded_keys);
+        prefetch(self.qkv);
         for h in 0..heads {
             let part = |part| &self.qkv[offset(self.sizes, 0, part, h)..];
             gather(part(0), 3 * d_model, time, d_head, self.sizes.scale(), d_head, q);

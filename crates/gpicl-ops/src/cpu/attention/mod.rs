@@ -72,6 +72,14 @@ fn offset(sizes: Sizes, position: usize, part: usize, h: usize) -> usize {
     (3 * position + part) * sizes.d_model() + h * sizes.d_head
 }
 
+/// Asks for all of `values`: read head by head, they would come one latency after another.
+#[inline(always)]
+fn prefetch(values: &[f32]) {
+    for line in values.chunks(16) {
+        super::gemm::kernel::prefetch(line.as_ptr());
+    }
+}
+
 /// Copies rows of `width` values that lie `stride` apart into `to`, `padded` apart, zeros between.
 #[inline(always)]
 fn gather(from: &[f32], stride: usize, rows: usize, width: usize, scale: f32, padded: usize, to: &mut [f32]) {

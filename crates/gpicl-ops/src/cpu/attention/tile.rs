@@ -1,12 +1,11 @@
 //! The matrix product inside a head, small enough to stay in registers and the first caches.
-#![allow(clippy::needless_range_loop, reason = "see `simd::update`")]
-
 use pulp::Simd;
 
+use crate::cpu::gemm::kernel::{self, Addends, F32, Plain};
 use crate::cpu::simd::sums;
 
 /// Rows of scores that are made at a time.
-pub const ROWS: usize = 8;
+pub const ROWS: usize = 12;
 
 /// A matrix read one value at a time: element `(r, k)` is `data[r * row + k * column]`.
 #[derive(Clone, Copy)]
@@ -19,6 +18,9 @@ pub struct Factor<'a> {
 /// `c = a b`, or `c += a b`, for `rows` rows and `columns` columns, a multiple of the vector length.
 ///
 /// `b`: `inner` rows, `b_row` apart; `c`: `c_row` apart.
+///
+/// # Panics
+/// If a slice is too short.
 #[inline(always)]
 #[allow(clippy::too_many_arguments, reason = "a matrix product has three matrices and their sizes")]
 pub fn product<S: Simd, const ADD: bool>(
@@ -30,76 +32,64 @@ pub fn product<S: Simd, const ADD: bool>(
     c_row: usize,
     [rows, inner, columns]: [usize; 3],
 ) {
+    if rows == 0 || columns == 0 {
+        return;
+    }
+    let lanes = S::F32_LANES;
+    assert!(columns.is_multiple_of(lanes) && columns <= c_row && (rows - 1) * c_row + columns <= c.len());
+    if inner > 0 {
+        assert!((rows - 1) * a.row + (inner - 1) * a.column < a.data.len());
+        assert!((inner - 1) * b_row + columns <= b.len());
+    }
+    let kernel = Plain { round: false }.on(simd);
     let mut r = 0;
     while r < rows {
-        let a = Factor { data: &a.data[r * a.row..], ..a };
-        let c = &mut c[r * c_row..];
-        // Two vectors of sums a row: 16 of AVX-512's 32 registers, 8 of AVX2's 16.
-        r += match rows - r {
-            8.. if S::F32_LANES == 16 => {
-                rows_product::<S, 8, ADD>(simd, a, b, b_row, c, c_row, inner, columns)
+        let a = (a.data.as_ptr().wrapping_add(r * a.row), a.row, a.column);
+        let c = (c.as_mut_ptr().wrapping_add(r * c_row), c_row);
+        // SAFETY: the assertions above, for these rows.
+        r += unsafe {
+            match rows - r {
+                12.. if lanes == 16 => rows_product::<S, 12, ADD>(kernel, a, (b, b_row), c, inner, columns),
+                6.. => rows_product::<S, 6, ADD>(kernel, a, (b, b_row), c, inner, columns),
+                3.. => rows_product::<S, 3, ADD>(kernel, a, (b, b_row), c, inner, columns),
+                _ => rows_product::<S, 1, ADD>(kernel, a, (b, b_row), c, inner, columns),
             }
-            4.. => rows_product::<S, 4, ADD>(simd, a, b, b_row, c, c_row, inner, columns),
-            _ => rows_product::<S, 1, ADD>(simd, a, b, b_row, c, c_row, inner, columns),
         };
     }
 }
 
 /// `R` rows of [`product`]; returns `R`.
+///
+/// # Safety
+/// `R` rows of `inner` values lie at `a`, `inner` rows of `columns` values in `b`, and `R` rows of `columns` values,
+/// which nothing else refers to, at `c`.
 #[inline(always)]
-#[allow(clippy::too_many_arguments, reason = "as above")]
-fn rows_product<S: Simd, const R: usize, const ADD: bool>(
-    simd: S,
-    a: Factor<'_>,
-    b: &[f32],
-    b_row: usize,
-    c: &mut [f32],
-    c_row: usize,
+unsafe fn rows_product<S: Simd, const R: usize, const ADD: bool>(
+    kernel: F32<S>,
+    a: (*const f32, usize, usize),
+    (b, b_row): (&[f32], usize),
+    (c, c_row): (*mut f32, usize),
     inner: usize,
     columns: usize,
 ) -> usize {
     let lanes = S::F32_LANES;
     let mut column = 0;
-    while column + 2 * lanes <= columns {
-        block::<S, R, 2, ADD>(simd, a, b, b_row, c, c_row, inner, column);
-        column += 2 * lanes;
-    }
     while column < columns {
-        block::<S, R, 1, ADD>(simd, a, b, b_row, c, c_row, inner, column);
-        column += lanes;
-    }
-    R
-}
-
-#[inline(always)]
-#[allow(clippy::too_many_arguments, reason = "as above")]
-fn block<S: Simd, const R: usize, const C: usize, const ADD: bool>(
-    simd: S,
-    a: Factor<'_>,
-    b: &[f32],
-    b_row: usize,
-    c: &mut [f32],
-    c_row: usize,
-    inner: usize,
-    column: usize,
-) {
-    let width = C * S::F32_LANES;
-    let mut sums = [[simd.splat_f32s(0.0); C]; R];
-    for k in 0..inner {
-        let (b, _) = S::as_simd_f32s(&b[k * b_row + column..][..width]);
-        for r in 0..R {
-            let a = simd.splat_f32s(a.data[r * a.row + k * a.column]);
-            for v in 0..C {
-                sums[r][v] = simd.mul_add_e_f32s(a, b[v], sums[r][v]);
+        let c = c.wrapping_add(column);
+        let tile = if ADD { c.cast_const() } else { std::ptr::null() };
+        let addends = Addends { row: std::ptr::null(), tile, tile_row: c_row };
+        let b = (b.as_ptr().wrapping_add(column), b_row);
+        // SAFETY: the caller's contract.
+        unsafe {
+            if column + 2 * lanes <= columns {
+                kernel::tile::<F32<S>, R, 2>(kernel, inner, a, b, (c, c_row), addends);
+            } else {
+                kernel::tile::<F32<S>, R, 1>(kernel, inner, a, b, (c, c_row), addends);
             }
         }
+        column += 2 * lanes;
     }
-    for r in 0..R {
-        let (c, _) = S::as_mut_simd_f32s(&mut c[r * c_row + column..][..width]);
-        for v in 0..C {
-            c[v] = if ADD { simd.add_f32s(c[v], sums[r][v]) } else { sums[r][v] };
-        }
-    }
+    R
 }
 
 /// Dot product of two vectors of one length.

@@ -76,6 +76,14 @@ pub unsafe fn tile<K: Kernel, const R: usize, const V: usize>(
     addends: Addends,
 ) {
     let mut sums = [[kernel.zero(); V]; R];
+    // Memory that is only written is on its way while the sums are made.
+    if addends.tile != c.cast_const() {
+        for r in 0..R {
+            for v in 0..V {
+                prefetch(c.wrapping_add(r * c_row + v * K::LANES));
+            }
+        }
+    }
     // SAFETY: the caller's contract.
     unsafe {
         if !addends.row.is_null() {
@@ -110,6 +118,16 @@ pub unsafe fn tile<K: Kernel, const R: usize, const V: usize>(
                 kernel.store(c.add(r * c_row + v * K::LANES), sums[r][v]);
             }
         }
+    }
+}
+
+/// Asks for the cache line of an address; any address will do.
+#[inline(always)]
+pub fn prefetch(at: *const f32) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a hint that touches no memory a program can see, and SSE is there on every x86-64.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(at.cast());
     }
 }
 

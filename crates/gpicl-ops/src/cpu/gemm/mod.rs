@@ -4,7 +4,7 @@
 //! registers ([`kernel::tile`]). How `C` is cut into tasks depends on the number of threads; the order in which one
 //! element is summed does not, so the result is the same on any number.
 
-mod kernel;
+pub(super) mod kernel;
 mod pack;
 
 use std::ops::Range;
@@ -320,17 +320,24 @@ impl Product<'_> {
             Start::Bias(bias) => (Some(&bias[cols.clone()]), Addend::Nothing),
             Start::BiasAndResidual(bias, residual) => (Some(&bias[cols.clone()]), Addend::Matrix(residual)),
         };
-        let mut row = rows.start;
-        while row < rows.end {
-            let a = a.from(row - rows.start);
-            let first = row * self.b.cols + cols.start;
-            let target = Target { c: self.c, first, row: self.b.cols, bias, addend };
-            row += match rows.end - row {
-                12.. if K::ROWS >= 12 => row_of_tiles::<K, 12>(kernel, a, b, groups, target, cols.len()),
-                6.. => row_of_tiles::<K, 6>(kernel, a, b, groups, target, cols.len()),
-                3.. => row_of_tiles::<K, 3>(kernel, a, b, groups, target, cols.len()),
-                _ => row_of_tiles::<K, 1>(kernel, a, b, groups, target, cols.len()),
-            };
+        // A panel of `B` stays in the first cache while the rows pass by.
+        let width = PANEL_VECTORS * K::LANES;
+        for (panel, col) in cols.clone().step_by(width).enumerate() {
+            let len = width.min(cols.end - col);
+            let b = &b[panel * groups * width..][..groups * width];
+            let bias = bias.map(|bias: &[f32]| &bias[panel * width..][..len]);
+            let mut row = rows.start;
+            while row < rows.end {
+                let a = a.from(row - rows.start);
+                let target =
+                    Target { c: self.c, first: row * self.b.cols + col, row: self.b.cols, bias, addend };
+                row += match rows.end - row {
+                    12.. if K::ROWS >= 12 => row_of_tiles::<K, 12>(kernel, a, b, groups, target, len),
+                    6.. => row_of_tiles::<K, 6>(kernel, a, b, groups, target, len),
+                    3.. => row_of_tiles::<K, 3>(kernel, a, b, groups, target, len),
+                    _ => row_of_tiles::<K, 1>(kernel, a, b, groups, target, len),
+                };
+            }
         }
     }
 
