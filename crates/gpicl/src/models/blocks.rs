@@ -1,6 +1,6 @@
 //! Pre-LN residual blocks: what the Transformer and its relatives have in common.
 
-use burn::module::Module;
+use burn::module::{Module, ModuleDisplay};
 use burn::tensor::{Int, Tensor};
 use gpicl_ops::{Activation, Precision};
 
@@ -10,7 +10,7 @@ use super::{Dims, Initializer, SequenceModel};
 use crate::error::{Error, Result};
 
 /// The part of a block in which tokens learn of each other.
-pub trait Mixer: Module {
+pub trait Mixer: Module + ModuleDisplay {
     /// `residual + mix(x)`; all `[batch, tokens, d_model]`.
     fn forward(&self, x: Tensor<3>, residual: Tensor<3>) -> Tensor<3>;
 
