@@ -374,12 +374,12 @@ impl Backward<'_> {
         } else {
             of.dkey[..count * key].fill(0.0);
         }
-        for r in 0..count {
+        for (r, dlog_reach) in dlog_reach.iter_mut().enumerate().take(count) {
             let (dquery, dkey) = (&mut of.dquery[r * key..][..key], &mut of.dkey[r * key..][..key]);
             if !queries {
                 let where_written = &reads.dkey[r * key..][..key];
                 if decays {
-                    dlog_reach[r] -= dot(simd, rows.key(shape, r), where_written);
+                    *dlog_reach -= dot(simd, rows.key(shape, r), where_written);
                 }
                 add_scaled(simd, 1.0, where_written, dkey);
             }

@@ -193,6 +193,7 @@ pub fn tiles(count: usize) -> impl Iterator<Item = Tile> {
 /// `weights = fade * (x y)` for a tile, of the contexts that it sees: `x` are its rows `[rows, inner]`, `y` the
 /// contexts transposed, `[inner, padded_chunk]`.
 #[inline(always)]
+#[allow(clippy::too_many_arguments, reason = "a product of two factors, and what masks it")]
 pub fn compare<S: Simd>(
     simd: S,
     shape: Shape,
