@@ -7,7 +7,8 @@ use std::time::Duration;
 use burn::tensor::{Device, Distribution, Int, Tensor};
 use criterion::{Criterion, criterion_group, criterion_main};
 use gpicl_ops::{
-    Activation, AdamWStep, AttentionMask, Embedding, FeedForward, Precision, TokenLayout, reference,
+    Activation, AdamWStep, AttentionMask, Embedding, FeedForward, MatrixMemory, MemoryTokens, Precision,
+    TokenLayout, WriteRule, reference,
 };
 
 const BATCH: usize = 64;
@@ -116,6 +117,33 @@ fn attention(criterion: &mut Criterion) {
     }
 }
 
+fn matrix_memory(criterion: &mut Criterion) {
+    for (d_head, layout) in [16, 32, 64]
+        .into_iter()
+        .flat_map(|d_head| [TokenLayout::Shifted, TokenLayout::Paired].map(|layout| (d_head, layout)))
+    {
+        let (time, heads) = (layout.tokens(TIME), D_MODEL / d_head);
+        let leaf = |x: Tensor<3>| x.detach().require_grad();
+        let [query, key, value] =
+            [(); 3].map(|()| leaf(random([BATCH, time, D_MODEL]) / (d_head as f64).sqrt()));
+        let write = leaf(random([BATCH, time, heads]) * 0.5 + 0.5);
+        let log_decay = leaf(random([BATCH, time, heads]) * 0.1 - 0.1);
+        for (rule, decays) in [(WriteRule::Sum, true), (WriteRule::Delta, false)] {
+            let name = format!("native/matrix_memory {heads}x{d_head} {layout:?} {rule:?}");
+            op(criterion, &name, || {
+                let tokens = MemoryTokens {
+                    query: query.clone(),
+                    key: key.clone(),
+                    value: value.clone(),
+                    write: write.clone(),
+                    log_decay: decays.then(|| log_decay.clone()),
+                };
+                gpicl_ops::matrix_memory(tokens, MatrixMemory { heads, rule, layout, normaliser: None })
+            });
+        }
+    }
+}
+
 fn cross_entropy(criterion: &mut Criterion) {
     let logits = random([BATCH, TIME, 10]);
     let targets = Tensor::<2, Int>::zeros([BATCH, TIME], &Device::flex().autodiff());
@@ -165,6 +193,6 @@ criterion_group! {
         .sample_size(10)
         .warm_up_time(Duration::from_millis(300))
         .measurement_time(Duration::from_secs(1));
-    targets = linear, feed_forward, embed, layer_norm, attention, cross_entropy, update
+    targets = linear, feed_forward, embed, layer_norm, attention, matrix_memory, cross_entropy, update
 }
 criterion_main!(benches);

@@ -81,6 +81,30 @@ impl TokenLayout {
     }
 }
 
+/// What a token writes to a matrix memory `S` at its key `k`, with value `v` and write strength `b`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WriteRule {
+    /// Adds `b k v^T` (Katharopoulos et al. 2020; fast weights: Schmidhuber 1992).
+    #[default]
+    Sum,
+    /// Adds `b k (v - S^T k)^T`: what is found at `k` moves towards `v` (Widrow and Hoff 1960; Schlag et al. 2021).
+    Delta,
+}
+
+/// How a matrix memory is written to and read.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct MatrixMemory {
+    /// Memories, side by side in a token.
+    pub heads: usize,
+    /// What a token writes.
+    pub rule: WriteRule,
+    /// Which tokens write.
+    pub layout: TokenLayout,
+    /// Divides a read by the sum of its weights, held at this number or above in size.
+    pub normaliser: Option<f32>,
+}
+
 /// The scalars of one AdamW update (Loshchilov and Hutter 2019).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AdamWStep {

@@ -10,8 +10,8 @@ mod kind;
 mod op;
 pub mod reference;
 
-pub use kind::{Activation, AdamWStep, AttentionMask, Precision, TokenLayout};
+pub use kind::{Activation, AdamWStep, AttentionMask, MatrixMemory, Precision, TokenLayout, WriteRule};
 pub use op::{
-    Embedding, FeedForward, adamw, attention, cross_entropy, embed, feed_forward, layer_norm, linear,
-    linear_residual, sum_of_squares, upload,
+    Embedding, FeedForward, MemoryTokens, adamw, attention, cross_entropy, embed, feed_forward, layer_norm,
+    linear, linear_residual, matrix_memory, sum_of_squares, upload,
 };

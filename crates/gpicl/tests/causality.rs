@@ -7,9 +7,19 @@ use proptest::prelude::*;
 
 const DIMS: Dims = Dims { input_dim: 5, classes: 3, episode_length: 9 };
 
-fn model(layout: &str, positions: bool, seed: u64) -> Model {
+/// Every architecture: its `kind` and fields of its own, and its state at time 9.
+const MODELS: &[(&str, usize)] = &[
+    ("kind = 'transformer'", 2 * 2 * 9 * 8),
+    ("kind = 'fast-weights'", 2 * 2 * 4 * 5),
+    ("kind = 'delta-net'", 2 * 2 * 4 * 4),
+    ("kind = 'delta-net'\ndecay = true", 2 * 2 * 4 * 4),
+    ("kind = 'mlstm'", 2 * 2 * 4 * 5),
+    ("kind = 'gla'", 2 * 2 * 4 * 4),
+];
+
+fn model(kind: &str, layout: &str, positions: bool, seed: u64) -> Model {
     let text = format!(
-        "kind = 'transformer'\nd_model = 8\nlayers = 2\nheads = 2\nd_ff = 16\nlayout = '{layout}'\n\
+        "{kind}\nd_model = 8\nlayers = 2\nheads = 2\nd_ff = 16\nlayout = '{layout}'\n\
          positions = {positions}\nlabel_scale = {{ relative = 1.0 }}"
     );
     let config: ModelConfig = toml::from_str(&text).unwrap();
@@ -31,14 +41,15 @@ fn episode(seed: u64, time: usize) -> (Vec<f32>, Vec<i32>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(24 * MODELS.len() as u32))]
 
     #[test]
     fn later_inputs_and_labels_change_no_earlier_output(
-        paired: bool, positions: bool, seed in 0_u64..1000, time in 2_usize..=9, at in 0_usize..9,
+        which in 0..MODELS.len(), paired: bool, positions: bool, seed in 0_u64..1000, time in 2_usize..=9,
+        at in 0_usize..9,
     ) {
         let at = at % time;
-        let model = model(if paired { "paired" } else { "shifted" }, positions, seed);
+        let model = model(MODELS[which].0, if paired { "paired" } else { "shifted" }, positions, seed);
         let (inputs, labels) = episode(seed, time);
         let before = logits(&model, &inputs, &labels);
 
@@ -60,9 +71,16 @@ proptest! {
 }
 
 #[test]
+fn the_models_are_all_here() {
+    for kind in ModelConfig::KINDS {
+        assert!(MODELS.iter().any(|(text, _)| text.contains(&format!("'{kind}'"))), "{kind}");
+    }
+}
+
+#[test]
 fn every_later_prediction_can_use_an_earlier_label() {
-    for layout in ["shifted", "paired"] {
-        let model = model(layout, true, 1);
+    for ((kind, _), layout) in MODELS.iter().flat_map(|model| ["shifted", "paired"].map(|l| (model, l))) {
+        let model = model(kind, layout, true, 1);
         let (inputs, labels) = episode(1, 9);
         let before = logits(&model, &inputs, &labels);
         let mut other = labels.clone();
@@ -70,22 +88,24 @@ fn every_later_prediction_can_use_an_earlier_label() {
         let after = logits(&model, &inputs, &other);
         for position in 3..9 {
             let at = position * DIMS.classes..(position + 1) * DIMS.classes;
-            assert_ne!(before[at.clone()], after[at], "{layout}, position {position}");
+            assert_ne!(before[at.clone()], after[at], "{kind}, {layout}, position {position}");
         }
     }
 }
 
 #[test]
-fn the_state_is_the_key_value_cache_in_both_layouts() {
-    for layout in ["shifted", "paired"] {
-        assert_eq!(model(layout, true, 0).state_size(9), 2 * 2 * 9 * 8);
+fn the_state_is_counted_exactly_in_both_layouts() {
+    for ((kind, state), layout) in MODELS.iter().flat_map(|model| ["shifted", "paired"].map(|l| (model, l))) {
+        assert_eq!(model(kind, layout, true, 0).state_size(9), *state, "{kind}, {layout}");
     }
 }
 
 #[test]
-fn equal_initialisation_copies_the_query_weights_and_the_seed_decides_the_rest() {
+fn the_seed_decides_the_weights() {
     let (inputs, labels) = episode(3, 6);
-    let out = |seed| logits(&model("paired", true, seed), &inputs, &labels);
-    assert_eq!(out(5), out(5));
-    assert_ne!(out(5), out(6));
+    for (kind, _) in MODELS {
+        let out = |seed| logits(&model(kind, "paired", true, seed), &inputs, &labels);
+        assert_eq!(out(5), out(5), "{kind}");
+        assert_ne!(out(5), out(6), "{kind}");
+    }
 }

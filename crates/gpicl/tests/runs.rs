@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use common::{finish, small};
 use gpicl::eval::{EvalRequest, Outcome, evaluate_runs};
+use gpicl::models::ModelConfig;
 use gpicl::train::{Ended, Event, Metric, Trainer, read_metrics};
 use gpicl::{Error, RunDir};
 
@@ -128,6 +129,25 @@ fn meta_training_learns_to_learn_on_unseen_tasks() {
     let Metric::Train { loss: first, .. } = metrics[0] else { panic!("{:?}", metrics[0]) };
     let Metric::Train { loss: last, .. } = metrics[metrics.len() - 1] else { panic!() };
     assert!(last < first - 0.2, "{first} -> {last}");
+}
+
+#[test]
+fn every_architecture_trains_to_the_same_numbers_on_any_number_of_threads() {
+    let dir = tempfile::tempdir().unwrap();
+    for kind in ModelConfig::KINDS {
+        for layout in ["paired", "shifted"] {
+            let on = |threads: usize| {
+                let run = dir.path().join(format!("{kind}-{layout}-{threads}"));
+                let sets = [&format!("model.kind={kind}"), &format!("model.layout={layout}")];
+                let config = small(&[sets[0], sets[1], "train.steps=6", "train.log_every=2", "eval.every=0"]);
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                pool.install(|| finish(&mut Trainer::start(config, None, &run).unwrap()));
+                let metrics = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
+                (metrics, fs::read(run.join("checkpoints/step-00000006.safetensors")).unwrap())
+            };
+            assert_eq!(on(1), on(2), "{kind}, {layout}");
+        }
+    }
 }
 
 #[test]

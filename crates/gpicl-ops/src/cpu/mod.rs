@@ -13,11 +13,13 @@ pub mod dispatch;
 pub mod embed;
 pub mod gemm;
 pub mod layer_norm;
+pub mod matrix_memory;
 pub mod normal;
 pub mod philox;
 pub mod project;
 mod simd;
 pub mod sum;
+mod tile;
 
 /// Rows of `width` values that one task takes: about 64 KiB of each operand.
 fn rows_per_task(width: usize) -> usize {

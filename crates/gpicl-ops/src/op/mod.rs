@@ -9,6 +9,7 @@ mod embed;
 mod feed_forward;
 mod layer_norm;
 mod linear;
+mod matrix_memory;
 #[cfg(feature = "flex")]
 mod native;
 mod sum_of_squares;
@@ -21,5 +22,6 @@ pub use embed::{Embedding, embed};
 pub use feed_forward::{FeedForward, feed_forward};
 pub use layer_norm::layer_norm;
 pub use linear::{linear, linear_residual};
+pub use matrix_memory::{MemoryTokens, matrix_memory};
 pub use sum_of_squares::sum_of_squares;
 pub use upload::upload;

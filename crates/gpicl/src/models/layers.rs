@@ -3,6 +3,7 @@
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use gpicl_ops::{Activation, Precision};
+use serde::{Deserialize, Serialize};
 
 use super::Initializer;
 
@@ -35,6 +36,12 @@ impl Linear {
         Self { weight, bias: init.constant(0.0, [out]), precision }
     }
 
+    /// The same weight with another bias, equal everywhere.
+    pub fn with_bias(self, bias: f32, init: &Initializer) -> Self {
+        let [out] = self.bias.dims();
+        Self { bias: init.constant(bias, [out]), ..self }
+    }
+
     /// `x`: `[.., in]`, returns `[.., out]`.
     pub fn forward<const D: usize>(&self, x: Tensor<D>, activation: Activation) -> Tensor<D> {
         gpicl_ops::linear(x, self.weight.val(), self.bias.val(), activation, self.precision)
@@ -64,5 +71,87 @@ impl LayerNorm {
     /// Same shape as `x`.
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         gpicl_ops::layer_norm(x, self.gamma.val(), self.beta.val(), Self::EPS)
+    }
+}
+
+/// The second half of a block: `x + W_2 gelu(W_1 LN(x) + b_1) + b_2`.
+#[derive(Module, Debug)]
+pub struct FeedForward {
+    norm: LayerNorm,
+    up: Linear,
+    down: Linear,
+    #[module(skip)]
+    precision: Precision,
+}
+
+impl FeedForward {
+    /// `residual_scale` multiplies the initial weights that write to the residual stream.
+    pub fn new(
+        d_model: usize,
+        d_ff: usize,
+        residual_scale: f32,
+        precision: Precision,
+        init: &mut Initializer,
+    ) -> Self {
+        Self {
+            norm: LayerNorm::new(d_model, init),
+            up: Linear::new(d_model, d_ff, 1.0, precision, init),
+            down: Linear::new(d_ff, d_model, residual_scale, precision, init),
+            precision,
+        }
+    }
+
+    /// Same shape as `x`.
+    pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        let weights = gpicl_ops::FeedForward {
+            up: self.up.weight.val(),
+            up_bias: self.up.bias.val(),
+            down: self.down.weight.val(),
+            down_bias: self.down.bias.val(),
+        };
+        gpicl_ops::feed_forward(self.norm.forward(x.clone()), weights, x, self.precision)
+    }
+}
+
+/// Initial relation of the key weights to the query weights.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum QkInit {
+    /// Drawn independently, as everybody does.
+    #[default]
+    Independent,
+    /// The key weights start as a copy of the query weights, so that a token first attends to tokens like
+    /// itself: a nearest-neighbour search that shortens the plateau (`docs/study.md`). Both train freely after.
+    Equal,
+}
+
+/// Queries, keys and values of all heads: three affine maps of the same tokens.
+#[derive(Module, Debug)]
+pub struct QueryKeyValue {
+    query: Linear,
+    key: Linear,
+    value: Linear,
+}
+
+impl QueryKeyValue {
+    /// Weights `N(0, 1 / d_model)`.
+    pub fn new(d_model: usize, qk_init: QkInit, precision: Precision, init: &mut Initializer) -> Self {
+        let shape = [d_model, d_model];
+        let [query, key, value] =
+            [(); 3].map(|()| init.normal(d_model * d_model, 1.0 / (d_model as f32).sqrt()));
+        let key = if qk_init == QkInit::Equal { query.clone() } else { key };
+        let [query, key, value] =
+            [query, key, value].map(|weight| Linear::from_weight(init.param(weight, shape), precision, init));
+        Self { query, key, value }
+    }
+
+    /// `x`: `[batch, tokens, d_model]`; returns queries, keys and values of that shape.
+    pub fn forward(&self, x: Tensor<3>) -> [Tensor<3>; 3] {
+        [&self.query, &self.key, &self.value].map(|map| map.forward(x.clone(), Activation::Identity))
+    }
+
+    /// Width of the residual stream.
+    pub fn d_model(&self) -> usize {
+        self.query.weight.dims()[0]
     }
 }

@@ -3,8 +3,14 @@
 //! A new architecture is one file with a config and a module that implement [`SequenceModel`], plus one
 //! line in the `models!` list below.
 
+pub mod blocks;
+pub mod delta_net;
+pub mod fast_weights;
+pub mod gla;
 mod init;
 pub mod layers;
+pub mod memory;
+pub mod mlstm;
 pub mod tokens;
 pub mod transformer;
 
@@ -13,7 +19,11 @@ use burn::tensor::{Device, Int, Tensor};
 use gpicl_ops::Precision;
 use serde::{Deserialize, Serialize};
 
+pub use delta_net::{DeltaNet, DeltaNetConfig};
+pub use fast_weights::{FastWeights, FastWeightsConfig};
+pub use gla::{Gla, GlaConfig};
 pub use init::Initializer;
+pub use mlstm::{Mlstm, MlstmConfig};
 pub use transformer::{Transformer, TransformerConfig};
 
 use crate::error::Result;
@@ -108,6 +118,14 @@ macro_rules! models {
 models! {
     /// The paper's learner: pre-LN causal Transformer.
     "transformer" => Transformer(TransformerConfig),
+    /// Fast weight programmer: linear attention, a sum of outer products.
+    "fast-weights" => FastWeights(FastWeightsConfig),
+    /// Fast weights by the delta rule, with decay the gated DeltaNet.
+    "delta-net" => DeltaNet(DeltaNetConfig),
+    /// The matrix memory of xLSTM.
+    "mlstm" => Mlstm(MlstmConfig),
+    /// Gated linear attention.
+    "gla" => Gla(GlaConfig),
 }
 
 impl Default for ModelConfig {

@@ -1,26 +1,15 @@
 //! The paper's learner: a pre-LN Transformer with causal attention and learned positions.
 
 use burn::module::Module;
-use burn::tensor::{Int, Tensor};
-use gpicl_ops::{Activation, AttentionMask, FeedForward, Precision};
+use burn::tensor::Tensor;
+use gpicl_ops::{Activation, AttentionMask, Precision};
 use serde::{Deserialize, Serialize};
 
-use super::layers::{LayerNorm, Linear};
-use super::tokens::{LabelScale, Layout, TokenEmbedding};
-use super::{Dims, Initializer, SequenceModel};
-use crate::error::{Error, Result};
-
-/// Initial relation of the key weights to the query weights.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum QkInit {
-    /// Drawn independently, as everybody does.
-    #[default]
-    Independent,
-    /// The key weights start as a copy of the query weights, so that a token first attends to tokens like
-    /// itself: a nearest-neighbour search that shortens the plateau (`docs/study.md`). Both train freely after.
-    Equal,
-}
+use super::blocks::{BlockSizes, Mixer, Residual};
+use super::layers::{Linear, QkInit};
+use super::tokens::{LabelScale, Layout};
+use super::{Dims, Initializer};
+use crate::error::Result;
 
 /// Sizes and options of a [`Transformer`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -64,52 +53,22 @@ impl TransformerConfig {
     /// Checks the sizes against each other.
     ///
     /// # Errors
-    /// [`Error::Config`] naming the field.
+    /// [`crate::Error::Config`] naming the field.
     pub fn validate(&self) -> Result<()> {
-        for (field, value) in
-            [("d_model", self.d_model), ("layers", self.layers), ("heads", self.heads), ("d_ff", self.d_ff)]
-        {
-            if value == 0 {
-                return Err(Error::config(format!("model.{field}"), "is 0", "give at least 1"));
-            }
-        }
-        if !self.d_model.is_multiple_of(self.heads) {
-            return Err(Error::config(
-                "model.heads",
-                format!("{} does not divide model.d_model = {}", self.heads, self.d_model),
-                "choose a divisor of d_model",
-            ));
-        }
-        let (LabelScale::Absolute(scale) | LabelScale::Relative(scale)) = self.label_scale;
-        if !(scale.is_finite() && scale > 0.0) {
-            return Err(Error::config("model.label_scale", format!("is {scale}"), "give a positive number"));
-        }
-        Ok(())
+        self.sizes().validate()
+    }
+
+    fn sizes(&self) -> BlockSizes {
+        let Self { d_model, layers, heads, d_ff, layout, label_scale, positions, .. } = *self;
+        BlockSizes { d_model, layers, heads, d_ff, layout, label_scale, positions }
     }
 
     pub(super) fn init(&self, dims: Dims, precision: Precision, init: &mut Initializer) -> Transformer {
-        let embedding = TokenEmbedding::new(
-            dims,
-            self.d_model,
-            self.layout,
-            self.label_scale,
-            self.positions,
-            precision,
-            init,
-        );
-        let blocks = (0..self.layers).map(|_| self.init_block(precision, init)).collect();
-        Transformer {
-            embedding,
-            blocks,
-            norm: LayerNorm::new(self.d_model, init),
-            head: Linear::new(self.d_model, dims.classes, 1.0, Precision::Fp32, init),
-        }
+        self.sizes().init(dims, precision, init, |init| self.init_attention(precision, init))
     }
 
-    fn init_block(&self, precision: Precision, init: &mut Initializer) -> Block {
+    fn init_attention(&self, precision: Precision, init: &mut Initializer) -> Attention {
         let d = self.d_model;
-        // Each block adds twice to the residual stream; this keeps its variance independent of the depth.
-        let residual_scale = 1.0 / ((2 * self.layers) as f32).sqrt();
         let mut qkv = init.normal(d * 3 * d, 1.0 / (d as f32).sqrt());
         if self.qk_init == QkInit::Equal {
             for row in qkv.chunks_exact_mut(3 * d) {
@@ -117,13 +76,9 @@ impl TransformerConfig {
             }
         }
         let qkv = init.param(qkv, [d, 3 * d]);
-        Block {
-            norm_attention: LayerNorm::new(d, init),
+        Attention {
             qkv: Linear::from_weight(qkv, precision, init),
-            out: Linear::new(d, d, residual_scale, precision, init),
-            norm_ff: LayerNorm::new(d, init),
-            up: Linear::new(d, self.d_ff, 1.0, precision, init),
-            down: Linear::new(self.d_ff, d, residual_scale, precision, init),
+            out: Linear::new(d, d, self.sizes().residual_scale(), precision, init),
             heads: self.heads,
             mask: self.layout.mask(),
             precision,
@@ -132,23 +87,13 @@ impl TransformerConfig {
 }
 
 /// Pre-LN Transformer over the tokens of one episode.
-#[derive(Module, Debug)]
-pub struct Transformer {
-    embedding: TokenEmbedding,
-    blocks: Vec<Block>,
-    norm: LayerNorm,
-    head: Linear,
-}
+pub type Transformer = Residual<Attention>;
 
-/// `x + attention(LN(x))`, then `x + FF(LN(x))`.
+/// Multi-head attention.
 #[derive(Module, Debug)]
-pub struct Block {
-    norm_attention: LayerNorm,
+pub struct Attention {
     qkv: Linear,
     out: Linear,
-    norm_ff: LayerNorm,
-    up: Linear,
-    down: Linear,
     heads: usize,
     #[module(skip)]
     mask: AttentionMask,
@@ -156,35 +101,16 @@ pub struct Block {
     precision: Precision,
 }
 
-impl Block {
-    fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        let qkv = self.qkv.forward(self.norm_attention.forward(x.clone()), Activation::Identity);
+impl Mixer for Attention {
+    fn forward(&self, x: Tensor<3>, residual: Tensor<3>) -> Tensor<3> {
+        let qkv = self.qkv.forward(x, Activation::Identity);
         let attended = gpicl_ops::attention(qkv, self.heads, self.mask, self.precision);
-        let x = self.out.forward_residual(attended, x);
-        let weights = FeedForward {
-            up: self.up.weight.val(),
-            up_bias: self.up.bias.val(),
-            down: self.down.weight.val(),
-            down_bias: self.down.bias.val(),
-        };
-        gpicl_ops::feed_forward(self.norm_ff.forward(x.clone()), weights, x, self.precision)
-    }
-}
-
-impl SequenceModel for Transformer {
-    fn forward(&self, inputs: Tensor<3>, labels: Tensor<2, Int>) -> Tensor<3> {
-        let mut x = self.embedding.forward(inputs, labels);
-        for block in &self.blocks {
-            x = block.forward(x);
-        }
-        let x = self.norm.forward(self.embedding.predictions(x));
-        self.head.forward(x, Activation::Identity)
+        self.out.forward_residual(attended, residual)
     }
 
-    /// The key-value cache: `2 x layers x time x d_model`. In the paired layout only the context tokens are
-    /// kept, so both layouts count the same.
+    /// The key-value cache: `2 x time x d_model` a layer. In the paired layout only the context tokens are kept, so
+    /// both layouts count the same.
     fn state_size(&self, time: usize) -> usize {
-        let d_model = self.blocks.first().map_or(0, |block| block.qkv.weight.dims()[0]);
-        2 * self.blocks.len() * time * d_model
+        2 * time * self.qkv.weight.dims()[0]
     }
 }

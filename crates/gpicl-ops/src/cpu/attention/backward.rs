@@ -3,12 +3,12 @@
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::tile::{Factor, ROWS, dot, product};
-use super::{Segment, Sizes, gather, gather_transposed, offset, prefetch};
+use super::{ROWS, Segment, Sizes, offset, prefetch};
 use crate::cpu::{
     buffer::Buffer,
     dispatch::run,
     simd::{exp, update},
+    tile::{Factor, dot, gather, gather_transposed, product},
 };
 
 /// Rows whose probabilities exist at once: they are summed over for the gradients of keys and values.

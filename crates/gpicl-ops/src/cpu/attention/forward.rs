@@ -3,12 +3,12 @@
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::tile::{Factor, ROWS, dot, product};
-use super::{Sizes, gather, gather_transposed, offset, prefetch};
+use super::{ROWS, Sizes, offset, prefetch};
 use crate::cpu::{
     buffer::Buffer,
     dispatch::run,
     simd::{exp, max, sums, update},
+    tile::{Factor, dot, gather, gather_transposed, product},
 };
 
 /// Attention of every sequence of the batch; writes the output and the log-denominators.

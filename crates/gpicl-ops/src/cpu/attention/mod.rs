@@ -6,12 +6,14 @@
 
 mod backward;
 mod forward;
-mod tile;
 
 pub use backward::{Saved, backward};
 pub use forward::forward;
 
 use crate::AttentionMask;
+
+/// Rows of scores that are made at a time.
+const ROWS: usize = 12;
 
 /// The sizes of one call. `qkv` is `[batch, time, 3 * heads * d_head]`, the output `[batch, time, heads * d_head]`,
 /// the log-denominators `[batch, heads, time]`.
@@ -77,32 +79,6 @@ fn offset(sizes: Sizes, position: usize, part: usize, h: usize) -> usize {
 fn prefetch(values: &[f32]) {
     for line in values.chunks(16) {
         super::gemm::kernel::prefetch(line.as_ptr());
-    }
-}
-
-/// Copies rows of `width` values that lie `stride` apart into `to`, `padded` apart, zeros between.
-#[inline(always)]
-fn gather(from: &[f32], stride: usize, rows: usize, width: usize, scale: f32, padded: usize, to: &mut [f32]) {
-    for (row, to) in to.chunks_exact_mut(padded).take(rows).enumerate() {
-        let from = &from[row * stride..][..width];
-        for (to, from) in to.iter_mut().zip(from) {
-            *to = from * scale;
-        }
-        to[width..].fill(0.0);
-    }
-}
-
-/// As [`gather`], transposed: `to` is `[width, padded]`.
-#[inline(always)]
-fn gather_transposed(from: &[f32], stride: usize, rows: usize, width: usize, padded: usize, to: &mut [f32]) {
-    // Row by row: `to` fits the first cache, rows of `from` may lie so that they push each other out.
-    for row in 0..rows {
-        for (column, &value) in from[row * stride..][..width].iter().enumerate() {
-            to[column * padded + row] = value;
-        }
-    }
-    for to in to.chunks_exact_mut(padded).take(width) {
-        to[rows..].fill(0.0);
     }
 }
 

@@ -1,11 +1,9 @@
-//! The matrix product inside a head, small enough to stay in registers and the first caches.
-use pulp::Simd;
+//! Products of matrices small enough to stay in registers and the first caches: those inside a head.
 
-use crate::cpu::gemm::kernel::{self, Addends, F32, Plain};
-use crate::cpu::simd::sums;
+use pulp::{Simd, WithSimd};
 
-/// Rows of scores that are made at a time.
-pub const ROWS: usize = 12;
+use super::gemm::kernel::{self, Addends, F32, Plain};
+use super::simd::sums;
 
 /// A matrix read one value at a time: element `(r, k)` is `data[r * row + k * column]`.
 #[derive(Clone, Copy)]
@@ -58,6 +56,38 @@ pub fn product<S: Simd, const ADD: bool>(
     }
 }
 
+/// [`product`] as a call: where there are many of them, their code in every place would be too much.
+#[inline(always)]
+pub fn multiply<S: Simd, const ADD: bool>(
+    simd: S,
+    a: Factor<'_>,
+    b: &[f32],
+    b_row: usize,
+    c: &mut [f32],
+    c_row: usize,
+    sizes: [usize; 3],
+) {
+    simd.vectorize(Product::<ADD> { a, b, b_row, c, c_row, sizes });
+}
+
+struct Product<'a, const ADD: bool> {
+    a: Factor<'a>,
+    b: &'a [f32],
+    b_row: usize,
+    c: &'a mut [f32],
+    c_row: usize,
+    sizes: [usize; 3],
+}
+
+impl<const ADD: bool> WithSimd for Product<'_, ADD> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        product::<S, ADD>(simd, self.a, self.b, self.b_row, self.c, self.c_row, self.sizes);
+    }
+}
+
 /// `R` rows of [`product`]; returns `R`.
 ///
 /// # Safety
@@ -97,4 +127,45 @@ unsafe fn rows_product<S: Simd, const R: usize, const ADD: bool>(
 pub fn dot<S: Simd>(simd: S, a: &[f32], b: &[f32]) -> f32 {
     let [sum] = sums!(simd: S, [a in a, b in b] { [simd.mul_f32s(a, b)] });
     sum
+}
+
+/// Copies rows of `width` values that lie `stride` apart into `to`, `padded` apart, zeros between.
+#[inline(always)]
+pub fn gather(
+    from: &[f32],
+    stride: usize,
+    rows: usize,
+    width: usize,
+    scale: f32,
+    padded: usize,
+    to: &mut [f32],
+) {
+    for (row, to) in to.chunks_exact_mut(padded).take(rows).enumerate() {
+        let from = &from[row * stride..][..width];
+        for (to, from) in to.iter_mut().zip(from) {
+            *to = from * scale;
+        }
+        to[width..].fill(0.0);
+    }
+}
+
+/// As [`gather`], transposed: `to` is `[width, padded]`.
+#[inline(always)]
+pub fn gather_transposed(
+    from: &[f32],
+    stride: usize,
+    rows: usize,
+    width: usize,
+    padded: usize,
+    to: &mut [f32],
+) {
+    // Row by row: `to` fits the first cache, rows of `from` may lie so that they push each other out.
+    for row in 0..rows {
+        for (column, &value) in from[row * stride..][..width].iter().enumerate() {
+            to[column * padded + row] = value;
+        }
+    }
+    for to in to.chunks_exact_mut(padded).take(width) {
+        to[rows..].fill(0.0);
+    }
 }

@@ -1,0 +1,129 @@
+//! Pre-LN residual blocks: what the Transformer and its relatives have in common.
+
+use burn::module::{Module, ModuleDisplay};
+use burn::tensor::{Int, Tensor};
+use gpicl_ops::{Activation, Precision};
+
+use super::layers::{FeedForward, LayerNorm, Linear};
+use super::tokens::{LabelScale, Layout, TokenEmbedding};
+use super::{Dims, Initializer, SequenceModel};
+use crate::error::{Error, Result};
+
+/// The part of a block in which tokens learn of each other.
+pub trait Mixer: Module + ModuleDisplay {
+    /// `residual + mix(x)`; all `[batch, tokens, d_model]`.
+    fn forward(&self, x: Tensor<3>, residual: Tensor<3>) -> Tensor<3>;
+
+    /// Its share of [`SequenceModel::state_size`].
+    fn state_size(&self, time: usize) -> usize;
+}
+
+/// The sizes and options that all such models have.
+#[derive(Clone, Copy, Debug)]
+pub struct BlockSizes {
+    /// Width of the residual stream.
+    pub d_model: usize,
+    /// Number of blocks.
+    pub layers: usize,
+    /// Heads of the mixer.
+    pub heads: usize,
+    /// Width of the feed-forward hidden layer.
+    pub d_ff: usize,
+    /// Where the labels stand.
+    pub layout: Layout,
+    /// Size of the one-hot label.
+    pub label_scale: LabelScale,
+    /// Learned positions or none.
+    pub positions: bool,
+}
+
+impl BlockSizes {
+    /// Checks the sizes against each other.
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming the field.
+    pub fn validate(self) -> Result<()> {
+        for (field, value) in
+            [("d_model", self.d_model), ("layers", self.layers), ("heads", self.heads), ("d_ff", self.d_ff)]
+        {
+            if value == 0 {
+                return Err(Error::config(format!("model.{field}"), "is 0", "give at least 1"));
+            }
+        }
+        if !self.d_model.is_multiple_of(self.heads) {
+            return Err(Error::config(
+                "model.heads",
+                format!("{} does not divide model.d_model = {}", self.heads, self.d_model),
+                "choose a divisor of d_model",
+            ));
+        }
+        let (LabelScale::Absolute(scale) | LabelScale::Relative(scale)) = self.label_scale;
+        if !(scale.is_finite() && scale > 0.0) {
+            return Err(Error::config("model.label_scale", format!("is {scale}"), "give a positive number"));
+        }
+        Ok(())
+    }
+
+    /// Scale of the initial weights that write to the residual stream. Each block adds to it twice; this keeps its
+    /// variance independent of the depth.
+    pub fn residual_scale(self) -> f32 {
+        1.0 / ((2 * self.layers) as f32).sqrt()
+    }
+
+    /// Makes the model; `mixer` makes one block's.
+    pub fn init<M: Mixer>(
+        self,
+        dims: Dims,
+        precision: Precision,
+        init: &mut Initializer,
+        mixer: impl Fn(&mut Initializer) -> M,
+    ) -> Residual<M> {
+        let Self { d_model, layers, d_ff, layout, label_scale, positions, .. } = self;
+        let embedding = TokenEmbedding::new(dims, d_model, layout, label_scale, positions, precision, init);
+        let mut block = || Block {
+            norm: LayerNorm::new(d_model, init),
+            mixer: mixer(init),
+            feed_forward: FeedForward::new(d_model, d_ff, self.residual_scale(), precision, init),
+        };
+        let blocks = (0..layers).map(|_| block()).collect();
+        Residual {
+            embedding,
+            blocks,
+            norm: LayerNorm::new(d_model, init),
+            head: Linear::new(d_model, dims.classes, 1.0, Precision::Fp32, init),
+        }
+    }
+}
+
+/// Blocks over the tokens of one episode, a final layer norm and a linear head.
+#[derive(Module, Debug)]
+pub struct Residual<M: Module> {
+    embedding: TokenEmbedding,
+    blocks: Vec<Block<M>>,
+    norm: LayerNorm,
+    head: Linear,
+}
+
+/// `x + mix(LN(x))`, then `x + FF(LN(x))`.
+#[derive(Module, Debug)]
+pub struct Block<M: Module> {
+    norm: LayerNorm,
+    mixer: M,
+    feed_forward: FeedForward,
+}
+
+impl<M: Mixer> SequenceModel for Residual<M> {
+    fn forward(&self, inputs: Tensor<3>, labels: Tensor<2, Int>) -> Tensor<3> {
+        let mut x = self.embedding.forward(inputs, labels);
+        for block in &self.blocks {
+            let mixed = block.mixer.forward(block.norm.forward(x.clone()), x);
+            x = block.feed_forward.forward(mixed);
+        }
+        let x = self.norm.forward(self.embedding.predictions(x));
+        self.head.forward(x, Activation::Identity)
+    }
+
+    fn state_size(&self, time: usize) -> usize {
+        self.blocks.iter().map(|block| block.mixer.state_size(time)).sum()
+    }
+}

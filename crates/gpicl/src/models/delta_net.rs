@@ -1,0 +1,134 @@
+//! DeltaNet: fast weights that a token corrects rather than adds to (Schlag et al. 2021; Yang et al. 2024), and with
+//! `decay` the gated DeltaNet (Yang et al. 2025).
+//!
+//! Keys and queries are `silu` of their maps, divided by their length, so that a write strength of 1 replaces what is
+//! found at a key. The strength is `sigmoid(W x)` a head; every head's read passes through a layer norm.
+
+use burn::module::Module;
+use burn::tensor::{Tensor, activation};
+use gpicl_ops::{Activation, MatrixMemory, MemoryTokens, Precision, WriteRule};
+use serde::{Deserialize, Serialize};
+
+use super::blocks::{BlockSizes, Mixer, Residual};
+use super::layers::{Linear, QkInit, QueryKeyValue};
+use super::memory::{Forget, HeadNorm, matrices};
+use super::tokens::{LabelScale, Layout};
+use super::{Dims, Initializer};
+use crate::error::Result;
+
+/// Sizes and options of a [`DeltaNet`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DeltaNetConfig {
+    /// Width of the residual stream.
+    pub d_model: usize,
+    /// Number of blocks.
+    pub layers: usize,
+    /// Memories in a block; divides `d_model`.
+    pub heads: usize,
+    /// Width of the feed-forward hidden layer.
+    pub d_ff: usize,
+    /// Where the labels stand.
+    pub layout: Layout,
+    /// Size of the one-hot label.
+    pub label_scale: LabelScale,
+    /// Initial relation of keys and queries.
+    pub qk_init: QkInit,
+    /// Learned positions or none.
+    pub positions: bool,
+    /// Whether the memory fades by a factor that each token gives.
+    pub decay: bool,
+}
+
+impl Default for DeltaNetConfig {
+    /// The Transformer's sizes, without positions: the recurrence has an order.
+    fn default() -> Self {
+        Self {
+            d_model: 256,
+            layers: 4,
+            heads: 8,
+            d_ff: 1024,
+            layout: Layout::Shifted,
+            label_scale: LabelScale::default(),
+            qk_init: QkInit::Independent,
+            positions: false,
+            decay: false,
+        }
+    }
+}
+
+impl DeltaNetConfig {
+    /// Checks the sizes against each other.
+    ///
+    /// # Errors
+    /// [`crate::Error::Config`] naming the field.
+    pub fn validate(&self) -> Result<()> {
+        self.sizes().validate()
+    }
+
+    fn sizes(&self) -> BlockSizes {
+        let Self { d_model, layers, heads, d_ff, layout, label_scale, positions, .. } = *self;
+        BlockSizes { d_model, layers, heads, d_ff, layout, label_scale, positions }
+    }
+
+    pub(super) fn init(&self, dims: Dims, precision: Precision, init: &mut Initializer) -> DeltaNet {
+        let (d, sizes) = (self.d_model, self.sizes());
+        sizes.init(dims, precision, init, |init| Delta {
+            maps: QueryKeyValue::new(d, self.qk_init, precision, init),
+            strength: Linear::new(d, self.heads, 1.0, precision, init),
+            forget: self.decay.then(|| Forget::new(d, self.heads, precision, init)),
+            norm: HeadNorm::new(d, self.heads, init),
+            out: Linear::new(d, d, sizes.residual_scale(), precision, init),
+            heads: self.heads,
+            layout: self.layout,
+        })
+    }
+}
+
+/// DeltaNet over the tokens of one episode.
+pub type DeltaNet = Residual<Delta>;
+
+/// A memory written to by the delta rule.
+#[derive(Module, Debug)]
+pub struct Delta {
+    maps: QueryKeyValue,
+    strength: Linear,
+    forget: Option<Forget>,
+    norm: HeadNorm,
+    out: Linear,
+    heads: usize,
+    #[module(skip)]
+    layout: Layout,
+}
+
+impl Delta {
+    /// `silu` of every head's part, divided by its length.
+    fn unit(&self, x: Tensor<3>) -> Tensor<3> {
+        let [batch, time, width] = x.dims();
+        let x = activation::silu(x).reshape([batch, time, self.heads, width / self.heads]);
+        let length = (x.clone().powi_scalar(2).sum_dim(3) + 1e-6).sqrt();
+        (x / length).reshape([batch, time, width])
+    }
+}
+
+impl Mixer for Delta {
+    fn forward(&self, x: Tensor<3>, residual: Tensor<3>) -> Tensor<3> {
+        let [query, key, value] = self.maps.forward(x.clone());
+        let tokens = MemoryTokens {
+            query: self.unit(query),
+            key: self.unit(key),
+            value,
+            write: activation::sigmoid(self.strength.forward(x.clone(), Activation::Identity)),
+            log_decay: self.forget.as_ref().map(|forget| forget.log_decay(x)),
+        };
+        let memory =
+            MatrixMemory { heads: self.heads, rule: WriteRule::Delta, layout: self.layout, normaliser: None };
+        let read = self.norm.forward(gpicl_ops::matrix_memory(tokens, memory));
+        self.out.forward_residual(read, residual)
+    }
+
+    /// The matrices: `heads x d_head x d_head` a layer, whatever the context length.
+    fn state_size(&self, _time: usize) -> usize {
+        matrices(self.maps.d_model(), self.heads)
+    }
+}

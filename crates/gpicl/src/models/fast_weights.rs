@@ -1,0 +1,120 @@
+//! Fast weight programmer: a linear Transformer, whose memory is a sum of outer products (Schmidhuber 1992;
+//! Katharopoulos et al. 2020; Schlag et al. 2021).
+//!
+//! Keys and queries pass through `elu(x) + 1`, so that every weight of a value in a read is positive, and a read is
+//! divided by their sum: the mean of the values seen, weighted by `phi(q) . phi(k)`.
+
+use burn::module::Module;
+use burn::tensor::{Tensor, activation};
+use gpicl_ops::{MatrixMemory, MemoryTokens, Precision, WriteRule};
+use serde::{Deserialize, Serialize};
+
+use super::blocks::{BlockSizes, Mixer, Residual};
+use super::layers::{Linear, QkInit, QueryKeyValue};
+use super::memory::matrices;
+use super::tokens::{LabelScale, Layout};
+use super::{Dims, Initializer};
+use crate::error::Result;
+
+/// Sizes and options of [`FastWeights`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FastWeightsConfig {
+    /// Width of the residual stream.
+    pub d_model: usize,
+    /// Number of blocks.
+    pub layers: usize,
+    /// Memories in a block; divides `d_model`.
+    pub heads: usize,
+    /// Width of the feed-forward hidden layer.
+    pub d_ff: usize,
+    /// Where the labels stand.
+    pub layout: Layout,
+    /// Size of the one-hot label.
+    pub label_scale: LabelScale,
+    /// Initial relation of keys and queries.
+    pub qk_init: QkInit,
+    /// Learned positions or none.
+    pub positions: bool,
+}
+
+impl Default for FastWeightsConfig {
+    /// The Transformer's sizes, without positions: the recurrence has an order.
+    fn default() -> Self {
+        Self {
+            d_model: 256,
+            layers: 4,
+            heads: 8,
+            d_ff: 1024,
+            layout: Layout::Shifted,
+            label_scale: LabelScale::default(),
+            qk_init: QkInit::Independent,
+            positions: false,
+        }
+    }
+}
+
+impl FastWeightsConfig {
+    /// Checks the sizes against each other.
+    ///
+    /// # Errors
+    /// [`crate::Error::Config`] naming the field.
+    pub fn validate(&self) -> Result<()> {
+        self.sizes().validate()
+    }
+
+    fn sizes(&self) -> BlockSizes {
+        let Self { d_model, layers, heads, d_ff, layout, label_scale, positions, .. } = *self;
+        BlockSizes { d_model, layers, heads, d_ff, layout, label_scale, positions }
+    }
+
+    pub(super) fn init(&self, dims: Dims, precision: Precision, init: &mut Initializer) -> FastWeights {
+        let (d, sizes) = (self.d_model, self.sizes());
+        sizes.init(dims, precision, init, |init| Sum {
+            maps: QueryKeyValue::new(d, self.qk_init, precision, init),
+            out: Linear::new(d, d, sizes.residual_scale(), precision, init),
+            heads: self.heads,
+            layout: self.layout,
+        })
+    }
+}
+
+/// Linear Transformer over the tokens of one episode.
+pub type FastWeights = Residual<Sum>;
+
+/// Linear attention.
+#[derive(Module, Debug)]
+pub struct Sum {
+    maps: QueryKeyValue,
+    out: Linear,
+    heads: usize,
+    #[module(skip)]
+    layout: Layout,
+}
+
+impl Sum {
+    /// Features may come close to zero, and their products with them.
+    const LEAST: f32 = 1e-6;
+}
+
+impl Mixer for Sum {
+    fn forward(&self, x: Tensor<3>, residual: Tensor<3>) -> Tensor<3> {
+        let [batch, time, _] = x.dims();
+        let write = Tensor::ones([batch, time, self.heads], &x.device());
+        let [query, key, value] = self.maps.forward(x);
+        let [query, key] = [query, key].map(|x| activation::elu(x, 1.0) + 1.0);
+        let memory = MatrixMemory {
+            heads: self.heads,
+            rule: WriteRule::Sum,
+            layout: self.layout,
+            normaliser: Some(Self::LEAST),
+        };
+        let tokens = MemoryTokens { query, key, value, write, log_decay: None };
+        self.out.forward_residual(gpicl_ops::matrix_memory(tokens, memory), residual)
+    }
+
+    /// The matrices and the sum of the keys: `heads x d_head x (d_head + 1)` a layer, whatever the context length.
+    fn state_size(&self, _time: usize) -> usize {
+        matrices(self.maps.d_model(), self.heads) + self.maps.d_model()
+    }
+}

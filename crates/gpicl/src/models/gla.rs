@@ -1,0 +1,120 @@
+//! Gated linear attention with one decay a head (Yang et al. 2023; with a scalar decay, Dao and Gu 2024): a sum of
+//! outer products that fades by a factor each token gives, a layer norm of every head's read, and a `silu` gate.
+
+use burn::module::Module;
+use burn::tensor::{Tensor, activation};
+use gpicl_ops::{Activation, MatrixMemory, MemoryTokens, Precision, WriteRule};
+use serde::{Deserialize, Serialize};
+
+use super::blocks::{BlockSizes, Mixer, Residual};
+use super::layers::{Linear, QkInit, QueryKeyValue};
+use super::memory::{Forget, HeadNorm, matrices};
+use super::tokens::{LabelScale, Layout};
+use super::{Dims, Initializer};
+use crate::error::Result;
+
+/// Sizes and options of a [`Gla`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct GlaConfig {
+    /// Width of the residual stream.
+    pub d_model: usize,
+    /// Number of blocks.
+    pub layers: usize,
+    /// Memories in a block; divides `d_model`.
+    pub heads: usize,
+    /// Width of the feed-forward hidden layer.
+    pub d_ff: usize,
+    /// Where the labels stand.
+    pub layout: Layout,
+    /// Size of the one-hot label.
+    pub label_scale: LabelScale,
+    /// Initial relation of keys and queries.
+    pub qk_init: QkInit,
+    /// Learned positions or none.
+    pub positions: bool,
+}
+
+impl Default for GlaConfig {
+    /// The Transformer's sizes, without positions: the recurrence has an order.
+    fn default() -> Self {
+        Self {
+            d_model: 256,
+            layers: 4,
+            heads: 8,
+            d_ff: 1024,
+            layout: Layout::Shifted,
+            label_scale: LabelScale::default(),
+            qk_init: QkInit::Independent,
+            positions: false,
+        }
+    }
+}
+
+impl GlaConfig {
+    /// Checks the sizes against each other.
+    ///
+    /// # Errors
+    /// [`crate::Error::Config`] naming the field.
+    pub fn validate(&self) -> Result<()> {
+        self.sizes().validate()
+    }
+
+    fn sizes(&self) -> BlockSizes {
+        let Self { d_model, layers, heads, d_ff, layout, label_scale, positions, .. } = *self;
+        BlockSizes { d_model, layers, heads, d_ff, layout, label_scale, positions }
+    }
+
+    pub(super) fn init(&self, dims: Dims, precision: Precision, init: &mut Initializer) -> Gla {
+        let (d, sizes) = (self.d_model, self.sizes());
+        sizes.init(dims, precision, init, |init| GatedSum {
+            maps: QueryKeyValue::new(d, self.qk_init, precision, init),
+            forget: Forget::new(d, self.heads, precision, init),
+            norm: HeadNorm::new(d, self.heads, init),
+            gate: Linear::new(d, d, 1.0, precision, init),
+            out: Linear::new(d, d, sizes.residual_scale(), precision, init),
+            heads: self.heads,
+            layout: self.layout,
+        })
+    }
+}
+
+/// Gated linear attention over the tokens of one episode.
+pub type Gla = Residual<GatedSum>;
+
+/// Linear attention that fades, with a gate after it.
+#[derive(Module, Debug)]
+pub struct GatedSum {
+    maps: QueryKeyValue,
+    forget: Forget,
+    norm: HeadNorm,
+    gate: Linear,
+    out: Linear,
+    heads: usize,
+    #[module(skip)]
+    layout: Layout,
+}
+
+impl Mixer for GatedSum {
+    fn forward(&self, x: Tensor<3>, residual: Tensor<3>) -> Tensor<3> {
+        let [batch, time, d_model] = x.dims();
+        let [query, key, value] = self.maps.forward(x.clone());
+        let tokens = MemoryTokens {
+            query,
+            key: key / ((d_model / self.heads) as f64).sqrt(),
+            value,
+            write: Tensor::ones([batch, time, self.heads], &x.device()),
+            log_decay: Some(self.forget.log_decay(x.clone())),
+        };
+        let memory =
+            MatrixMemory { heads: self.heads, rule: WriteRule::Sum, layout: self.layout, normaliser: None };
+        let read = self.norm.forward(gpicl_ops::matrix_memory(tokens, memory));
+        let gate = activation::silu(self.gate.forward(x, Activation::Identity));
+        self.out.forward_residual(gate * read, residual)
+    }
+
+    /// The matrices: `heads x d_head x d_head` a layer, whatever the context length.
+    fn state_size(&self, _time: usize) -> usize {
+        matrices(self.maps.d_model(), self.heads)
+    }
+}
