@@ -12,6 +12,6 @@ pub mod reference;
 
 pub use kind::{Activation, AdamWStep, AttentionMask, Precision, TokenLayout};
 pub use op::{
-    Embedding, FeedForward, adamw, attention, cross_entropy, embed, feed_forward, layer_norm, linear,
-    linear_residual, sum_of_squares, upload,
+    Embedding, FeedForward, adamw, attention, cross_entropy, embed, feed_forward, gru, layer_norm, linear,
+    linear_residual, lstm, sum_of_squares, upload,
 };

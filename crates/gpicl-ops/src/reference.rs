@@ -2,7 +2,11 @@
 //!
 //! Shapes are those of the functions of the same name in the crate root, which check them.
 
+mod recurrent;
+
 use burn::tensor::{Bool, DType, Int, Tensor, TensorData, activation};
+
+pub use recurrent::{gru, lstm};
 
 use crate::{Activation, AdamWStep, AttentionMask, Embedding, FeedForward, Precision, TokenLayout};
 

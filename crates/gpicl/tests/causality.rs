@@ -7,11 +7,16 @@ use proptest::prelude::*;
 
 const DIMS: Dims = Dims { input_dim: 5, classes: 3, episode_length: 9 };
 
-fn model(layout: &str, positions: bool, seed: u64) -> Model {
-    let text = format!(
-        "kind = 'transformer'\nd_model = 8\nlayers = 2\nheads = 2\nd_ff = 16\nlayout = '{layout}'\n\
-         positions = {positions}\nlabel_scale = {{ relative = 1.0 }}"
-    );
+/// Every architecture, with sizes that are quick.
+const MODELS: [&str; 3] = [
+    "kind = 'transformer'\nd_model = 8\nlayers = 2\nheads = 2\nd_ff = 16",
+    "kind = 'lstm'\nhidden = 8\nlayers = 2",
+    "kind = 'gru'\nhidden = 8\nlayers = 2",
+];
+
+fn model(sizes: &str, layout: &str, positions: bool, seed: u64) -> Model {
+    let text =
+        format!("{sizes}\nlayout = '{layout}'\npositions = {positions}\nlabel_scale = {{ relative = 1.0 }}");
     let config: ModelConfig = toml::from_str(&text).unwrap();
     config.init(DIMS, Default::default(), seed, &Device::flex()).unwrap()
 }
@@ -31,14 +36,14 @@ fn episode(seed: u64, time: usize) -> (Vec<f32>, Vec<i32>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(24 * MODELS.len() as u32))]
 
     #[test]
     fn later_inputs_and_labels_change_no_earlier_output(
-        paired: bool, positions: bool, seed in 0_u64..1000, time in 2_usize..=9, at in 0_usize..9,
+        sizes in prop::sample::select(&MODELS[..]), paired: bool, positions: bool, seed in 0_u64..1000, time in 2_usize..=9, at in 0_usize..9,
     ) {
         let at = at % time;
-        let model = model(if paired { "paired" } else { "shifted" }, positions, seed);
+        let model = model(sizes, if paired { "paired" } else { "shifted" }, positions, seed);
         let (inputs, labels) = episode(seed, time);
         let before = logits(&model, &inputs, &labels);
 
@@ -60,9 +65,17 @@ proptest! {
 }
 
 #[test]
+fn every_architecture_is_tested() {
+    for kind in ModelConfig::KINDS {
+        assert!(MODELS.iter().any(|sizes| sizes.starts_with(&format!("kind = '{kind}'"))), "{kind}");
+    }
+}
+
+#[test]
 fn every_later_prediction_can_use_an_earlier_label() {
-    for layout in ["shifted", "paired"] {
-        let model = model(layout, true, 1);
+    for (sizes, layout) in MODELS.iter().flat_map(|sizes| ["shifted", "paired"].map(|layout| (sizes, layout)))
+    {
+        let model = model(sizes, layout, true, 1);
         let (inputs, labels) = episode(1, 9);
         let before = logits(&model, &inputs, &labels);
         let mut other = labels.clone();
@@ -70,22 +83,28 @@ fn every_later_prediction_can_use_an_earlier_label() {
         let after = logits(&model, &inputs, &other);
         for position in 3..9 {
             let at = position * DIMS.classes..(position + 1) * DIMS.classes;
-            assert_ne!(before[at.clone()], after[at], "{layout}, position {position}");
+            assert_ne!(before[at.clone()], after[at], "{sizes}, {layout}, position {position}");
         }
     }
 }
 
 #[test]
-fn the_state_is_the_key_value_cache_in_both_layouts() {
-    for layout in ["shifted", "paired"] {
-        assert_eq!(model(layout, true, 0).state_size(9), 2 * 2 * 9 * 8);
+fn the_state_is_counted_exactly_and_the_same_in_both_layouts() {
+    // The key-value cache; output and cell; output.
+    let expected = [2 * 2 * 9 * 8, 2 * 2 * 8, 2 * 8];
+    for (sizes, expected) in MODELS.into_iter().zip(expected) {
+        for layout in ["shifted", "paired"] {
+            assert_eq!(model(sizes, layout, true, 0).state_size(9), expected, "{sizes}");
+        }
     }
 }
 
 #[test]
-fn equal_initialisation_copies_the_query_weights_and_the_seed_decides_the_rest() {
+fn the_seed_decides_the_weights() {
     let (inputs, labels) = episode(3, 6);
-    let out = |seed| logits(&model("paired", true, seed), &inputs, &labels);
-    assert_eq!(out(5), out(5));
-    assert_ne!(out(5), out(6));
+    for sizes in MODELS {
+        let out = |seed| logits(&model(sizes, "paired", true, seed), &inputs, &labels);
+        assert_eq!(out(5), out(5));
+        assert_ne!(out(5), out(6));
+    }
 }

@@ -16,6 +16,7 @@ pub mod layer_norm;
 pub mod normal;
 pub mod philox;
 pub mod project;
+pub mod recurrent;
 mod simd;
 pub mod sum;
 

@@ -3,8 +3,10 @@
 //! A new architecture is one file with a config and a module that implement [`SequenceModel`], plus one
 //! line in the `models!` list below.
 
+pub mod gru;
 mod init;
 pub mod layers;
+pub mod lstm;
 pub mod tokens;
 pub mod transformer;
 
@@ -13,7 +15,9 @@ use burn::tensor::{Device, Int, Tensor};
 use gpicl_ops::Precision;
 use serde::{Deserialize, Serialize};
 
+pub use gru::{Gru, GruConfig};
 pub use init::Initializer;
+pub use lstm::{Lstm, LstmConfig};
 pub use transformer::{Transformer, TransformerConfig};
 
 use crate::error::Result;
@@ -108,6 +112,10 @@ macro_rules! models {
 models! {
     /// The paper's learner: pre-LN causal Transformer.
     "transformer" => Transformer(TransformerConfig),
+    /// Stacked long short-term memory.
+    "lstm" => Lstm(LstmConfig),
+    /// Stacked gated recurrent units.
+    "gru" => Gru(GruConfig),
 }
 
 impl Default for ModelConfig {

@@ -80,11 +80,7 @@ impl TransformerConfig {
                 "choose a divisor of d_model",
             ));
         }
-        let (LabelScale::Absolute(scale) | LabelScale::Relative(scale)) = self.label_scale;
-        if !(scale.is_finite() && scale > 0.0) {
-            return Err(Error::config("model.label_scale", format!("is {scale}"), "give a positive number"));
-        }
-        Ok(())
+        self.label_scale.validate()
     }
 
     pub(super) fn init(&self, dims: Dims, precision: Precision, init: &mut Initializer) -> Transformer {
