@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use burn::tensor::{Device, Distribution, Int, Tensor};
 use criterion::{Criterion, criterion_group, criterion_main};
-use gpicl_ops::{Activation, AdamWStep, AttentionMask, Precision, reference};
+use gpicl_ops::{Activation, AdamWStep, AttentionMask, Precision, TokenLayout, reference};
 
 const BATCH: usize = 64;
 const TIME: usize = 100;
@@ -72,6 +72,27 @@ fn attention(criterion: &mut Criterion) {
     }
 }
 
+fn scans(criterion: &mut Criterion) {
+    for layout in [TokenLayout::Shifted, TokenLayout::Paired] {
+        let tokens = layout.tokens(TIME);
+        let (gates, weight) = (random([BATCH, tokens, 4 * D_MODEL]), random([D_MODEL, 4 * D_MODEL]));
+        op(criterion, &format!("native/lstm {layout:?}"), || {
+            gpicl_ops::lstm(gates.clone(), weight.clone(), layout, Precision::Fp32)
+        });
+        op(criterion, &format!("reference/lstm {layout:?}"), || {
+            reference::lstm(gates.clone(), weight.clone(), layout, Precision::Fp32)
+        });
+        let (gates, weight) = (random([BATCH, tokens, 3 * D_MODEL]), random([D_MODEL, 3 * D_MODEL]));
+        let bias = random([3 * D_MODEL]);
+        op(criterion, &format!("native/gru {layout:?}"), || {
+            gpicl_ops::gru(gates.clone(), weight.clone(), bias.clone(), layout, Precision::Fp32)
+        });
+        op(criterion, &format!("reference/gru {layout:?}"), || {
+            reference::gru(gates.clone(), weight.clone(), bias.clone(), layout, Precision::Fp32)
+        });
+    }
+}
+
 fn cross_entropy(criterion: &mut Criterion) {
     let logits = random([BATCH, TIME, 10]);
     let targets = Tensor::<2, Int>::zeros([BATCH, TIME], &Device::flex().autodiff());
@@ -121,6 +142,6 @@ criterion_group! {
         .sample_size(10)
         .warm_up_time(Duration::from_millis(300))
         .measurement_time(Duration::from_secs(1));
-    targets = linear, layer_norm, attention, cross_entropy, update
+    targets = linear, layer_norm, attention, scans, cross_entropy, update
 }
 criterion_main!(benches);
