@@ -1,4 +1,4 @@
-"""JAX's side: the same model, batch, loss and optimizer, compiled as one function."""
+"""JAX's side: the same models, batch, loss and optimizer, compiled as one function."""
 
 import jax
 import jax.numpy as jnp
@@ -22,9 +22,18 @@ def init(c):
             "norm_ff": norm(), "up": linear(d, ff), "down": linear(ff, d),
         }  # fmt: skip
 
-    return {
+    def cell():
+        recurrent, _ = linear(d, 4 * d)
+        return {"input": linear(d, 4 * d), "recurrent": recurrent}
+
+    embedding = {
         "input": linear(c["input_dim"], d),
         "label": jax.random.normal(next(keys), (CLASSES, d)) * 0.07,
+    }
+    if c["model"] == "lstm":
+        return {**embedding, "cells": [cell() for _ in range(c["layers"])], "head": linear(d, CLASSES)}
+    return {
+        **embedding,
         "position": jax.random.normal(next(keys), (c["time"], d)) * 0.02,
         "blocks": [block() for _ in range(c["layers"])],
         "norm": norm(),
@@ -50,9 +59,32 @@ def attention(qkv, heads):
     return attended.reshape(batch, time, width // 3)
 
 
+def lstm(x, weights, dtype):
+    """The input's share of the gates for all tokens at once, then a scan."""
+    gates = jnp.swapaxes(affine(x, weights["input"], dtype), 0, 1)
+    recurrent = weights["recurrent"].astype(dtype)
+
+    def step(state, gates):
+        h, c = state
+        product = jnp.matmul(h.astype(dtype), recurrent, preferred_element_type=jnp.float32)
+        i, f, g, o = jnp.split(gates + product, 4, -1)
+        c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
+        h = jax.nn.sigmoid(o) * jnp.tanh(c)
+        return (h, c), h
+
+    start = jnp.zeros((x.shape[0], x.shape[2]))
+    _, out = jax.lax.scan(step, (start, start), gates)
+    return jnp.swapaxes(out, 0, 1)
+
+
 def forward(params, x, y, heads, dtype):
     previous = jnp.pad(params["label"][y[:, :-1]], ((0, 0), (1, 0), (0, 0)))
-    x = affine(x, params["input"], dtype) + params["position"] + previous
+    x = affine(x, params["input"], dtype) + previous
+    if "cells" in params:
+        for cell in params["cells"]:
+            x = lstm(x, cell, dtype)
+        return affine(x, params["head"], dtype)
+    x = x + params["position"]
     for p in params["blocks"]:
         x = x + affine(attention(affine(layer_norm(x, p["norm_attention"]), p["qkv"], dtype), heads), p["out"], dtype)
         hidden = jax.nn.gelu(affine(layer_norm(x, p["norm_ff"]), p["up"], dtype), approximate=True)

@@ -24,7 +24,13 @@ ENVIRONMENT = {
     "OMP_WAIT_POLICY": "passive",
     "JAX_PLATFORMS": "cpu",
 }
-CENTRE = {"d_model": 256, "batch": 64, "time": 100, "input_dim": 196}
+CENTRE = {"model": "transformer", "d_model": 256, "batch": 64, "time": 100, "input_dim": 196}
+# Architectures, each with its layers at the size in the middle.
+LAYERS = {
+    "transformer": 4,
+    "lstm": 2,
+    # DeltaNet: "deltanet": 4 here once `peer_worker.rs` makes one; `torch_worker.py` does.
+}
 STEP_AXES = {"d_model": [64, 128, 512], "batch": [8, 16, 256], "time": [50, 200, 400]}
 # System, mode. The first one is ours, and what the others are compared with.
 SYSTEMS = [("gpicl", "native"), ("torch", "eager"), ("torch", "compiled"), ("jax", "jit")]
@@ -68,7 +74,7 @@ def measure(job, precision, sizes, rounds):
     """A row for every system: its times a round and its memory, for one job at one size."""
     config = {
         "job": job, "precision": precision, **sizes,
-        "layers": 4, "heads": max(1, sizes["d_model"] // 32), "d_ff": 4 * sizes["d_model"],
+        "layers": LAYERS[sizes["model"]], "heads": max(1, sizes["d_model"] // 32), "d_ff": 4 * sizes["d_model"],
     }  # fmt: skip
     systems = [s for s in SYSTEMS if job != "tasks" or s != ("torch", "compiled")]
     workers = [Worker(*system, config) for system in systems]
@@ -109,13 +115,13 @@ def ratios(rows, system):
 
 def table(groups):
     """A line of Markdown for every job and size."""
-    yield "| job | precision | d_model | batch | T | inputs | gpicl, ms | torch eager | compiled | jax |" + (
+    yield "| job | model | precision | d_model | batch | T | inputs | gpicl, ms | torch eager | compiled | jax |" + (
         " torch / gpicl | jax / gpicl | MiB added: gpicl | torch | jax |"
     )
-    yield "| --- | --- |" + " ---: |" * 13
+    yield "| --- | --- | --- |" + " ---: |" * 13
     for rows in groups:
         by = {(row["system"], row["mode"]): row for row in rows}
-        cells = [rows[0][key] for key in ("job", "precision", "d_model", "batch", "time", "input_dim")]
+        cells = [rows[0][key] for key in ("job", "model", "precision", "d_model", "batch", "time", "input_dim")]
         for system in SYSTEMS:
             row = by.get(system)
             cells.append(f"{1000 * statistics.median(row['seconds']):.2f}" if row else "-")
@@ -135,6 +141,7 @@ def plan(only, quick):
         sizes += [{**CENTRE, "d_model": 128, "batch": 16}]
     jobs = {
         "step": [("step", precision, size) for precision in ("fp32", "bf16") for size in sizes],
+        "recurrent": [("step", "fp32", {**CENTRE, "model": model}) for model in LAYERS if model != "transformer"],
         "tasks": [("tasks", "fp32", {**CENTRE, "input_dim": dim}) for dim in (196, 784)],
         "predict": [("predict", "fp32", {**CENTRE, "batch": batch}) for batch in (1, 8)],
     }
@@ -144,7 +151,7 @@ def plan(only, quick):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="only the size in the middle, for every job")
-    parser.add_argument("--only", choices=["step", "tasks", "predict"])
+    parser.add_argument("--only", choices=["step", "recurrent", "tasks", "predict"])
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--out", type=Path, default=HERE / "results")
     args = parser.parse_args()

@@ -1,4 +1,4 @@
-"""PyTorch's side: the same model, batch, loss and optimizer, with PyTorch's own fused parts."""
+"""PyTorch's side: the same models, batch, loss and optimizer, with PyTorch's own fused parts."""
 
 import torch
 import torch.nn.functional as F
@@ -43,13 +43,79 @@ class Transformer(nn.Module):
         return self.head(self.norm(x))
 
 
+class Lstm(nn.Module):
+    def __init__(self, c):
+        super().__init__()
+        d_model = c["d_model"]
+        self.input = nn.Linear(c["input_dim"], d_model)
+        self.label = nn.Parameter(torch.randn(CLASSES, d_model) * 0.07)
+        self.lstm = nn.LSTM(d_model, d_model, c["layers"], batch_first=True)
+        self.head = nn.Linear(d_model, CLASSES)
+        # Two biases that are only ever added to each other: one of them is left at zero, and not trained.
+        for name, parameter in self.lstm.named_parameters():
+            if name.startswith("bias_hh"):
+                nn.init.zeros_(parameter).requires_grad_(False)
+
+    def forward(self, x, y):
+        previous = F.pad(self.label[y[:, :-1]], (0, 0, 1, 0))
+        x, _ = self.lstm(self.input(x) + previous)
+        return self.head(x)
+
+
+def delta_rule(q, k, v, write, chunk):
+    """Writes `write (v - S^T k)` at `k` to a memory `S` token by token, and reads it at `q` after each write.
+
+    `q`, `k`, `v`: `[batch, heads, time, d_head]`, `write`: `[batch, heads, time, 1]`. All that a chunk's tokens write
+    solves one triangular system (Yang et al. 2024); a step of Python a token would take far longer.
+    """
+    state, out = None, []
+    for q, k, v, write in zip(*(x.split(chunk, 2) for x in (q, k, v, write))):
+        overlap = write * (k @ k.transpose(-1, -2))
+        target = v if state is None else v - k @ state
+        written = torch.linalg.solve_triangular(overlap, write * target, upper=False, unitriangular=True)
+        read = (q @ k.transpose(-1, -2)).tril() @ written
+        added = k.transpose(-1, -2) @ written
+        out.append(read if state is None else read + q @ state)
+        state = added if state is None else state + added
+    return torch.cat(out, 2)
+
+
+class DeltaBlock(Block):
+    """A block whose attention is the delta rule, with keys and queries of length one."""
+
+    # Tokens of a chunk: a sequence of the size in the middle is one.
+    CHUNK = 128
+
+    def __init__(self, d_model, heads, d_ff):
+        super().__init__(d_model, heads, d_ff)
+        self.write = nn.Linear(d_model, heads)
+
+    def forward(self, x):
+        batch, time, d_model = x.shape
+        h = self.norm_attention(x)
+        q, k, v = self.qkv(h).view(batch, time, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        write = self.write(h).sigmoid().transpose(1, 2).unsqueeze(-1)
+        read = delta_rule(F.normalize(q, dim=-1), F.normalize(k, dim=-1), v, write, self.CHUNK)
+        x = x + self.out(read.transpose(1, 2).reshape(batch, time, d_model))
+        return x + self.down(F.gelu(self.up(self.norm_ff(x)), approximate="tanh"))
+
+
+class DeltaNet(Transformer):
+    def __init__(self, c):
+        super().__init__(c)
+        self.blocks = nn.ModuleList(DeltaBlock(c["d_model"], c["heads"], c["d_ff"]) for _ in range(c["layers"]))
+
+
+MODELS = {"transformer": Transformer, "lstm": Lstm, "deltanet": DeltaNet}
+
+
 def prepare(config):
     torch.manual_seed(0)
     batch, time, dim = config["batch"], config["time"], config["input_dim"]
     if config["job"] == "tasks":
         return 0, torch.get_num_threads(), tasks(batch, time, dim)
-    model = Transformer(config)
-    parameters = sum(p.numel() for p in model.parameters())
+    model = MODELS[config["model"]](config)
+    parameters = sum(p.numel() for p in model.parameters() if p.requires_grad)
     x, y = torch.randn(batch, time, dim), torch.randint(0, CLASSES, (batch, time))
     bf16 = config["precision"] == "bf16"
 

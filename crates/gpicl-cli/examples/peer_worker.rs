@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 use burn::module::Module;
 use burn::tensor::Device;
 use gpicl::data::{Dataset, InputShape};
-use gpicl::models::{Dims, ModelConfig, SequenceModel, TransformerConfig};
+use gpicl::models::{Dims, LstmConfig, ModelConfig, SequenceModel, TransformerConfig};
 use gpicl::tasks::{Batch, BatchSource, Mode, TaskDistribution, TasksConfig};
 use gpicl::train::{Optimizer, TrainConfig, meta_train_step, to_device};
 use gpicl_ops::Precision;
@@ -27,6 +27,7 @@ const CLASSES: usize = 10;
 #[derive(Deserialize)]
 struct Config {
     job: Job,
+    model: Architecture,
     d_model: usize,
     layers: usize,
     heads: usize,
@@ -46,6 +47,32 @@ enum Job {
     Predict,
     /// A batch of episodes, each of a new task.
     Tasks,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Architecture {
+    Transformer,
+    Lstm,
+    // DeltaNet's line goes here and into `Config::model`.
+}
+
+impl Config {
+    fn model(&self) -> ModelConfig {
+        let &Config { d_model, layers, heads, d_ff, .. } = self;
+        match self.model {
+            Architecture::Transformer => ModelConfig::Transformer(TransformerConfig {
+                d_model,
+                layers,
+                heads,
+                d_ff,
+                ..Default::default()
+            }),
+            Architecture::Lstm => {
+                ModelConfig::Lstm(LstmConfig { hidden: d_model, layers, ..Default::default() })
+            }
+        }
+    }
 }
 
 fn main() -> Result<()> {
@@ -88,11 +115,10 @@ fn prepare(config: &Config) -> Result<(usize, Box<dyn FnMut()>)> {
         ));
     }
     let batch = source.batch(0);
-    let &Config { d_model, layers, heads, d_ff, time, input_dim, .. } = config;
+    let &Config { time, input_dim, .. } = config;
     let dims = Dims { input_dim, classes: CLASSES, episode_length: time };
-    let model = TransformerConfig { d_model, layers, heads, d_ff, ..Default::default() };
     let device = Device::flex().autodiff();
-    let model = ModelConfig::Transformer(model).init(dims, config.precision, 0, &device)?;
+    let model = config.model().init(dims, config.precision, 0, &device)?;
     let parameters = model.num_params();
     if let Job::Predict = config.job {
         let model = model.valid();

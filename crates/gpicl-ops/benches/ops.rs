@@ -144,6 +144,27 @@ fn matrix_memory(criterion: &mut Criterion) {
     }
 }
 
+fn scans(criterion: &mut Criterion) {
+    for layout in [TokenLayout::Shifted, TokenLayout::Paired] {
+        let tokens = layout.tokens(TIME);
+        let (gates, weight) = (random([BATCH, tokens, 4 * D_MODEL]), random([D_MODEL, 4 * D_MODEL]));
+        op(criterion, &format!("native/lstm {layout:?}"), || {
+            gpicl_ops::lstm(gates.clone(), weight.clone(), layout, Precision::Fp32)
+        });
+        op(criterion, &format!("reference/lstm {layout:?}"), || {
+            reference::lstm(gates.clone(), weight.clone(), layout, Precision::Fp32)
+        });
+        let (gates, weight) = (random([BATCH, tokens, 3 * D_MODEL]), random([D_MODEL, 3 * D_MODEL]));
+        let bias = random([3 * D_MODEL]);
+        op(criterion, &format!("native/gru {layout:?}"), || {
+            gpicl_ops::gru(gates.clone(), weight.clone(), bias.clone(), layout, Precision::Fp32)
+        });
+        op(criterion, &format!("reference/gru {layout:?}"), || {
+            reference::gru(gates.clone(), weight.clone(), bias.clone(), layout, Precision::Fp32)
+        });
+    }
+}
+
 fn cross_entropy(criterion: &mut Criterion) {
     let logits = random([BATCH, TIME, 10]);
     let targets = Tensor::<2, Int>::zeros([BATCH, TIME], &Device::flex().autodiff());
@@ -193,6 +214,6 @@ criterion_group! {
         .sample_size(10)
         .warm_up_time(Duration::from_millis(300))
         .measurement_time(Duration::from_secs(1));
-    targets = linear, feed_forward, embed, layer_norm, attention, matrix_memory, cross_entropy, update
+    targets = linear, feed_forward, embed, layer_norm, attention, scans, matrix_memory, cross_entropy, update
 }
 criterion_main!(benches);

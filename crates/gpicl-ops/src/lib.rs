@@ -12,6 +12,6 @@ pub mod reference;
 
 pub use kind::{Activation, AdamWStep, AttentionMask, MatrixMemory, Precision, TokenLayout, WriteRule};
 pub use op::{
-    Embedding, FeedForward, MemoryTokens, adamw, attention, cross_entropy, embed, feed_forward, layer_norm,
-    linear, linear_residual, matrix_memory, sum_of_squares, upload,
+    Embedding, FeedForward, MemoryTokens, adamw, attention, cross_entropy, embed, feed_forward, gru,
+    layer_norm, linear, linear_residual, lstm, matrix_memory, sum_of_squares, upload,
 };

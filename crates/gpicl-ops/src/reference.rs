@@ -3,8 +3,11 @@
 //! Shapes are those of the functions of the same name in the crate root, which check them.
 
 mod matrix_memory;
+mod recurrent;
 
 use burn::tensor::{Bool, DType, Int, Tensor, TensorData, activation};
+
+pub use recurrent::{gru, lstm};
 
 use crate::{Activation, AdamWStep, AttentionMask, Embedding, FeedForward, Precision, TokenLayout};
 

@@ -198,6 +198,70 @@ fn attention_agrees() {
     );
 }
 
+/// `[batch, steps, hidden]`: one of everything, no multiple of a vector, more sequences than a task takes.
+const SCANS: [[usize; 3]; 6] = [[1, 1, 1], [2, 1, 5], [3, 2, 7], [5, 6, 33], [101, 3, 9], [2, 20, 130]];
+
+#[test]
+fn lstm_agrees() {
+    for (precision, tolerance) in [(Precision::Fp32, FP32), (Precision::Bf16, BF16)] {
+        for layout in [TokenLayout::Shifted, TokenLayout::Paired] {
+            for [batch, steps, hidden] in SCANS {
+                let gates = random([batch, layout.tokens(steps), 4 * hidden]);
+                let weight = random([hidden, 4 * hidden]);
+                let run = |f: fn(Tensor<3>, Tensor<2>, TokenLayout, Precision) -> Tensor<3>| {
+                    f(gates.clone() * 2.0, weight.clone() / (hidden as f64).sqrt(), layout, precision)
+                };
+                agree!(
+                    format!("lstm {precision:?} {layout:?} [{batch}, {steps}], {hidden} units"),
+                    tolerance,
+                    [gates, weight],
+                    run(gpicl_ops::lstm),
+                    run(reference::lstm)
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn gru_agrees() {
+    for (precision, tolerance) in [(Precision::Fp32, FP32), (Precision::Bf16, BF16)] {
+        for layout in [TokenLayout::Shifted, TokenLayout::Paired] {
+            for [batch, steps, hidden] in SCANS {
+                let gates = random([batch, layout.tokens(steps), 3 * hidden]);
+                let (weight, bias) = (random([hidden, 3 * hidden]), random([3 * hidden]));
+                let run = |f: fn(Tensor<3>, Tensor<2>, Tensor<1>, TokenLayout, Precision) -> Tensor<3>| {
+                    let weight = weight.clone() / (hidden as f64).sqrt();
+                    f(gates.clone() * 2.0, weight, bias.clone(), layout, precision)
+                };
+                agree!(
+                    format!("gru {precision:?} {layout:?} [{batch}, {steps}], {hidden} units"),
+                    tolerance,
+                    [gates, weight, bias],
+                    run(gpicl_ops::gru),
+                    run(reference::gru)
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn scans_leave_shared_gates_as_they_were() {
+    let (gates, weight) = (random([2, 3, 8]).inner(), random([2, 8]).inner());
+    let before = gates.clone().into_data();
+    gpicl_ops::lstm(gates.clone(), weight, TokenLayout::Shifted, Precision::Fp32);
+    assert_eq!(gates.into_data(), before);
+}
+
+#[test]
+#[should_panic(
+    expected = "gru: gates: expected an even token axis (contexts, then queries), found [2, 3, 6]"
+)]
+fn a_context_without_a_query_is_named() {
+    gpicl_ops::gru(random([2, 3, 6]), random([2, 6]), random([6]), TokenLayout::Paired, Precision::Fp32);
+}
+
 #[test]
 fn cross_entropy_agrees() {
     for [batch, time, classes] in [[1, 1, 1], [2, 3, 5], [4, 100, 10], [2, 33, 1000]] {
@@ -316,6 +380,29 @@ fn threads_do_not_change_a_bit() {
     assert_eq!(on(1), on(2));
 }
 
+#[test]
+fn threads_do_not_change_a_bit_of_a_scan() {
+    let (x, weight, recurrent) = (random([67, 7, 40]), random([20, 80]), random([20, 60]));
+    let bias = random([60]);
+    let on = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a thread pool");
+        pool.install(|| {
+            let gates = Tensor::cat(vec![x.clone(), x.clone()], 2);
+            let h = gpicl_ops::lstm(gates, weight.clone(), TokenLayout::Shifted, Precision::Fp32);
+            let gates = Tensor::cat(vec![x.clone(), h], 2).slice([0..67, 0..6, 0..60]);
+            let args = (gates, recurrent.clone(), bias.clone());
+            let h = gpicl_ops::gru(args.0, args.1, args.2, TokenLayout::Paired, Precision::Fp32);
+            let grads = h.clone().powi_scalar(2).sum().backward();
+            [h.inner().reshape([67 * 6 * 20]), x.grad(&grads).unwrap().reshape([67 * 7 * 40])]
+                .into_iter()
+                .chain([&weight, &recurrent].map(|x| x.grad(&grads).unwrap().flatten(0, 1)))
+                .map(Tensor::into_data)
+                .collect::<Vec<_>>()
+        })
+    };
+    assert_eq!(on(1), on(2));
+}
+
 /// The kernels choose their vector extension once a process, so each lower one is tried in a process of its own.
 #[test]
 fn every_vector_extension_agrees() {
@@ -327,6 +414,6 @@ fn every_vector_extension_agrees() {
             .output()
             .expect("the tests to start");
         let said = String::from_utf8_lossy(&run.stdout);
-        assert!(run.status.success() && said.contains("9 passed"), "{level}: {said}");
+        assert!(run.status.success() && said.contains("11 passed"), "{level}: {said}");
     }
 }

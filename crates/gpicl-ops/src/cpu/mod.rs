@@ -17,6 +17,7 @@ pub mod matrix_memory;
 pub mod normal;
 pub mod philox;
 pub mod project;
+pub mod recurrent;
 mod simd;
 pub mod sum;
 mod tile;

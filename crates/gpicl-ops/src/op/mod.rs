@@ -7,11 +7,14 @@ mod check;
 mod cross_entropy;
 mod embed;
 mod feed_forward;
+mod gru;
 mod layer_norm;
 mod linear;
+mod lstm;
 mod matrix_memory;
 #[cfg(feature = "flex")]
 mod native;
+mod recurrent;
 mod sum_of_squares;
 mod upload;
 
@@ -20,8 +23,10 @@ pub use attention::attention;
 pub use cross_entropy::cross_entropy;
 pub use embed::{Embedding, embed};
 pub use feed_forward::{FeedForward, feed_forward};
+pub use gru::gru;
 pub use layer_norm::layer_norm;
 pub use linear::{linear, linear_residual};
+pub use lstm::lstm;
 pub use matrix_memory::{MemoryTokens, matrix_memory};
 pub use sum_of_squares::sum_of_squares;
 pub use upload::upload;

@@ -46,12 +46,14 @@ pub fn numbers(count: usize, salt: usize) -> Vec<f64> {
     (0..count).map(|i| f64::from(hash(i) as i32 as f32 / 2_147_483_648.0)).collect()
 }
 
+/// A leaf of these numbers.
 pub fn leaf(values: &[f64]) -> Tensor<1> {
     let values: Vec<f32> = values.iter().map(|&value| value as f32).collect();
     let count = values.len();
     Tensor::from_data(TensorData::new(values, [count]), &Device::flex().autodiff()).require_grad()
 }
 
+/// A tensor's numbers.
 pub fn host(x: Tensor<1>) -> Vec<f32> {
     x.into_data().iter().collect()
 }

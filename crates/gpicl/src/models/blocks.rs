@@ -57,11 +57,7 @@ impl BlockSizes {
                 "choose a divisor of d_model",
             ));
         }
-        let (LabelScale::Absolute(scale) | LabelScale::Relative(scale)) = self.label_scale;
-        if !(scale.is_finite() && scale > 0.0) {
-            return Err(Error::config("model.label_scale", format!("is {scale}"), "give a positive number"));
-        }
-        Ok(())
+        self.label_scale.validate()
     }
 
     /// Scale of the initial weights that write to the residual stream. Each block adds to it twice; this keeps its

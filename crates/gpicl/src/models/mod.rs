@@ -7,8 +7,10 @@ pub mod blocks;
 pub mod delta_net;
 pub mod fast_weights;
 pub mod gla;
+pub mod gru;
 mod init;
 pub mod layers;
+pub mod lstm;
 pub mod memory;
 pub mod mlstm;
 pub mod tokens;
@@ -22,7 +24,9 @@ use serde::{Deserialize, Serialize};
 pub use delta_net::{DeltaNet, DeltaNetConfig};
 pub use fast_weights::{FastWeights, FastWeightsConfig};
 pub use gla::{Gla, GlaConfig};
+pub use gru::{Gru, GruConfig};
 pub use init::Initializer;
+pub use lstm::{Lstm, LstmConfig};
 pub use mlstm::{Mlstm, MlstmConfig};
 pub use transformer::{Transformer, TransformerConfig};
 
@@ -126,6 +130,10 @@ models! {
     "mlstm" => Mlstm(MlstmConfig),
     /// Gated linear attention.
     "gla" => Gla(GlaConfig),
+    /// Stacked long short-term memory.
+    "lstm" => Lstm(LstmConfig),
+    /// Stacked gated recurrent units.
+    "gru" => Gru(GruConfig),
 }
 
 impl Default for ModelConfig {

@@ -9,6 +9,7 @@ pub use gpicl_ops::TokenLayout as Layout;
 
 use super::layers::Linear;
 use super::{Dims, Initializer};
+use crate::error::{Error, Result};
 
 /// Size of the one-hot label next to the input, which has norm about `sqrt(input_dim)`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,6 +28,18 @@ impl LabelScale {
             Self::Absolute(value) => value,
             Self::Relative(value) => value * (input_dim as f32).sqrt(),
         }
+    }
+
+    /// Checks that it is a size.
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming the field.
+    pub fn validate(self) -> Result<()> {
+        let (Self::Absolute(scale) | Self::Relative(scale)) = self;
+        if !(scale.is_finite() && scale > 0.0) {
+            return Err(Error::config("model.label_scale", format!("is {scale}"), "give a positive number"));
+        }
+        Ok(())
     }
 }
 

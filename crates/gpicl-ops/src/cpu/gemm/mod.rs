@@ -6,6 +6,7 @@
 
 pub(super) mod kernel;
 mod pack;
+mod packed;
 
 use std::ops::Range;
 
@@ -14,6 +15,7 @@ use rayon::prelude::*;
 
 use self::kernel::{Addends, Kernel, Plain};
 use self::pack::{pack_a, pack_panels};
+pub use self::packed::Packed;
 use super::{affine, buffer::Buffer, dispatch};
 use crate::Precision;
 
@@ -86,6 +88,27 @@ pub enum Finish<'a> {
     GeluBackward(&'a mut [f32]),
 }
 
+/// The function's result: an expression with the [`Machine`] for a precision.
+macro_rules! with_machine {
+    ($precision:expr, $machine:ident => $result:expr) => {
+        match $precision {
+            Precision::Fp32 => {
+                let $machine = Plain { round: false };
+                $result
+            }
+            Precision::Bf16 => {
+                #[cfg(target_arch = "x86_64")]
+                if let Some($machine) = kernel::Bf16Dot::new() {
+                    return $result;
+                }
+                let $machine = Plain { round: true };
+                $result
+            }
+        }
+    };
+}
+use with_machine;
+
 /// `C = start + A B`, then `finish`; `c` is row-major.
 ///
 /// # Panics
@@ -119,16 +142,7 @@ pub fn gemm(
         return;
     }
     let product = Product { a, b, c: Shared::new(c), start, finish };
-    match precision {
-        Precision::Fp32 => product.run(Plain { round: false }),
-        Precision::Bf16 => {
-            #[cfg(target_arch = "x86_64")]
-            if let Some(dot) = kernel::Bf16Dot::new() {
-                return product.run(dot);
-            }
-            product.run(Plain { round: true });
-        }
-    }
+    with_machine!(precision, machine => product.run(machine))
 }
 
 /// A row-major matrix whose disjoint parts tasks write at the same time.

@@ -211,3 +211,38 @@ fn bf16_rounds_to_nearest_even_and_keeps_nan() {
     assert_eq!(kernel::bf16(f32::MAX), 0x7F80);
     assert!(rounded(f32::NAN).is_nan());
 }
+
+#[test]
+fn a_packed_factor_gives_the_same_products() {
+    for (precision, tolerance) in [(Precision::Fp32, 1e-6), (Precision::Bf16, 1e-2)] {
+        for case in Case::all().filter(|case| !case.transposed[0]) {
+            let [m, n, k] = case.sizes;
+            let [a, b] = case.factors();
+            let mut expected = vec![0.0; m * n];
+            gemm(a, b, &mut expected, Start::Zero, Finish::Nothing, precision);
+            let packed = Packed::new(b, precision);
+            let (a_row, c_row) = (k + 3, packed.padded_cols() + 5);
+            let mut apart = vec![f32::NAN; m * a_row];
+            for (to, from) in apart.chunks_exact_mut(a_row).zip(case.a.chunks_exact(k)) {
+                to[..k].copy_from_slice(from);
+            }
+            let mut c = vec![f32::NAN; m * c_row];
+            packed.multiply(&apart, a_row, &mut c, c_row, m);
+            for (found, expected) in c.chunks_exact(c_row).zip(expected.chunks_exact(n)) {
+                for (found, expected) in found.iter().zip(expected) {
+                    let error = (found - expected).abs();
+                    assert!(error <= tolerance * k as f32, "{:?}: {found} {expected}", case.sizes);
+                }
+            }
+            // Few rows at a time: the same bits.
+            let mut again = vec![f32::NAN; m * c_row];
+            for first in (0..m).step_by(5) {
+                let rows = 5.min(m - first);
+                packed.multiply(&apart[first * a_row..], a_row, &mut again[first * c_row..], c_row, rows);
+            }
+            for (one, other) in c.chunks_exact(c_row).zip(again.chunks_exact(c_row)) {
+                assert_eq!(one[..n], other[..n], "{:?}", case.sizes);
+            }
+        }
+    }
+}

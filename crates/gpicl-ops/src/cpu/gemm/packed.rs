@@ -1,0 +1,170 @@
+//! A right factor that is packed once and then multiplied again and again with few rows: a step of a recurrence.
+
+use pulp::{Simd, WithSimd};
+use rayon::prelude::*;
+
+use super::kernel::{self, Addends, Kernel, Plain};
+use super::{Machine as _, MatRef, PANEL_VECTORS, PANELS, with_machine};
+use crate::Precision;
+use crate::cpu::{buffer::Buffer, dispatch};
+
+/// A packed matrix `B`.
+pub struct Packed {
+    panels: Buffer,
+    rows: usize,
+    cols: usize,
+    /// Columns of a panel.
+    width: usize,
+    precision: Precision,
+}
+
+impl Packed {
+    /// Packs `b` on all threads.
+    ///
+    /// # Panics
+    /// If it is empty.
+    pub fn new(b: MatRef<'_>, precision: Precision) -> Self {
+        assert!(b.rows > 0 && b.cols > 0, "an empty matrix to pack");
+        with_machine!(precision, machine => {
+            let sizes = machine.sizes(b.rows);
+            let (width, panels) = (sizes.panel, b.cols.div_ceil(sizes.panel));
+            let size = sizes.groups * width;
+            let mut packed = Buffer::stale(panels * size);
+            let each = panels.div_ceil(rayon::current_num_threads()).clamp(1, PANELS);
+            packed.par_chunks_mut(each * size).enumerate().for_each(|(piece, packed)| {
+                let cols = piece * each * width..((piece + 1) * each * width).min(b.cols);
+                machine.pack_panels(b, 0..b.rows, cols, packed);
+            });
+            Self { panels: packed, rows: b.rows, cols: b.cols, width, precision }
+        })
+    }
+
+    /// How far apart rows of products may begin at least: the columns, filled up to whole panels.
+    pub fn padded_cols(&self) -> usize {
+        self.cols.next_multiple_of(self.width)
+    }
+
+    /// `C = A B` on this thread. Rows of `A` begin `a_row` values apart, those of `C` `c_row`. What lies in `c` between
+    /// the columns and [`Self::padded_cols`] is overwritten.
+    ///
+    /// An element is summed in the same order whatever the number of rows.
+    ///
+    /// # Panics
+    /// If the rows do not fit.
+    pub fn multiply(&self, a: &[f32], a_row: usize, c: &mut [f32], c_row: usize, rows: usize) {
+        if rows == 0 {
+            return;
+        }
+        assert!(a_row >= self.rows && a.len() >= (rows - 1) * a_row + self.rows, "rows of A");
+        assert!(
+            c_row >= self.padded_cols() && c.len() >= (rows - 1) * c_row + self.padded_cols(),
+            "rows of C"
+        );
+        let product = Product { b: self, a, a_row, c, c_row, rows };
+        match self.precision {
+            Precision::Fp32 => dispatch::run(OnSimd(Plain { round: false }, product)),
+            Precision::Bf16 => {
+                #[cfg(target_arch = "x86_64")]
+                if let Some(dot) = kernel::Bf16Dot::new() {
+                    return on_bf16_dot(dot, product);
+                }
+                dispatch::run(OnSimd(Plain { round: true }, product));
+            }
+        }
+    }
+}
+
+/// The arguments of [`Packed::multiply`], checked.
+struct Product<'a> {
+    b: &'a Packed,
+    a: &'a [f32],
+    a_row: usize,
+    c: &'a mut [f32],
+    c_row: usize,
+    rows: usize,
+}
+
+struct OnSimd<'a>(Plain, Product<'a>);
+
+impl WithSimd for OnSimd<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        self.1.run(self.0.on(simd));
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+fn on_bf16_dot(dot: kernel::Bf16Dot, product: Product<'_>) {
+    #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+    fn compiled(dot: kernel::Bf16Dot, product: Product<'_>) {
+        product.run(dot);
+    }
+    // SAFETY: the token proves that the extensions are there.
+    unsafe { compiled(dot, product) }
+}
+
+impl Product<'_> {
+    #[inline(always)]
+    fn run<K: Kernel>(self, kernel: K) {
+        let Self { b, a, a_row, c, c_row, rows } = self;
+        let groups = b.rows.div_ceil(K::GROUP);
+        assert_eq!(b.width, PANEL_VECTORS * K::LANES, "packed for this kernel");
+        // A line more, so that rows do not push each other out of the first cache.
+        let own_row = groups + 16;
+        let mut own = Buffer::stale(if kernel.takes_plain() { 0 } else { rows * own_row });
+        let (a, a_row) = if kernel.takes_plain() {
+            (a, a_row)
+        } else {
+            for (own, a) in own.chunks_exact_mut(own_row).zip(a.chunks(a_row)) {
+                kernel.pack_along(&a[..b.rows], &mut own[..groups]);
+            }
+            (&*own, own_row)
+        };
+        // A panel stays in the cache while all rows pass by.
+        for (panel, values) in b.panels.chunks_exact(groups * b.width).enumerate() {
+            let mut row = 0;
+            while row < rows {
+                let (a, c) = (&a[row * a_row..], &mut c[row * c_row + panel * b.width..]);
+                row += match rows - row {
+                    12.. if K::ROWS >= 12 => tile::<K, 12>(kernel, groups, a, a_row, values, c, c_row),
+                    8.. if K::ROWS >= 12 => tile::<K, 8>(kernel, groups, a, a_row, values, c, c_row),
+                    6.. => tile::<K, 6>(kernel, groups, a, a_row, values, c, c_row),
+                    4.. => tile::<K, 4>(kernel, groups, a, a_row, values, c, c_row),
+                    2.. => tile::<K, 2>(kernel, groups, a, a_row, values, c, c_row),
+                    _ => tile::<K, 1>(kernel, groups, a, a_row, values, c, c_row),
+                };
+            }
+        }
+    }
+}
+
+/// `R` rows times a panel; returns `R`.
+#[inline(always)]
+fn tile<K: Kernel, const R: usize>(
+    kernel: K,
+    groups: usize,
+    a: &[f32],
+    a_row: usize,
+    panel: &[f32],
+    c: &mut [f32],
+    c_row: usize,
+) -> usize {
+    let width = PANEL_VECTORS * K::LANES;
+    assert!(a.len() >= (R - 1) * a_row + groups && c.len() >= (R - 1) * c_row + width);
+    assert_eq!(panel.len(), groups * width);
+    let none = Addends { row: std::ptr::null(), tile: std::ptr::null(), tile_row: 0 };
+    // SAFETY: the assertions put all that the tile reads and writes inside the slices.
+    unsafe {
+        kernel::tile::<K, R, PANEL_VECTORS>(
+            kernel,
+            groups,
+            (a.as_ptr(), a_row, 1),
+            (panel.as_ptr(), width),
+            (c.as_mut_ptr(), c_row),
+            none,
+        );
+    }
+    R
+}
