@@ -12,6 +12,6 @@ pub mod reference;
 
 pub use kind::{Activation, AdamWStep, AttentionMask, Precision, TokenLayout};
 pub use op::{
-    Embedding, FeedForward, adamw, attention, cross_entropy, embed, feed_forward, layer_norm, linear,
-    linear_residual, sum_of_squares, upload,
+    Embedding, FeedForward, Vsml, VsmlNet, adamw, attention, cross_entropy, embed, feed_forward, layer_norm,
+    linear, linear_residual, outer_product_lstm, sum_of_squares, upload, vsml,
 };

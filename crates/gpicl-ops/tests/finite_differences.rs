@@ -1,67 +1,13 @@
 //! Values and gradients of every operation against its definition in f64, differentiated by central differences.
 #![cfg(feature = "flex")]
 
+mod common;
+
 use burn::tensor::{Device, Int, Tensor, TensorData};
+use common::{check, host, leaf, numbers};
 use gpicl_ops::{Activation, AdamWStep, AttentionMask, Embedding, FeedForward, Precision, TokenLayout};
 
 const FP32: Precision = Precision::Fp32;
-
-/// Numbers in [-1, 1) without structure.
-fn numbers(count: usize, salt: usize) -> Vec<f64> {
-    let hash = |i: usize| {
-        ((i + 1000 * salt) as u32).wrapping_mul(0x9E37_79B9).rotate_left(13).wrapping_mul(0x85EB_CA6B)
-    };
-    (0..count).map(|i| f64::from(hash(i) as i32 as f32 / 2_147_483_648.0)).collect()
-}
-
-fn leaf(values: &[f64]) -> Tensor<1> {
-    let values: Vec<f32> = values.iter().map(|&value| value as f32).collect();
-    let count = values.len();
-    Tensor::from_data(TensorData::new(values, [count]), &Device::flex().autodiff()).require_grad()
-}
-
-fn host(x: Tensor<1>) -> Vec<f32> {
-    x.into_data().iter().collect()
-}
-
-/// Compares `native` with `definition`: functions of the same flat inputs, whose sizes are given.
-#[track_caller]
-fn check(
-    what: &str,
-    sizes: &[usize],
-    native: impl Fn(&[Tensor<1>]) -> Tensor<1>,
-    definition: impl Fn(&[Vec<f64>]) -> Vec<f64>,
-) {
-    let mut inputs: Vec<Vec<f64>> =
-        sizes.iter().enumerate().map(|(salt, &size)| numbers(size, salt)).collect();
-    let leaves: Vec<Tensor<1>> = inputs.iter().map(|values| leaf(values)).collect();
-    let out = native(&leaves);
-    let expected = definition(&inputs);
-    let found = host(out.clone().inner());
-    assert_eq!(found.len(), expected.len(), "{what}");
-    for (at, (&found, &expected)) in found.iter().zip(&expected).enumerate() {
-        assert!((f64::from(found) - expected).abs() < 2e-5, "{what}: value {at}: {found} {expected}");
-    }
-    let weights = numbers(expected.len(), 77);
-    let grads = (out * leaf(&weights).detach()).sum().backward();
-    let loss = |inputs: &[Vec<f64>]| definition(inputs).iter().zip(&weights).map(|(y, w)| y * w).sum::<f64>();
-    for input in 0..inputs.len() {
-        let gradient = host(leaves[input].grad(&grads).expect("a gradient"));
-        for (at, &found) in gradient.iter().enumerate() {
-            let value = inputs[input][at];
-            let mut beside = |step: f64| {
-                inputs[input][at] = value + step;
-                loss(&inputs)
-            };
-            let slope = (beside(1e-5) - beside(-1e-5)) / 2e-5;
-            inputs[input][at] = value;
-            assert!(
-                (f64::from(found) - slope).abs() < 5e-5 * slope.abs().max(1.0),
-                "{what}: gradient {at} of input {input}: {found} {slope}"
-            );
-        }
-    }
-}
 
 fn gelu(x: f64) -> f64 {
     let inner = (2.0 / std::f64::consts::PI).sqrt() * (x + 0.044_715 * x.powi(3));

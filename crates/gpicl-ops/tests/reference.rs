@@ -1,42 +1,12 @@
 //! Every operation against its reference: values and all gradients.
 
+mod common;
+
 use burn::tensor::{Device, Distribution, Int, Tensor, TensorData};
+use common::{agree, close, device, random};
 use gpicl_ops::{
     Activation, AdamWStep, AttentionMask, Embedding, FeedForward, Precision, TokenLayout, reference,
 };
-
-fn device() -> Device {
-    Device::flex().autodiff()
-}
-
-fn random<const D: usize>(shape: [usize; D]) -> Tensor<D> {
-    Tensor::random(shape, Distribution::Uniform(-1.0, 1.0), &device()).require_grad()
-}
-
-/// Largest difference, relative to the larger of one and the largest value.
-#[track_caller]
-fn close<const D: usize>(what: &str, found: Tensor<D>, expected: Tensor<D>, tolerance: f32) {
-    assert_eq!(found.dims(), expected.dims(), "{what}");
-    let size = expected.clone().abs().max().into_scalar::<f32>().max(1.0);
-    let error = (found - expected).abs().max().into_scalar::<f32>() / size;
-    assert!(error <= tolerance, "{what}: off by {error:e}, allowed {tolerance:e}");
-}
-
-/// Runs `native` and `reference` on the same tensors and compares the values and the gradients of a weighted sum.
-macro_rules! agree {
-    ($what:expr, $tolerance:expr, [$($input:ident),+], $native:expr, $reference:expr) => {{
-        let (native, reference) = ($native, $reference);
-        let weights = native.clone().inner().random_like(Distribution::Uniform(-1.0, 1.0));
-        let weights = Tensor::from_inner(weights);
-        close(&format!("{}: value", $what), native.clone().inner(), reference.clone().inner(), $tolerance);
-        let found = (native * weights.clone()).sum().backward();
-        let expected = (reference * weights).sum().backward();
-        $(
-            let what = format!("{}: gradient of {}", $what, stringify!($input));
-            close(&what, $input.grad(&found).unwrap(), $input.grad(&expected).unwrap(), $tolerance);
-        )+
-    }};
-}
 
 const FP32: f32 = 5e-6;
 /// Native sums stay f32; the reference rounds every product of matrices to bfloat16's 8 bits.

@@ -14,10 +14,12 @@ pub mod embed;
 pub mod gemm;
 pub mod layer_norm;
 pub mod normal;
+pub mod outer_product_lstm;
 pub mod philox;
 pub mod project;
 mod simd;
 pub mod sum;
+pub mod vsml;
 
 /// Rows of `width` values that one task takes: about 64 KiB of each operand.
 fn rows_per_task(width: usize) -> usize {

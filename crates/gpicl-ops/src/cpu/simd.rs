@@ -197,6 +197,21 @@ pub fn gelu_and_slope<S: Simd>(simd: S, x: S::f32s) -> [S::f32s; 2] {
     [simd.mul_f32s(x, open), slope]
 }
 
+/// `1 / (1 + e^-x)`.
+#[inline(always)]
+pub fn sigmoid<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+    let one = simd.splat_f32s(1.0);
+    let e = exp(simd, simd.sub_f32s(simd.splat_f32s(0.0), x));
+    simd.div_f32s(one, simd.add_f32s(one, e))
+}
+
+/// Hyperbolic tangent to an absolute 2e-7.
+#[inline(always)]
+pub fn tanh<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+    let twice = sigmoid(simd, simd.add_f32s(x, x));
+    simd.sub_f32s(simd.add_f32s(twice, twice), simd.splat_f32s(1.0))
+}
+
 #[cfg(test)]
 mod tests {
     use pulp::WithSimd;
@@ -211,6 +226,8 @@ mod tests {
         Exp,
         Gelu,
         GeluSlope,
+        Sigmoid,
+        Tanh,
     }
 
     impl WithSimd for Map<'_, Function> {
@@ -224,6 +241,8 @@ mod tests {
                     Function::Exp => exp(simd, x),
                     Function::Gelu => gelu(simd, x),
                     Function::GeluSlope => gelu_and_slope(simd, x)[1],
+                    Function::Sigmoid => sigmoid(simd, x),
+                    Function::Tanh => tanh(simd, x),
                 };
             });
         }
@@ -268,6 +287,13 @@ mod tests {
         agrees(Function::Gelu, &grid(-8.0, 8.0), gelu, |truth| 1e-6 * truth.abs().max(0.1));
         let slope = move |x: f64| (gelu(x + 1e-6) - gelu(x - 1e-6)) / 2e-6;
         agrees(Function::GeluSlope, &grid(-8.0, 8.0), slope, |truth| 1e-6 * truth.abs().max(1.0));
+    }
+
+    #[test]
+    fn sigmoid_and_tanh() {
+        let inputs = [grid(-100.0, 100.0), grid(-2.0, 2.0)].concat();
+        agrees(Function::Sigmoid, &inputs, |x| 1.0 / (1.0 + (-x).exp()), |_| 2e-7);
+        agrees(Function::Tanh, &inputs, f64::tanh, |_| 2e-7);
     }
 
     struct Sums<'a>(&'a [f32]);

@@ -11,8 +11,10 @@ mod layer_norm;
 mod linear;
 #[cfg(feature = "flex")]
 mod native;
+mod outer_product_lstm;
 mod sum_of_squares;
 mod upload;
+mod vsml;
 
 pub use adamw::adamw;
 pub use attention::attention;
@@ -21,5 +23,7 @@ pub use embed::{Embedding, embed};
 pub use feed_forward::{FeedForward, feed_forward};
 pub use layer_norm::layer_norm;
 pub use linear::{linear, linear_residual};
+pub use outer_product_lstm::outer_product_lstm;
 pub use sum_of_squares::sum_of_squares;
 pub use upload::upload;
+pub use vsml::{Vsml, VsmlNet, vsml};

@@ -6,7 +6,7 @@
 
 mod backward;
 mod forward;
-mod tile;
+pub(super) mod tile;
 
 pub use backward::{Saved, backward};
 pub use forward::forward;
