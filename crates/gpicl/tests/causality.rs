@@ -7,12 +7,18 @@ use proptest::prelude::*;
 
 const DIMS: Dims = Dims { input_dim: 5, classes: 3, episode_length: 9 };
 
-fn model(layout: &str, positions: bool, seed: u64) -> Model {
-    let text = format!(
-        "kind = 'transformer'\nd_model = 8\nlayers = 2\nheads = 2\nd_ff = 16\nlayout = '{layout}'\n\
-         positions = {positions}\nlabel_scale = {{ relative = 1.0 }}"
-    );
-    let config: ModelConfig = toml::from_str(&text).unwrap();
+/// Every architecture, small; a layout and a seed complete it.
+const MODELS: &[&str] = &[
+    "kind = 'transformer'\nd_model = 8\nlayers = 2\nheads = 2\nd_ff = 16\nlabel_scale = { relative = 1.0 }",
+    "kind = 'transformer'\nd_model = 8\nlayers = 2\nheads = 2\nd_ff = 16\npositions = false",
+    "kind = 'outer-product-lstm'\nsize = 4\nheads = 2\nlayers = 2",
+    "kind = 'vsml'\nhidden = 4",
+    "kind = 'vsml'\nhidden = 4\nunits = [4]\nforward = 2\nticks = 2",
+    "kind = 'vsml'\nhidden = 3\nunits = [2, 3]\nbackward = 1\nshared = false",
+];
+
+fn model(text: &str, layout: &str, seed: u64) -> Model {
+    let config: ModelConfig = toml::from_str(&format!("{text}\nlayout = '{layout}'")).unwrap();
     config.init(DIMS, Default::default(), seed, &Device::flex()).unwrap()
 }
 
@@ -31,14 +37,14 @@ fn episode(seed: u64, time: usize) -> (Vec<f32>, Vec<i32>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(60))]
 
     #[test]
     fn later_inputs_and_labels_change_no_earlier_output(
-        paired: bool, positions: bool, seed in 0_u64..1000, time in 2_usize..=9, at in 0_usize..9,
+        paired: bool, kind in 0..MODELS.len(), seed in 0_u64..1000, time in 2_usize..=9, at in 0_usize..9,
     ) {
         let at = at % time;
-        let model = model(if paired { "paired" } else { "shifted" }, positions, seed);
+        let model = model(MODELS[kind], if paired { "paired" } else { "shifted" }, seed);
         let (inputs, labels) = episode(seed, time);
         let before = logits(&model, &inputs, &labels);
 
@@ -61,31 +67,47 @@ proptest! {
 
 #[test]
 fn every_later_prediction_can_use_an_earlier_label() {
-    for layout in ["shifted", "paired"] {
-        let model = model(layout, true, 1);
-        let (inputs, labels) = episode(1, 9);
-        let before = logits(&model, &inputs, &labels);
-        let mut other = labels.clone();
-        other[2] = (other[2] + 1) % DIMS.classes as i32;
-        let after = logits(&model, &inputs, &other);
-        for position in 3..9 {
-            let at = position * DIMS.classes..(position + 1) * DIMS.classes;
-            assert_ne!(before[at.clone()], after[at], "{layout}, position {position}");
+    for text in MODELS {
+        for layout in ["shifted", "paired"] {
+            let model = model(text, layout, 1);
+            let (inputs, labels) = episode(1, 9);
+            let before = logits(&model, &inputs, &labels);
+            let mut other = labels.clone();
+            other[2] = (other[2] + 1) % DIMS.classes as i32;
+            let after = logits(&model, &inputs, &other);
+            for position in 3..9 {
+                let at = position * DIMS.classes..(position + 1) * DIMS.classes;
+                assert_ne!(before[at.clone()], after[at], "{text}, {layout}, position {position}");
+            }
         }
     }
 }
 
 #[test]
-fn the_state_is_the_key_value_cache_in_both_layouts() {
-    for layout in ["shifted", "paired"] {
-        assert_eq!(model(layout, true, 0).state_size(9), 2 * 2 * 9 * 8);
+fn state_sizes_count_what_is_carried() {
+    for (text, shifted, paired) in [
+        // Keys and values of two layers, nine examples.
+        (MODELS[0], 2 * 2 * 9 * 8, 2 * 2 * 9 * 8),
+        // Two memories of 4 x 4 and an output of 8 in each of two layers.
+        (MODELS[2], 2 * (2 * 16 + 8), 2 * (2 * 16 + 8)),
+        // 5 x 3 connections; in the shifted layout also two numbers to each of three units.
+        (MODELS[3], 2 * 4 * 15 + 2 * 3, 2 * 4 * 15),
+        (MODELS[4], 2 * 4 * (20 + 12) + 2 * 7, 2 * 4 * (20 + 12)),
+        (MODELS[5], 2 * 3 * (10 + 6 + 9) + 8, 2 * 3 * (10 + 6 + 9)),
+    ] {
+        assert_eq!(model(text, "shifted", 0).state_size(9), shifted, "{text}");
+        assert_eq!(model(text, "paired", 0).state_size(9), paired, "{text}");
     }
 }
 
 #[test]
 fn equal_initialisation_copies_the_query_weights_and_the_seed_decides_the_rest() {
     let (inputs, labels) = episode(3, 6);
-    let out = |seed| logits(&model("paired", true, seed), &inputs, &labels);
-    assert_eq!(out(5), out(5));
-    assert_ne!(out(5), out(6));
+    for text in [MODELS[0], MODELS[2]] {
+        let equal = format!("{text}\nqk_init = 'equal'");
+        let out = |text: &str, seed| logits(&model(text, "paired", seed), &inputs, &labels);
+        assert_eq!(out(&equal, 5), out(&equal, 5));
+        assert_ne!(out(&equal, 5), out(&equal, 6));
+        assert_ne!(out(&equal, 5), out(text, 5));
+    }
 }

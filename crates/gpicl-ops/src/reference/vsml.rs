@@ -45,7 +45,7 @@ pub fn vsml(inputs: Tensor<3>, labels: Tensor<2, Int>, weights: Vsml, net: VsmlN
         }
         if is_told {
             let label = labels.clone().narrow(1, example, 1).reshape([batch]);
-            let label = label.one_hot::<2>(net.widths[count]).float();
+            let label = Tensor::<2>::eye(net.widths[count], &device).select(0, label);
             let error = label.clone() - activation::softmax(logits, 1);
             let message = match backward {
                 1 => error.unsqueeze_dim::<3>(2),

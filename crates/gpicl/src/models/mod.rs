@@ -5,8 +5,10 @@
 
 mod init;
 pub mod layers;
+pub mod outer_product_lstm;
 pub mod tokens;
 pub mod transformer;
+pub mod vsml;
 
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
@@ -14,7 +16,9 @@ use gpicl_ops::Precision;
 use serde::{Deserialize, Serialize};
 
 pub use init::Initializer;
+pub use outer_product_lstm::{OuterProductLstm, OuterProductLstmConfig};
 pub use transformer::{Transformer, TransformerConfig};
+pub use vsml::{Vsml, VsmlConfig};
 
 use crate::error::Result;
 
@@ -108,6 +112,10 @@ macro_rules! models {
 models! {
     /// The paper's learner: pre-LN causal Transformer.
     "transformer" => Transformer(TransformerConfig),
+    /// A recurrent network whose state is a matrix per head.
+    "outer-product-lstm" => OuterProductLstm(OuterProductLstmConfig),
+    /// A network whose every connection is a small LSTM.
+    "vsml" => Vsml(VsmlConfig),
 }
 
 impl Default for ModelConfig {
