@@ -261,7 +261,8 @@ fn vsml_agrees() {
             let labels = label_tensor(&labels(batch, time, widths[widths.len() - 1]), batch);
             let run = |f: fn(Tensor<3>, Tensor<2, Int>, Vsml, VsmlNet) -> Tensor<3>| {
                 let weights = Vsml {
-                    weight: weight.clone(),
+                    // Small enough that a rounding does not grow from step to step.
+                    weight: weight.clone() * 0.4,
                     bias: bias.clone(),
                     read: read.clone(),
                     initial: initial.clone(),
