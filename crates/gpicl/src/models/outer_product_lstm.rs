@@ -32,6 +32,9 @@ pub struct OuterProductLstmConfig {
     /// as a copy of those of the value's factor down the rows, so that a token first finds what tokens like itself
     /// wrote.
     pub qk_init: QkInit,
+    /// What forget gates are the sigmoid of at the start of meta-training, at least 1: memories last about `e^forget`
+    /// tokens.
+    pub forget: f32,
     /// Learned positions or none.
     pub positions: bool,
 }
@@ -45,6 +48,7 @@ impl Default for OuterProductLstmConfig {
             layout: Layout::Shifted,
             label_scale: LabelScale::default(),
             qk_init: QkInit::Independent,
+            forget: 5.0,
             positions: false,
         }
     }
@@ -64,6 +68,9 @@ impl OuterProductLstmConfig {
         let (LabelScale::Absolute(scale) | LabelScale::Relative(scale)) = self.label_scale;
         if !(scale.is_finite() && scale > 0.0) {
             return Err(Error::config("model.label_scale", format!("is {scale}"), "give a positive number"));
+        }
+        if !(self.forget.is_finite() && self.forget >= 1.0) {
+            return Err(Error::config("model.forget", format!("is {}", self.forget), "give at least 1"));
         }
         Ok(())
     }
@@ -86,18 +93,35 @@ impl OuterProductLstmConfig {
         }
     }
 
+    /// Everything `N(0, 1/fan_in)` but what would saturate or forget: a read-out is a sum over all that was written, so
+    /// values start small; and forget gates start at `sigmoid(forget)`, almost the same for all tokens.
     fn init_block(&self, precision: Precision, init: &mut Initializer) -> Block {
         let (width, size) = (self.heads * self.size, self.size);
-        let mut gates = init.normal(width * 8 * width, 1.0 / (width as f32).sqrt());
-        if self.qk_init == QkInit::Equal {
-            for head in gates.chunks_exact_mut(8 * size) {
+        // The parts of a head's gates: factors of input gate, value and forget gate down the rows, then along the
+        // columns; query; output gate.
+        let mut weight = init.normal(width * 8 * width, 1.0 / (width as f32).sqrt());
+        let mut bias = vec![0.0; 8 * width];
+        for head in weight.chunks_exact_mut(8 * size) {
+            if self.qk_init == QkInit::Equal {
                 head.copy_within(size..2 * size, 6 * size);
             }
+            for (part, scale) in [(2, FORGET_SCALE), (4, VALUE_SCALE), (5, FORGET_SCALE)] {
+                head[part * size..][..size].iter_mut().for_each(|weight| *weight *= scale);
+            }
         }
-        let gates = init.param(gates, [width, 8 * width]);
+        for head in bias.chunks_exact_mut(8 * size) {
+            // The scan adds one to the product of both factors.
+            let factor = (self.forget - 1.0).sqrt();
+            for part in [2, 5] {
+                head[part * size..][..size].fill(factor);
+            }
+        }
+        let weight = init.param(weight, [width, 8 * width]);
+        let mut gates = Linear::from_weight(weight, precision, init);
+        gates.bias = init.param(bias, [8 * width]);
         Block {
             norm: LayerNorm::new(width, init),
-            gates: Linear::from_weight(gates, precision, init),
+            gates,
             recurrent: init.weight(width, 8 * width, RECURRENT_SCALE),
             heads: self.heads,
             layout: self.layout,
@@ -106,8 +130,10 @@ impl OuterProductLstmConfig {
     }
 }
 
-/// Small at first: a memory that is read well soon matters more than what the last output was.
+/// Of the initial weights, beside `1/sqrt(fan_in)`.
 const RECURRENT_SCALE: f32 = 0.1;
+const FORGET_SCALE: f32 = 0.25;
+const VALUE_SCALE: f32 = 0.1;
 
 /// Outer-product LSTM over the tokens of one episode.
 #[derive(Module, Debug)]

@@ -10,6 +10,7 @@ use crate::TokenLayout;
 use crate::cpu::{buffer::Buffer, dispatch::run, sum};
 
 /// Writes the gradients of inputs and weights given that of the logits, and what [`super::forward`] was given and kept.
+#[allow(clippy::too_many_arguments, reason = "data, weights, records, and the gradients of all")]
 pub fn backward(
     inputs: &[f32],
     labels: &[usize],
