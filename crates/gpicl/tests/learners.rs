@@ -15,7 +15,7 @@ fn losses(sets: &[&str]) -> [f64; 2] {
     let common = ["train.steps=150", "train.batch=16", "eval.every=0", "train.checkpoint_every=150"];
     finish(&mut Trainer::start(small(&[&common, sets].concat()), None, &run).unwrap());
     let loss = |metric: &Metric| match metric {
-        Metric::Train { loss, .. } => Some(f64::from(*loss)),
+        Metric::Train { loss, .. } => Some(*loss),
         _ => None,
     };
     let losses: Vec<f64> =
