@@ -12,6 +12,7 @@ pub mod reference;
 
 pub use kind::{Activation, AdamWStep, AttentionMask, MatrixMemory, Precision, TokenLayout, WriteRule};
 pub use op::{
-    Embedding, FeedForward, MemoryTokens, adamw, attention, cross_entropy, embed, feed_forward, gru,
-    layer_norm, linear, linear_residual, lstm, matrix_memory, sum_of_squares, upload,
+    Embedding, FeedForward, MemoryTokens, Vsml, VsmlNet, adamw, attention, cross_entropy, embed,
+    feed_forward, gru, layer_norm, linear, linear_residual, lstm, matrix_memory, outer_product_lstm,
+    sum_of_squares, upload, vsml,
 };

@@ -3,7 +3,9 @@
 //! Shapes are those of the functions of the same name in the crate root, which check them.
 
 mod matrix_memory;
+mod outer_product_lstm;
 mod recurrent;
+mod vsml;
 
 use burn::tensor::{Bool, DType, Int, Tensor, TensorData, activation};
 
@@ -12,6 +14,8 @@ pub use recurrent::{gru, lstm};
 use crate::{Activation, AdamWStep, AttentionMask, Embedding, FeedForward, Precision, TokenLayout};
 
 pub use matrix_memory::matrix_memory;
+pub use outer_product_lstm::outer_product_lstm;
+pub use vsml::vsml;
 
 /// `sqrt(8 / pi)`: the tanh form of GELU is `x sigmoid(sqrt(8 / pi) (x + 0.044715 x^3))`.
 const GELU_SCALE: f64 = 1.595_769_121_605_731;

@@ -15,12 +15,14 @@ pub mod gemm;
 pub mod layer_norm;
 pub mod matrix_memory;
 pub mod normal;
+pub mod outer_product_lstm;
 pub mod philox;
 pub mod project;
 pub mod recurrent;
 mod simd;
 pub mod sum;
 mod tile;
+pub mod vsml;
 
 /// Rows of `width` values that one task takes: about 64 KiB of each operand.
 fn rows_per_task(width: usize) -> usize {

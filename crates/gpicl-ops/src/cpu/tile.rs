@@ -34,7 +34,11 @@ pub fn product<S: Simd, const ADD: bool>(
         return;
     }
     let lanes = S::F32_LANES;
-    assert!(columns.is_multiple_of(lanes) && columns <= c_row && (rows - 1) * c_row + columns <= c.len());
+    assert!(
+        columns.is_multiple_of(lanes)
+            && (rows == 1 || columns <= c_row)
+            && (rows - 1) * c_row + columns <= c.len()
+    );
     if inner > 0 {
         assert!((rows - 1) * a.row + (inner - 1) * a.column < a.data.len());
         assert!((inner - 1) * b_row + columns <= b.len());

@@ -14,9 +14,11 @@ mod lstm;
 mod matrix_memory;
 #[cfg(feature = "flex")]
 mod native;
+mod outer_product_lstm;
 mod recurrent;
 mod sum_of_squares;
 mod upload;
+mod vsml;
 
 pub use adamw::adamw;
 pub use attention::attention;
@@ -28,5 +30,7 @@ pub use layer_norm::layer_norm;
 pub use linear::{linear, linear_residual};
 pub use lstm::lstm;
 pub use matrix_memory::{MemoryTokens, matrix_memory};
+pub use outer_product_lstm::outer_product_lstm;
 pub use sum_of_squares::sum_of_squares;
 pub use upload::upload;
+pub use vsml::{Vsml, VsmlNet, vsml};

@@ -13,8 +13,10 @@ pub mod layers;
 pub mod lstm;
 pub mod memory;
 pub mod mlstm;
+pub mod outer_product_lstm;
 pub mod tokens;
 pub mod transformer;
+pub mod vsml;
 
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
@@ -28,7 +30,9 @@ pub use gru::{Gru, GruConfig};
 pub use init::Initializer;
 pub use lstm::{Lstm, LstmConfig};
 pub use mlstm::{Mlstm, MlstmConfig};
+pub use outer_product_lstm::{OuterProductLstm, OuterProductLstmConfig};
 pub use transformer::{Transformer, TransformerConfig};
+pub use vsml::{Vsml, VsmlConfig};
 
 use crate::error::Result;
 
@@ -134,6 +138,10 @@ models! {
     "lstm" => Lstm(LstmConfig),
     /// Stacked gated recurrent units.
     "gru" => Gru(GruConfig),
+    /// A recurrent network whose state is a matrix per head.
+    "outer-product-lstm" => OuterProductLstm(OuterProductLstmConfig),
+    /// A network whose every connection is a small LSTM.
+    "vsml" => Vsml(VsmlConfig),
 }
 
 impl Default for ModelConfig {
