@@ -5,6 +5,7 @@
 
 mod init;
 pub mod layers;
+pub mod mlp;
 pub mod tokens;
 pub mod transformer;
 
@@ -14,6 +15,7 @@ use gpicl_ops::Precision;
 use serde::{Deserialize, Serialize};
 
 pub use init::Initializer;
+pub use mlp::{Mlp, MlpConfig};
 pub use transformer::{Transformer, TransformerConfig};
 
 use crate::error::Result;
@@ -108,6 +110,8 @@ macro_rules! models {
 models! {
     /// The paper's learner: pre-LN causal Transformer.
     "transformer" => Transformer(TransformerConfig),
+    /// A classifier without context, which can only memorise.
+    "mlp" => Mlp(MlpConfig),
 }
 
 impl Default for ModelConfig {
