@@ -286,9 +286,10 @@ mod tests {
             let inputs: Vec<f64> = inputs.into_iter().map(f64::from).collect();
             let mlp = Mlp::new(4, 5, layers, 3);
             let init = mlp.init(&mut Rng::new(5, Stream::Baseline, 0));
-            let mut values: Vec<f64> = init.into_iter().map(f64::from).collect();
+            // Moved off zero: with zero biases a unit above units that are all off is exactly on ReLU's kink.
+            let mut values: Vec<f64> = init.into_iter().map(|value| f64::from(value) + 0.1).collect();
             let count = values.len();
-            values.extend((0..2 * mlp.layers()).map(|tensor| 0.3 + 0.1 * tensor as f64));
+            values.extend((0..2 * mlp.layers()).map(|tensor| 0.1 + 0.03 * tensor as f64));
             let at = |values: &[f64]| {
                 let episode = inputs.chunks_exact(4).zip(&labels);
                 meta_gradient(&mlp, &values[..count], &values[count..], episode)
