@@ -7,7 +7,7 @@ use super::{Examples, Learner};
 use crate::error::Result;
 
 /// Regularisations to choose from; inputs have a norm of about 1.
-const LAMBDAS: [f64; 6] = [0.001, 0.01, 0.03, 0.1, 0.3, 1.0];
+const LAMBDAS: [f64; 6] = [0.01, 0.1, 0.3, 1.0, 3.0, 10.0];
 
 /// `W = argmin sum_i |W x_i - (onehot(y_i) - 1/C)|^2 + lambda |W|^2`; logits are `W x / temperature`.
 ///
