@@ -87,6 +87,7 @@ macro_rules! models {
         }
 
         /// A model of any architecture.
+        #[allow(clippy::large_enum_variant, reason = "a program has one model, whose tensors are elsewhere")]
         #[derive(Module, Debug)]
         pub enum Model {
             $($(#[$doc])* $name($name),)+
