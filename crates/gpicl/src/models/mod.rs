@@ -12,6 +12,7 @@ mod init;
 pub mod layers;
 pub mod lstm;
 pub mod memory;
+pub mod mlp;
 pub mod mlstm;
 pub mod outer_product_lstm;
 pub mod tokens;
@@ -29,6 +30,7 @@ pub use gla::{Gla, GlaConfig};
 pub use gru::{Gru, GruConfig};
 pub use init::Initializer;
 pub use lstm::{Lstm, LstmConfig};
+pub use mlp::{Mlp, MlpConfig};
 pub use mlstm::{Mlstm, MlstmConfig};
 pub use outer_product_lstm::{OuterProductLstm, OuterProductLstmConfig};
 pub use transformer::{Transformer, TransformerConfig};
@@ -103,6 +105,7 @@ macro_rules! models {
         }
 
         /// A model of any architecture.
+        #[allow(clippy::large_enum_variant, reason = "a program has one model, whose tensors are elsewhere")]
         #[derive(Module, Debug)]
         pub enum Model {
             $($(#[$doc])* $name($name),)+
@@ -142,6 +145,8 @@ models! {
     "outer-product-lstm" => OuterProductLstm(OuterProductLstmConfig),
     /// A network whose every connection is a small LSTM.
     "vsml" => Vsml(VsmlConfig),
+    /// A classifier without context, which can only memorise.
+    "mlp" => Mlp(MlpConfig),
 }
 
 impl Default for ModelConfig {

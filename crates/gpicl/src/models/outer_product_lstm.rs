@@ -8,8 +8,7 @@ use burn::tensor::{Int, Tensor};
 use gpicl_ops::{Activation, Precision};
 use serde::{Deserialize, Serialize};
 
-use super::layers::QkInit;
-use super::layers::{LayerNorm, Linear};
+use super::layers::{LayerNorm, Linear, QkInit};
 use super::tokens::{LabelScale, Layout, TokenEmbedding};
 use super::{Dims, Initializer, SequenceModel};
 use crate::error::{Error, Result};
