@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod compare;
 mod data;
 mod eval;
 mod inspect;
@@ -38,6 +39,8 @@ enum Command {
     Resume(train::ResumeArgs),
     /// Meta-test runs: accuracy by examples seen, with 95% intervals; several runs count as seeds.
     Eval(eval::EvalArgs),
+    /// Meta-train and meta-test many learners on the same episodes: the paper's table and figures.
+    Compare(compare::CompareArgs),
     /// Predict the labels of your own table from labelled rows, without training.
     Predict(predict::PredictArgs),
     /// List, download and look at data sets.
@@ -60,6 +63,7 @@ fn main() -> ExitCode {
         Command::Train(args) => train::train(&args, &output),
         Command::Resume(args) => train::resume(&args, &output),
         Command::Eval(args) => eval::eval(&args, &output),
+        Command::Compare(args) => compare::compare(&args, &output),
         Command::Predict(args) => predict::predict(&args, &output),
         Command::Data(args) => data::data(&args, &output),
         Command::Inspect(args) => inspect::inspect(&args, &output),

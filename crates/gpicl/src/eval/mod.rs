@@ -2,6 +2,7 @@
 
 mod curve;
 mod outcome;
+mod rank;
 mod runs;
 
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use burn::tensor::{Device, Int, Tensor};
 
 pub use curve::{CurveAccumulator, CurveSummary, Interval, LearningCurve};
 pub use outcome::{Outcome, OutcomeRule};
+pub use rank::spearman;
 pub use runs::{EvalRequest, evaluate_runs};
 
 use crate::data::Dataset;

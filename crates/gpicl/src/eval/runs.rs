@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::config::DeviceKind;
-use crate::data::DataConfig;
 use crate::error::{Error, Result};
 use crate::eval::{LearningCurve, TestSet, meta_test};
 use crate::report::Results;
@@ -14,7 +13,7 @@ use crate::train::{CheckpointInfo, load_weights};
 /// What to meta-test on.
 #[derive(Clone, Debug)]
 pub struct EvalRequest {
-    /// Data sets, as [`DataConfig::from_spec`] reads them; empty: those of the run's configuration.
+    /// Data sets, as [`crate::data::DataConfig::from_spec`] reads them; empty: those of the run's configuration.
     pub data: Vec<String>,
     /// Episodes for each set and run.
     pub episodes: usize,
@@ -82,22 +81,13 @@ fn test_sets(info: &CheckpointInfo, request: &EvalRequest) -> Result<Vec<TestSet
         let (train, test) = (Arc::new(splits.train), Arc::new(splits.test));
         (TestSet::meta_training(&config.tasks, seed, *dims, &train, &test)?, config.eval.data.clone())
     } else {
-        let data = request.data.iter().map(|spec| like(&config.data, spec)).collect::<Result<_>>()?;
+        let data = request.data.iter().map(|spec| config.data.beside(spec)).collect::<Result<_>>()?;
         (Vec::new(), data)
     };
     for data in data {
         sets.push(TestSet::unseen(&config.tasks, seed, *dims, &Arc::new(data.load(data_dir)?.test))?);
     }
     Ok(sets)
-}
-
-/// The data set that `spec` names, prepared like the one the model was meta-trained on.
-fn like(trained: &DataConfig, spec: &str) -> Result<DataConfig> {
-    let data = DataConfig::from_spec(spec)?;
-    if data.name == trained.name && data.path == trained.path {
-        return Ok(trained.clone());
-    }
-    Ok(data.prepared_like(trained))
 }
 
 /// Seeds of one result may differ in the seed and in nothing else.
