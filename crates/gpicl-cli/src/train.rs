@@ -93,7 +93,8 @@ pub fn resume(args: &ResumeArgs, output: &Output) -> Result<ExitCode> {
 
 fn finish(mut trainer: Trainer, output: &Output) -> Result<ExitCode> {
     let stop = Arc::new(AtomicBool::new(false));
-    let remark = "stopping after this step (Ctrl-C again: at once, losing the steps since the last checkpoint)";
+    let remark =
+        "stopping after this step (Ctrl-C again: at once, losing the steps since the last checkpoint)";
     watch_for_ctrl_c(&stop, *output, remark)?;
     let train = &trainer.config().train;
     let mut progress = output.training(trainer.step(), train.steps, train.batch);

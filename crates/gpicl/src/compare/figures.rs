@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::tables::{Cell, Metric, Sized};
-use super::{Comparison, Size, paper};
+use super::{Comparison, Size};
 use crate::error::Result;
 use crate::report::grid::{Grid, Shaded};
 use crate::report::plot::learning_curve;
@@ -39,18 +39,16 @@ impl Comparison {
         };
         let ours = self.methods.iter().map(|row| (row.label.clone(), shaded(self.cells(row, Metric::Last))));
         let mut groups: Vec<Vec<_>> = vec![ours.collect()];
-        let mut notes: Vec<String> = self.caption().split_inclusive("; ").map(|part| part.trim().into()).collect();
         let paper: Vec<_> =
             self.paper_rows().into_iter().map(|(label, cells)| (label, shaded(cells))).collect();
         if !paper.is_empty() {
             groups.push(paper);
-            notes.push(paper::NOTE.into());
         }
         Grid {
             title: self.heading(Metric::Last),
             columns: self.sets.iter().map(|set| set.name.clone()).collect(),
             groups,
-            notes,
+            notes: self.caption(),
         }
     }
 

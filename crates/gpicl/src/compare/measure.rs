@@ -67,11 +67,8 @@ impl Bench {
         let train = Arc::new(base.data.load(data_dir)?.train);
         let classes = train.num_classes();
         let distribution = TaskDistribution::new(&base.tasks, train.dim(), classes, classes)?;
-        let dims = Dims {
-            input_dim: distribution.input_dim(),
-            classes,
-            episode_length: base.tasks.episode_length,
-        };
+        let dims =
+            Dims { input_dim: distribution.input_dim(), classes, episode_length: base.tasks.episode_length };
         let sets = plan.sets.iter().map(|config| {
             let test = match config.load(data_dir) {
                 Ok(splits) => Arc::new(splits.test),
@@ -82,8 +79,13 @@ impl Bench {
             Ok((name, Some(TestSet::unseen(&base.tasks, base.eval.seed, dims, &test)?)))
         });
         let sets = sets.collect::<Result<Vec<_>>>()?;
-        let present: Vec<&DataConfig> =
-            plan.sets.iter().zip(&sets).filter(|(_, (_, set))| set.is_some()).map(|(config, _)| config).collect();
+        let present: Vec<&DataConfig> = plan
+            .sets
+            .iter()
+            .zip(&sets)
+            .filter(|(_, (_, set))| set.is_some())
+            .map(|(config, _)| config)
+            .collect();
         let identity = serde_json::to_string(&(
             (&base.data, &base.tasks, base.eval.seed, plan.episodes),
             present,
@@ -145,7 +147,12 @@ impl Bench {
     }
 
     /// What `measure` gives, from the file `kept` if that holds it for the same `learner` and episodes.
-    fn once(&self, kept: &Path, learner: &[u8], measure: impl FnOnce() -> Result<Measured>) -> Result<Measured> {
+    fn once(
+        &self,
+        kept: &Path,
+        learner: &[u8],
+        measure: impl FnOnce() -> Result<Measured>,
+    ) -> Result<Measured> {
         let mut hash = Sha256::new();
         hash.update(learner);
         hash.update(&self.identity);

@@ -3,6 +3,9 @@
 /// The data sets of the paper's table, by the names of `gpicl data list`.
 pub(super) const SETS: [&str; 6] = ["mnist", "fashion-mnist", "kmnist", "random", "cifar10", "svhn"];
 
+/// Examples in an episode, the last one a query.
+pub(super) const EPISODE_LENGTH: usize = 100;
+
 /// Accuracy in % after 99 examples of unseen tasks, meta-trained on MNIST at 32x32x3.
 pub(super) const ROWS: [(&str, [f64; 6]); 5] = [
     ("GPICL Transformer", [73.7, 62.2, 53.4, 100.0, 19.4, 14.6]),

@@ -282,7 +282,10 @@ mod tests {
         let (seed, config) = &runs[1];
         assert_eq!((*seed, config.seed, config.tasks.seed), (4, 4, 4));
         assert_eq!((config.train.steps, config.train.lr, config.train.warmup), (7, 0.5, 50));
-        assert_eq!((plan.methods[0].label.as_str(), plan.methods[1].label.as_str()), ("wide", "Trained before"));
+        assert_eq!(
+            (plan.methods[0].label.as_str(), plan.methods[1].label.as_str()),
+            ("wide", "Trained before")
+        );
         assert!(matches!(&plan.methods[1].learner, Learner::Load(runs) if runs.len() == 2));
         assert_eq!(plan.base.train.lr, 2e-3);
         assert_eq!((plan.sets[0].clone(), plan.sets[2].size), (plan.base.data, Some(5)));
@@ -300,7 +303,10 @@ mod tests {
             ("[[methods]]\nname = 'a/b'", &["c.toml", "methods[0].name", "a/b"]),
             ("[[methods]]\nname = 'a'\n[[methods]]\nname = 'a'", &["c.toml", "methods", "twice"]),
             ("seeds = []\n[[methods]]\nname = 'a'", &["c.toml", "seeds"]),
-            ("[[methods]]\nname = 'a'\nset = { model = { heads = 7 } }", &["c.toml", "methods[0].set", "model.heads"]),
+            (
+                "[[methods]]\nname = 'a'\nset = { model = { heads = 7 } }",
+                &["c.toml", "methods[0].set", "model.heads"],
+            ),
             ("[[methods]]\nname = 'a'\nset = {}\nruns = ['r']", &["c.toml", "methods[0]", "exclude"]),
             ("[[methods]]\nname = 'a'\nbaseline = 'nope'", &["c.toml", "methods[0].baseline", "nope"]),
             ("test_sets = ['nope']\n[[methods]]\nname = 'a'", &["c.toml", "test_sets[0]", "nope"]),

@@ -72,11 +72,9 @@ pub(super) struct Sized<'a> {
 impl Comparison {
     pub(super) fn cells(&self, row: &Row, metric: Metric) -> Vec<Cell> {
         match &row.outcome {
-            Outcome::Failed(_) => self
-                .sets
-                .iter()
-                .map(|set| if set.present { Cell::Failed } else { Cell::Absent })
-                .collect(),
+            Outcome::Failed(_) => {
+                self.sets.iter().map(|set| if set.present { Cell::Failed } else { Cell::Absent }).collect()
+            }
             Outcome::Measured { curves, .. } => curves
                 .iter()
                 .map(|curve| curve.as_ref().map_or(Cell::Absent, |curve| Cell::Ours(metric.of(curve))))
@@ -84,9 +82,11 @@ impl Comparison {
         }
     }
 
-    /// The paper's rows, where it has any of the data sets; for the accuracy at the last position.
+    /// The paper's rows, where it has any of the data sets and episodes are as long; for the accuracy at the last
+    /// position.
     pub(super) fn paper_rows(&self) -> Vec<(String, Vec<Cell>)> {
-        if !self.sets.iter().any(|set| paper::SETS.contains(&set.name.as_str())) {
+        let known = self.sets.iter().any(|set| paper::SETS.contains(&set.name.as_str()));
+        if !known || self.dims.episode_length != paper::EPISODE_LENGTH {
             return Vec::new();
         }
         let cell = |row, set: &str| paper::accuracy(row, set).map_or(Cell::None, Cell::Paper);
@@ -104,18 +104,26 @@ impl Comparison {
         }
     }
 
-    /// What the numbers are.
-    pub(super) fn caption(&self) -> String {
+    /// What the numbers are, a sentence each.
+    pub(super) fn caption(&self) -> Vec<String> {
         let over = match self.seeds.len() {
-            1 => "the episodes of one seed; over seeds where a row has several".to_string(),
-            seeds => format!("{seeds} seeds (Student t); over episodes where all seeds agree or there is one"),
+            1 => "episodes; over runs where a row has several".to_string(),
+            seeds => {
+                format!("{seeds} seeds (Student t); over episodes where all seeds agree or there is one run")
+            }
         };
-        format!(
-            "In %, on unseen tasks; {} episodes a set, the same for every learner; 95% intervals over {over}. \
-             Chance: {:.1}.",
-            self.episodes,
-            100.0 * self.chance()
-        )
+        let mut caption = vec![
+            format!(
+                "In %, on unseen tasks; {} episodes a set, the same for every learner. Chance: {:.1}.",
+                self.episodes,
+                100.0 * self.chance()
+            ),
+            format!("95% intervals over {over}."),
+        ];
+        if !self.paper_rows().is_empty() {
+            caption.push(paper::NOTE.into());
+        }
+        caption
     }
 
     fn table(&self, metric: Metric) -> Table {
@@ -141,7 +149,7 @@ impl Comparison {
         for metric in Metric::ALL {
             text.push_str(&format!("{}\n\n{}\n", self.heading(metric), self.table(metric).text()));
         }
-        text.push_str(&self.caption());
+        text.push_str(&self.caption().join("\n"));
         for (label, problem) in self.failures() {
             text.push_str(&format!("\n{label} failed: {problem}"));
         }
@@ -154,11 +162,7 @@ impl Comparison {
         for metric in Metric::ALL {
             text.push_str(&format!("## {}\n\n{}\n", self.heading(metric), self.table(metric).markdown()));
         }
-        text.push_str(&self.caption());
-        if !self.paper_rows().is_empty() {
-            text.push_str(&format!(" {}", paper::NOTE));
-        }
-        text.push('\n');
+        text.push_str(&format!("{}\n", self.caption().join(" ")));
         for (label, problem) in self.failures() {
             text.push_str(&format!("\n{label} failed: {problem}\n"));
         }
@@ -168,8 +172,18 @@ impl Comparison {
     /// A row for each learner and set, for other programs.
     pub fn csv(&self) -> String {
         let mut table = Table::new([
-            "learner", "name", "set", "status", "seeds", "episodes", "last", "last_low", "last_high", "last_10",
-            "last_10_low", "last_10_high",
+            "learner",
+            "name",
+            "set",
+            "status",
+            "seeds",
+            "episodes",
+            "last",
+            "last_low",
+            "last_high",
+            "last_10",
+            "last_10_low",
+            "last_10_high",
         ]);
         for row in &self.methods {
             for (at, set) in self.sets.iter().enumerate() {
@@ -218,7 +232,7 @@ impl Comparison {
                 line(std::iter::once(escaped(label)).chain(cells).collect())
             };
             text.push_str("\\begin{table}\n\\centering\n");
-            let caption = format!("{}. {}", self.heading(metric), self.caption());
+            let caption = format!("{}. {}", self.heading(metric), self.caption().join(" "));
             text.push_str(&format!("\\caption{{{}}}\n", escaped(&caption)));
             text.push_str(&format!("\\begin{{tabular}}{{l{}}}\n\\toprule\n", "r".repeat(self.sets.len())));
             let heads = std::iter::once("learner").chain(self.sets.iter().map(|set| set.name.as_str()));
@@ -275,7 +289,15 @@ impl Comparison {
     /// The numbers of the state-size figure; the rank correlations, over all rows, stand in every row.
     pub fn state_size_csv(&self) -> String {
         let mut table = Table::new([
-            "learner", "name", "set", "state_size", "params", "last_10", "low", "high", "spearman_state_size",
+            "learner",
+            "name",
+            "set",
+            "state_size",
+            "params",
+            "last_10",
+            "low",
+            "high",
+            "spearman_state_size",
             "spearman_params",
         ]);
         let text = |rho: Option<f64>| rho.map(|rho| rho.to_string()).unwrap_or_default();
@@ -306,4 +328,102 @@ fn escaped(text: &str) -> String {
         }
     }
     escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Column;
+    use super::*;
+    use crate::eval::CurveAccumulator;
+    use crate::models::Dims;
+
+    /// A curve that is right at its last `right` of 100 positions in `of` episodes out of 10.
+    fn curve(right: usize, of: usize) -> LearningCurve {
+        let mut accumulator = CurveAccumulator::new(100);
+        for episode in 0..10 {
+            let correct: Vec<bool> = (0..100).map(|j| episode < of && j >= 100 - right).collect();
+            accumulator.add_episode(&correct, &[0.5; 100]);
+        }
+        accumulator.finish("unseen tasks").unwrap()
+    }
+
+    fn comparison() -> Comparison {
+        let row = |label: &str, state, params, of| Row {
+            name: label.to_lowercase(),
+            label: label.into(),
+            outcome: Outcome::Measured {
+                size: Some(Size { params, state }),
+                curves: vec![Some(curve(10, of)), None, Some(curve(5, of))],
+            },
+        };
+        let failed =
+            Row { name: "bad".into(), label: "Bad_one".into(), outcome: Outcome::Failed("diverged".into()) };
+        let column = |name: &str, present| Column { name: name.into(), present };
+        Comparison {
+            dims: Dims { input_dim: 8, classes: 10, episode_length: 100 },
+            episodes: 10,
+            seeds: vec![0],
+            sets: vec![column("mnist", true), column("kmnist", false), column("glyphs", true)],
+            methods: vec![
+                row("Small", 10, 900, 2),
+                row("Medium", 20, 300, 5),
+                row("Large", 30, 600, 8),
+                failed,
+            ],
+        }
+    }
+
+    #[test]
+    fn cells_say_what_was_measured_what_is_absent_what_failed_and_what_the_paper_has() {
+        let text = comparison().markdown();
+        for line in [
+            "| learner | mnist | kmnist | glyphs |",
+            "| Bad_one | failed | absent | failed |",
+            "| VSML (paper) | 79.0 | 54.7 | - |",
+            "Bad_one failed: diverged",
+        ] {
+            assert!(text.lines().any(|other| other == line), "{line} is not in:\n{text}");
+        }
+        assert!(text.contains("| Medium | 50.0 ± ") && text.contains("Chance: 10.0."));
+        assert_eq!(text.matches("(paper) |").count(), 5, "under one of the two headings");
+        let short = Comparison { dims: Dims { episode_length: 12, ..comparison().dims }, ..comparison() };
+        assert!(!short.markdown().contains("paper"), "the paper's episodes have 100 examples");
+    }
+
+    #[test]
+    fn latex_has_as_many_cells_as_columns_and_no_bare_specials() {
+        let text = comparison().latex();
+        let rows: Vec<&str> = text.lines().filter(|line| line.ends_with("\\\\")).collect();
+        assert!(rows.iter().all(|row| row.matches(" & ").count() == 3), "{text}");
+        assert!(text.contains("Bad\\_one & failed & absent & failed") && text.contains("$\\pm$"));
+        assert!(text.contains("In \\%") && text.contains("\\begin{tabular}{lrrr}"));
+    }
+
+    #[test]
+    fn csv_has_a_row_a_learner_and_set_and_the_correlations() {
+        let text = comparison().csv();
+        assert_eq!(text.lines().count(), 1 + 4 * 3 + 5 * 2);
+        assert!(text.contains("Large,large,mnist,measured,1,10,0.8,"), "{text}");
+        assert!(
+            text.contains("Large,large,kmnist,absent,,,")
+                && text.contains("LSTM (paper),,kmnist,paper,,,0.181")
+        );
+        let sizes = comparison().state_size_csv();
+        let rows: Vec<&str> = sizes.lines().collect();
+        assert_eq!(rows.len(), 4, "the one that failed has no point: {sizes}");
+        assert!(
+            rows[1].starts_with("Small,small,mnist,10,900,0.2,") && rows[1].ends_with(",1,-0.5"),
+            "{sizes}"
+        );
+    }
+
+    #[test]
+    fn figures_are_written_for_what_was_measured() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(comparison().save(dir.path()).unwrap().len(), 10);
+        let mut failed = comparison();
+        failed.methods.retain(|row| row.label == "Bad_one");
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(failed.save(dir.path()).unwrap().len(), 6, "no curve, no point");
+    }
 }

@@ -86,7 +86,8 @@ fn train_one(
     // The child holds the other end of its stdin: when this process dies, however it does, so does the child.
     command.env("RAYON_NUM_THREADS", threads.to_string());
     command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
-    let mut child = command.spawn().map_err(|error| format!("cannot start {}: {error}", program.display()))?;
+    let mut child =
+        command.spawn().map_err(|error| format!("cannot start {}: {error}", program.display()))?;
     let problem = forward(&mut child, &name, note);
     let status = child.wait().map_err(|error| error.to_string())?;
     if status.success() && finished(run) {

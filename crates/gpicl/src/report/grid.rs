@@ -97,13 +97,17 @@ impl Drawing for Grid {
         let at = |x: i32, y: i32| (px(x), px(y));
         let left = Pos::new(HPos::Left, VPos::Center);
         let centre = Pos::new(HPos::Center, VPos::Center);
-        let text = |text: &str, x, y, size, pos| Text::new(text.to_string(), at(x, y), font(size, scale).pos(pos));
+        // Anchored by its box, a text stands a little high.
+        let text = |text: &str, x, y, size, pos| {
+            Text::new(text.to_string(), at(x, y + 2), font(size, scale).pos(pos))
+        };
         let right = Self::MARGIN + self.names_width() + self.columns.len() as i32 * Self::COLUMN;
         let line = |y: i32, color: RGBColor| {
             PathElement::new([at(Self::MARGIN, y), at(right, y)], color.stroke_width(scale))
         };
-        let middle =
-            |column: usize| Self::MARGIN + self.names_width() + Self::COLUMN * column as i32 + Self::COLUMN / 2;
+        let middle = |column: usize| {
+            Self::MARGIN + self.names_width() + Self::COLUMN * column as i32 + Self::COLUMN / 2
+        };
         area.draw(&text(&self.title, Self::MARGIN, 30, 19, left))?;
         let mut y = Self::TOP;
         for (column, name) in self.columns.iter().enumerate() {

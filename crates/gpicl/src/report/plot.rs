@@ -43,7 +43,8 @@ pub struct Figure {
     pub series: Vec<Series>,
 }
 
-/// Accuracy against examples seen, with 95% bands and the chance line, as the paper draws it. Writes
+/// Accuracy against examples seen, with 95% bands and the chance line, as the paper draws it; more than six
+/// curves without their bands. Writes
 /// `path.svg` and `path.png`.
 ///
 /// # Errors
@@ -218,7 +219,8 @@ impl Drawing for Figure {
             line.label(name).legend(move |(x, y)| key(x, y, scale, INK));
         }
         for (series, color) in self.series.iter().zip(PALETTE.iter().cycle()) {
-            if !series.band.is_empty() {
+            // Many bands hide each other and the lines.
+            if !series.band.is_empty() && !self.crowded() {
                 let upper = series.points.iter().zip(&series.band).map(|(point, band)| (point.0, band.1));
                 let lower =
                     series.points.iter().zip(&series.band).rev().map(|(point, band)| (point.0, band.0));
@@ -264,17 +266,17 @@ impl Figure {
         scale: u32,
     ) -> Result<(), DrawingAreaErrorKind<DB::ErrorType>> {
         let px = |units: i32| units * scale as i32;
-        let names = self.series.iter().map(|series| series.label.as_str());
-        for (number, name) in names.enumerate() {
+        let lines = self.series.iter().enumerate().map(|(number, series)| (&series.label, stroke(number)));
+        let reference = self.reference.iter().map(|(_, name)| (name, (INK, Some((6, 5)))));
+        for (number, (name, (color, dashes))) in lines.chain(reference).enumerate() {
             let y = px(50 + 22 * number as i32);
-            let (color, dashes) = stroke(number);
             let style = color.stroke_width(2 * scale);
             let (on, off) = dashes.unwrap_or((30, 0));
             for from in (0..30).step_by((on + off) as usize) {
                 let to = (from + on as i32).min(30);
                 area.draw(&PathElement::new([(px(from), y), (px(to), y)], style))?;
             }
-            area.draw(&Text::new(name, (px(38), y - px(7)), font(13, scale)))?;
+            area.draw(&Text::new(name.as_str(), (px(38), y - px(7)), font(13, scale)))?;
         }
         Ok(())
     }

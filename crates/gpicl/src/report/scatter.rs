@@ -99,6 +99,7 @@ impl Scatter {
             area.draw(&Text::new(name.clone(), (x - left - px(4) as i32, y - top + px(3) as i32), style))?;
         }
         let (left, top) = area.get_base_pixel();
+        let color = |number: usize| PALETTE[number % PALETTE.len()];
         let mut marks: Vec<Area> = Vec::new();
         for (number, point) in panel.points.iter().enumerate() {
             let [y, low, high] = point.y.map(|y| y.clamp(0.0, 1.0));
@@ -106,32 +107,42 @@ impl Scatter {
                 let (x, y) = chart.backend_coord(&(point.x, y));
                 (x - left, y - top)
             };
-            let color = PALETTE[number % PALETTE.len()];
+            let style = color(number).stroke_width(2 * scale);
             let bar = [at(low), at(high)];
-            area.draw(&PathElement::new(bar, color.stroke_width(2 * scale)))?;
+            area.draw(&PathElement::new(bar, style))?;
             for (x, y) in bar {
                 let cap = px(4) as i32;
-                area.draw(&PathElement::new([(x - cap, y), (x + cap, y)], color.stroke_width(2 * scale)))?;
+                area.draw(&PathElement::new([(x - cap, y), (x + cap, y)], style))?;
             }
             let (x, y) = at(y);
-            area.draw(&Circle::new((x, y), px(5), color.filled()))?;
             let r = px(6) as i32;
             marks.push([x - r, y - r, x + r, y + r]);
             marks.push([x - r / 2, bar[1].1, x + r / 2, bar[0].1]);
         }
+        let dot = |number: usize| {
+            let [l, t, r, b] = marks[2 * number];
+            ((l + r) / 2, (t + b) / 2)
+        };
+        // No bar lies on another learner's dot.
+        for number in 0..panel.points.len() {
+            area.draw(&Circle::new(dot(number), px(5), color(number).filled()))?;
+        }
         let (xs, ys) = chart.plotting_area().get_pixel_range();
         let frame = [xs.start - left, ys.start - top, xs.end - left, ys.end - top];
         let mut names = Names { frame, taken: marks.clone(), scale: scale as i32 };
+        let style = font(Self::NAME, scale);
         for (number, point) in panel.points.iter().enumerate() {
-            let [l, t, r, b] = marks[2 * number];
-            let dot = ((l + r) / 2, (t + b) / 2);
-            let (width, height) = area.estimate_text_size(&point.label, &font(Self::NAME, scale))?;
-            let (x, y, far) = names.place(dot, width as i32, height as i32);
+            let (width, height) = area.estimate_text_size(&point.label, &style)?;
+            let (width, height) = (width as i32, height as i32);
+            let (x, y, far) = names.place(dot(number), width, height);
             if far {
-                let end = (dot.0.clamp(x, x + width as i32), dot.1.clamp(y, y + height as i32));
-                area.draw(&PathElement::new([dot, end], INK.mix(0.4).stroke_width(scale)))?;
+                let end = (dot(number).0.clamp(x, x + width), dot(number).1.clamp(y, y + height));
+                area.draw(&PathElement::new([dot(number), end], INK.mix(0.4).stroke_width(scale)))?;
             }
-            area.draw(&Text::new(point.label.clone(), (x, y), font(Self::NAME, scale)))?;
+            // A name is read over a bar that it cannot avoid.
+            let ground = [(x - scale as i32, y), (x + width + scale as i32, y + height)];
+            area.draw(&Rectangle::new(ground, WHITE.mix(0.75).filled()))?;
+            area.draw(&Text::new(point.label.clone(), (x, y), style.clone()))?;
         }
         Ok(())
     }
@@ -171,9 +182,10 @@ impl Names {
                 }
             }
         }
-        let (_, area, far) = best;
-        self.taken.push(area);
-        (area[0], area[1], far)
+        let (_, [left, top, right, bottom], far) = best;
+        let room = 2 * self.scale;
+        self.taken.push([left - room, top - room, right + room, bottom + room]);
+        (left, top, far)
     }
 }
 
@@ -189,7 +201,8 @@ fn decades(panel: &Panel) -> Range<f64> {
     let xs = || panel.points.iter().map(|point| point.x);
     let (low, high) = (xs().fold(f64::MAX, f64::min), xs().fold(f64::MIN, f64::max));
     let room = (high / low).powf(0.12).max(2.0);
-    low / room..(high * room).max(10.0 * low / room)
+    // More of it on the right: that is where names stand.
+    low / room..(high * room * 1.5).max(10.0 * low / room)
 }
 
 /// `10k` for 10000.
