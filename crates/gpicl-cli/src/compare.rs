@@ -17,10 +17,6 @@ use crate::train::{INTERRUPTED, watch_for_ctrl_c};
 const FAILED: u8 = 1;
 
 /// Arguments of `gpicl compare`.
-///
-/// The file: `preset` and `[base]` (what all have in common, as in a run's config.toml), `seeds`, `episodes`,
-/// `test_sets` (the columns), and a `[[methods]]` table for each row: `name`, `label`, and either `set` (laid on
-/// the base), `runs` (finished runs) or `baseline` (by name).
 #[derive(Debug, Args)]
 pub struct CompareArgs {
     /// TOML file with the methods, seeds and data sets.

@@ -39,7 +39,12 @@ enum Command {
     Resume(train::ResumeArgs),
     /// Meta-test runs: accuracy by examples seen, with 95% intervals; several runs count as seeds.
     Eval(eval::EvalArgs),
-    /// Meta-train and meta-test many learners on the same episodes: the paper's table and figures.
+    /// Compare learners on the same episodes: the paper's table and the state-size figure.
+    ///
+    /// The file: `preset` and `[base]` (what all have in common, with the fields of a run's config.toml), `seeds`,
+    /// `episodes`, `test_sets` (the columns), and for each row a `[[methods]]` table with `name`, `label`, and either
+    /// `set` (laid on the base), `runs` (finished runs, one a seed) or `baseline` (a name). Runs are made below
+    /// OUT/runs; what is there and finished is not done again. Exit code 1 if a method failed.
     Compare(compare::CompareArgs),
     /// Predict the labels of your own table from labelled rows, without training.
     Predict(predict::PredictArgs),

@@ -80,7 +80,10 @@ mod tests {
             layers.build().unwrap_or_else(|error| panic!("{}: {error}", preset.name));
             assert!(preset.summary().ends_with('.'), "{}", preset.name);
         }
-        assert!(Preset::find("quickstart").is_ok());
+        for comparison in COMPARISONS {
+            assert!(comparison.summary().ends_with('.'), "{}", comparison.name);
+        }
+        assert!(Preset::find("quickstart").is_ok() && Preset::find_comparison("mnist").is_ok());
         assert!(Preset::find("nope").unwrap_err().to_string().contains("quickstart"));
     }
 }

@@ -7,17 +7,17 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::baseline::{self, Tuning};
+use super::baseline;
 use super::spec::Plan;
 use crate::config::DeviceKind;
-use crate::data::{DataConfig, Dataset};
+use crate::data::DataConfig;
 use crate::error::{Error, Result};
 use crate::eval::{LearningCurve, TestSet, meta_test};
 use crate::fs::write_atomic;
 use crate::models::{Dims, SequenceModel as _};
 use crate::provenance::Provenance;
 use crate::run::checkpoint_path;
-use crate::tasks::{TaskDistribution, TasksConfig};
+use crate::tasks::{Mode, TaskDistribution};
 use crate::train::load_weights;
 
 /// Size of an architecture.
@@ -50,8 +50,8 @@ pub(super) struct Bench {
     /// For each of the plan's sets: its episodes, or `None` if it is not on this machine.
     pub sets: Vec<(String, Option<TestSet>)>,
     base: DataConfig,
-    tasks: TasksConfig,
-    train: Arc<Dataset>,
+    /// Meta-training episodes, for what a baseline has to choose.
+    tuning: TestSet,
     episodes: usize,
     /// Everything that decides the episodes, as text.
     identity: String,
@@ -94,8 +94,14 @@ impl Bench {
         Ok(Self {
             dims,
             base: base.data.clone(),
-            tasks: base.tasks.clone(),
-            train,
+            tuning: TestSet::new(
+                "meta-training tasks".into(),
+                &base.tasks,
+                Mode::MetaTrain,
+                base.eval.seed,
+                dims,
+                &train,
+            )?,
             episodes: plan.episodes,
             identity: identity.expect("configurations have a JSON form"),
             sets,
@@ -139,9 +145,8 @@ impl Bench {
     /// A baseline that cannot be fitted.
     pub fn baseline(&self, name: &str, seed: u64, kept: &Path) -> Result<Measured> {
         self.once(kept, format!("baseline {name} seed {seed}").as_bytes(), || {
-            let tuning = Tuning { tasks: &self.tasks, dims: self.dims, train: &self.train };
             let sets: Vec<&TestSet> = self.present().collect();
-            let curves = baseline::curves(name, &tuning, &sets, self.episodes, seed)?;
+            let curves = baseline::curves(name, &self.tuning, &sets, self.episodes, seed)?;
             Ok(Measured { size: None, curves })
         })
     }

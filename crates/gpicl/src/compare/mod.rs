@@ -27,7 +27,7 @@ use crate::error::{Error, Result};
 use crate::eval::LearningCurve;
 use crate::fs::write_atomic;
 use crate::models::Dims;
-use crate::run::RunDir;
+use crate::run::{RunDir, checkpoint_path};
 use measure::{Bench, Measured, kept_path};
 use spec::{Learner, Method, Plan};
 use train::{prepare, train_all};
@@ -142,15 +142,26 @@ fn run_path(out: &Path, method: &str, seed: u64) -> PathBuf {
     out.join("runs").join(format!("{method}-seed{seed}"))
 }
 
-/// Meta-trains the unfinished runs of all methods. Returns the methods that failed, with what went wrong first.
+/// Meta-trains the unfinished runs of all methods; those that are to be loaded have to be there. Returns the methods that failed, with what went wrong first.
 fn meta_train(plan: &Plan, around: &Surroundings<'_>) -> Result<HashMap<String, String>> {
     let mut owners = Vec::new();
     let mut runs: Vec<RunDir> = Vec::new();
     for method in &plan.methods {
-        let Learner::Train(configs) = &method.learner else { continue };
-        for (seed, config) in configs {
-            runs.push(prepare(&run_path(around.out, &method.name, *seed), config)?);
-            owners.push((&method.name, seed));
+        match &method.learner {
+            Learner::Train(configs) => {
+                for (seed, config) in configs {
+                    runs.push(prepare(&run_path(around.out, &method.name, *seed), config)?);
+                    owners.push((&method.name, seed));
+                }
+            }
+            // A name mistyped is better known before hours of meta-training.
+            Learner::Load(paths) => {
+                for path in paths {
+                    let path = checkpoint_path(path)?;
+                    std::fs::metadata(&path).map_err(Error::io("read", &path))?;
+                }
+            }
+            Learner::Baseline(_) => {}
         }
     }
     let mut failures = HashMap::new();

@@ -292,6 +292,14 @@ mod tests {
     }
 
     #[test]
+    fn the_comparisons_that_come_along_can_be_run() {
+        for preset in crate::presets::COMPARISONS {
+            let plan = NamedSpec::preset(preset.name).unwrap().plan();
+            assert!(!plan.unwrap_or_else(|error| panic!("{}: {error}", preset.name)).sets.is_empty());
+        }
+    }
+
+    #[test]
     fn an_error_names_the_file_and_the_field() {
         for (text, parts) in [
             ("a = [", &["c.toml", "line 1"][..]),

@@ -56,13 +56,14 @@ pub(super) fn train_all(
     std::thread::scope(|scope| {
         for _ in 0..workers.jobs.min(runs.len()) {
             scope.spawn(|| {
-                while let Some(run) = runs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                loop {
+                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(run) = runs.get(at) else { return };
                     if finished(run) || stop.load(Ordering::Relaxed) {
                         continue;
                     }
                     let outcome = train_one(&workers.program, run, threads, data_dir, note);
-                    let at = runs.iter().position(|other| other.path() == run.path());
-                    *outcomes[at.expect("it is one of them")].lock().expect("no thread panics") = outcome;
+                    *outcomes[at].lock().expect("no thread panics") = outcome;
                 }
             });
         }
