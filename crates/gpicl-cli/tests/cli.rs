@@ -408,7 +408,8 @@ fn a_comparison_killed_with_sigkill_and_run_again_ends_with_the_same_tables() {
 
     let dir = tempfile::tempdir().unwrap();
     let at = dir.path();
-    fs::write(at.join("c.toml"), COMPARISON.replace("steps = 3", "steps = 200")).unwrap();
+    let spec = COMPARISON.replace("steps = 3", "steps = 400");
+    fs::write(at.join("c.toml"), spec.replace("checkpoint_every = 1", "checkpoint_every = 20")).unwrap();
     let compare = |out| ["compare", "--config", "c.toml", "--data-dir", ".", "--out", out];
     ok(at, &compare("whole"));
 
@@ -420,7 +421,7 @@ fn a_comparison_killed_with_sigkill_and_run_again_ends_with_the_same_tables() {
         .spawn()
         .unwrap();
     let deadline = Instant::now() + Duration::from_secs(60);
-    while !at.join("cut/runs/small-seed1/checkpoints/step-00000002.safetensors").exists() {
+    while !at.join("cut/runs/small-seed1/checkpoints/step-00000020.safetensors").exists() {
         assert!(Instant::now() < deadline, "no checkpoint of the second run within a minute");
         std::thread::sleep(Duration::from_millis(1));
     }
