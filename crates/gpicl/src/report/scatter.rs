@@ -202,7 +202,7 @@ fn decades(panel: &Panel) -> Range<f64> {
     let (low, high) = (xs().fold(f64::MAX, f64::min), xs().fold(f64::MIN, f64::max));
     let room = (high / low).powf(0.12).max(2.0);
     // More of it on the right: that is where names stand.
-    low / room..(high * room * 1.5).max(10.0 * low / room)
+    low / room..(high * room * 2.0).max(10.0 * low / room)
 }
 
 /// `10k` for 10000.
