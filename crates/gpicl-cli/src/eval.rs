@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
+use gpicl::eval::baselines::BaselinesConfig;
 use gpicl::eval::{EvalRequest, evaluate_runs};
 use gpicl::report::{Results, save_results};
 
@@ -27,6 +28,10 @@ pub struct EvalArgs {
     /// Seed of the meta-test episodes.
     #[arg(long)]
     seed: Option<u64>,
+    /// Classical learners to judge on the same episodes: knn, nearest-mean, ridge, logistic, sgd-one-pass,
+    /// sgd-converged, maml, or all. They are tuned on the run's meta-training tasks, so this takes its time.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    baselines: Vec<String>,
     /// Folder for results.json, results.csv and the plots; default: the run's own folder, if there is one run.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -41,6 +46,8 @@ pub fn eval(args: &EvalArgs, output: &Output) -> Result<ExitCode> {
         episodes: args.episodes,
         seed: args.seed,
         data_dir: args.data_dir.data_dir.clone(),
+        baselines: args.baselines.clone(),
+        baselines_config: BaselinesConfig::default(),
     };
     let results: Results = evaluate_runs(&args.runs, &request, &mut |text| output.note(text))?;
     output.text(results.text());

@@ -157,6 +157,31 @@ fn eval_takes_runs_checkpoints_and_other_data() {
 }
 
 #[test]
+fn eval_judges_baselines_on_the_same_sets() {
+    let dir = trained();
+    let args = ["eval", "run", "--episodes", "8", "--baselines", "ridge,knn", "--out"];
+    let table = ok(dir.path(), &[&args[..], &["both"]].concat());
+    assert!(table.contains("unseen tasks, random test, knn"), "{table}");
+    let read = |name: &str| -> serde_json::Value {
+        serde_json::from_slice(&fs::read(dir.path().join(name)).unwrap()).unwrap()
+    };
+    let results = read("both/results.json");
+    let learners: Vec<&str> =
+        results["baselines"].as_array().unwrap().iter().map(|c| c["learner"].as_str().unwrap()).collect();
+    assert_eq!(learners, ["knn", "knn", "ridge", "ridge"]);
+    assert_eq!(results["baselines"][1]["label"], "unseen tasks, random test");
+    let csv = fs::read_to_string(dir.path().join("both/results.csv")).unwrap();
+    assert_eq!(csv.lines().count(), 1 + 2 * 3 * 8);
+    assert!(csv.contains("\"seen tasks, random train\",ridge,7,"), "{csv}");
+    let figure = dir.path().join("both/plots/learning_curve_unseen_tasks_random_test.svg");
+    let figure = fs::read_to_string(figure).unwrap();
+    assert!(["model", "knn", "ridge"].iter().all(|name| figure.contains(name)));
+    ok(dir.path(), &[&args[..], &["again"]].concat());
+    assert_eq!(read("again/results.json")["baselines"], results["baselines"]);
+    assert!(refused(dir.path(), &["eval", "run", "--baselines", "svm"]).contains("`svm` is none"));
+}
+
+#[test]
 fn predict_writes_a_row_for_every_query() {
     let dir = trained();
     fs::write(dir.path().join("train.csv"), "a,b,y\n1,2,yes\n3,4,no\n1,3,yes\n4,4,no\n").unwrap();

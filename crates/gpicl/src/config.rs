@@ -224,7 +224,7 @@ mod tests {
         .unwrap();
         assert_eq!((config.train.steps, config.train.lr, config.train.batch), (5, 0.25, 3));
         assert_eq!(config.data.name, "random");
-        let ModelConfig::Transformer(model) = config.model;
+        let ModelConfig::Transformer(model) = config.model else { panic!("{:?}", config.model) };
         assert_eq!(model.d_model, 32);
     }
 

@@ -88,6 +88,9 @@ pub struct CurveSummary {
 pub struct LearningCurve {
     /// The tasks and data behind it.
     pub label: String,
+    /// The baseline behind it; none for the model that was meta-trained.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learner: Option<String>,
     /// Episodes behind it, of each seed.
     pub episodes: usize,
     /// Runs behind it. With one the intervals are over episodes, with several over runs.
@@ -122,6 +125,7 @@ impl LearningCurve {
         let positions = 0..first.accuracy.len();
         Ok(Self {
             label: first.label.clone(),
+            learner: first.learner.clone(),
             episodes: first.episodes,
             seeds: curves.iter().map(|curve| curve.seeds).sum(),
             accuracy: positions
@@ -202,7 +206,15 @@ impl CurveAccumulator {
             improvement: over(&|episode| episode.last_10 - episode.first),
             loss: loss.iter().sum::<f64>() / loss.len() as f64,
         };
-        Ok(LearningCurve { label: label.into(), episodes: count, seeds: 1, accuracy, loss, summary })
+        Ok(LearningCurve {
+            label: label.into(),
+            learner: None,
+            episodes: count,
+            seeds: 1,
+            accuracy,
+            loss,
+            summary,
+        })
     }
 }
 

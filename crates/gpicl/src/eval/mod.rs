@@ -1,5 +1,6 @@
 //! Meta-testing: how accuracy rises with the examples seen, on which tasks and data.
 
+pub mod baselines;
 mod curve;
 mod outcome;
 mod rank;
@@ -17,7 +18,7 @@ pub use runs::{EvalRequest, evaluate_runs};
 use crate::data::Dataset;
 use crate::error::Result;
 use crate::models::{Dims, SequenceModel};
-use crate::tasks::{BatchSource, Mode, TaskDistribution, TasksConfig};
+use crate::tasks::{Batch, BatchSource, Mode, TaskDistribution, TasksConfig};
 use crate::train::to_device;
 
 /// Episodes of one forward pass in a meta-test.
@@ -28,6 +29,7 @@ const BATCH: usize = 32;
 pub struct TestSet {
     /// Name for tables and plots: `unseen tasks, mnist test`.
     pub label: String,
+    dims: Dims,
     episodes: BatchSource,
 }
 
@@ -49,7 +51,7 @@ impl TestSet {
         let tasks = TasksConfig { input_dim: Some(dims.input_dim), bias: None, ..tasks.clone() };
         let distribution = TaskDistribution::new(&tasks, data.dim(), data.num_classes(), dims.classes)?;
         let episodes = BatchSource::new(distribution, Arc::clone(data), BATCH, mode, seed)?;
-        Ok(Self { label, episodes })
+        Ok(Self { label, dims: Dims { episode_length: tasks.episode_length, ..dims }, episodes })
     }
 
     /// Unseen tasks made of an unseen data set.
@@ -58,6 +60,16 @@ impl TestSet {
     /// As [`TestSet::new`].
     pub fn unseen(tasks: &TasksConfig, seed: u64, dims: Dims, test: &Arc<Dataset>) -> Result<Self> {
         Self::new(format!("unseen tasks, {} test", test.name()), tasks, Mode::Unseen, seed, dims, test)
+    }
+
+    /// Meta-training episodes: what the [`baselines`] are tuned and meta-trained on. No other set has the same
+    /// episodes, whatever its seed.
+    ///
+    /// # Errors
+    /// As [`TestSet::new`].
+    pub fn tuning(tasks: &TasksConfig, seed: u64, dims: Dims, train: &Arc<Dataset>) -> Result<Self> {
+        let label = format!("meta-training tasks, {} train", train.name());
+        Self::new(label, tasks, Mode::MetaTrain, seed, dims, train)
     }
 
     /// The sets that tell the paper's four outcomes apart: seen tasks over the meta-training examples, and
@@ -78,6 +90,22 @@ impl TestSet {
             Self::unseen(tasks, seed, dims, test)?,
         ])
     }
+
+    /// Sizes of the episodes.
+    pub fn dims(&self) -> Dims {
+        self.dims
+    }
+
+    /// The first `episodes` episodes, the same for every learner: batches, and how many episodes of each count.
+    pub fn batches(&self, episodes: usize) -> impl Iterator<Item = (Batch, usize)> {
+        (0..episodes.div_ceil(BATCH))
+            .map(move |index| (self.episodes.batch(index as u64), BATCH.min(episodes - index * BATCH)))
+    }
+
+    /// Batch after batch without end, for meta-training.
+    fn endless(&self) -> impl Iterator<Item = Batch> {
+        (0..).map(|index| self.episodes.batch(index))
+    }
 }
 
 /// The learning curve of `model` over `episodes` episodes of `set`. No gradient step: the forward pass is
@@ -92,18 +120,15 @@ pub fn meta_test(
     device: &Device,
 ) -> Result<LearningCurve> {
     let mut curve: Option<CurveAccumulator> = None;
-    let mut done = 0;
-    for index in 0..episodes.div_ceil(BATCH) as u64 {
-        let batch = set.episodes.batch(index);
+    for (batch, count) in set.batches(episodes) {
         let time = batch.episode_length();
         let (inputs, labels) = to_device(&batch, device);
         let logits = model.forward(inputs, labels.clone());
         let nll = host(gpicl_ops::cross_entropy(logits.clone(), labels));
         let hits = hits(logits, &batch.labels);
         let curve = curve.get_or_insert_with(|| CurveAccumulator::new(time));
-        for (hits, nll) in hits.chunks_exact(time).zip(nll.chunks_exact(time)).take(episodes - done) {
+        for (hits, nll) in hits.chunks_exact(time).zip(nll.chunks_exact(time)).take(count) {
             curve.add_episode(hits, nll);
-            done += 1;
         }
     }
     curve.unwrap_or_else(|| CurveAccumulator::new(1)).finish(&set.label)
@@ -112,7 +137,11 @@ pub fn meta_test(
 /// Whether the largest logit is the label's, `[batch x time]`; `logits` is `[batch, time, classes]`.
 pub fn hits(logits: Tensor<3>, labels: &[u32]) -> Vec<bool> {
     let [_, _, classes] = logits.dims();
-    let logits = host(logits);
+    host_hits(&host(logits), labels, classes)
+}
+
+/// [`hits`] of logits `[examples, classes]` on the host. Of equal logits the first counts.
+fn host_hits(logits: &[f32], labels: &[u32], classes: usize) -> Vec<bool> {
     let best = |row: &[f32]| (0..row.len()).max_by(|&a, &b| row[a].total_cmp(&row[b]).then(b.cmp(&a)));
     logits.chunks_exact(classes).zip(labels).map(|(row, &label)| best(row) == Some(label as usize)).collect()
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::config::DeviceKind;
 use crate::error::{Error, Result};
+use crate::eval::baselines::{Baseline, BaselinesConfig};
 use crate::eval::{LearningCurve, TestSet, meta_test};
 use crate::report::Results;
 use crate::run::checkpoint_path;
@@ -21,6 +22,10 @@ pub struct EvalRequest {
     pub seed: Option<u64>,
     /// Where the data sets are.
     pub data_dir: Option<PathBuf>,
+    /// Baselines to judge on the same episodes, as [`Baseline::select`] reads them.
+    pub baselines: Vec<String>,
+    /// What they may cost.
+    pub baselines_config: BaselinesConfig,
 }
 
 /// Meta-tests every run (folder or checkpoint file) on the same episodes. With one run the intervals are over
@@ -40,8 +45,10 @@ pub fn evaluate_runs(
             "an interval needs at least 2",
         ));
     }
+    let baselines = Baseline::select(&request.baselines)?;
     let mut first: Option<CheckpointInfo> = None;
     let mut by_set: Vec<Vec<LearningCurve>> = Vec::new();
+    let mut by_baseline: Vec<Vec<LearningCurve>> = Vec::new();
     for path in runs {
         let path = checkpoint_path(path)?;
         let (info, model) = load_weights(&path, &DeviceKind::default().device()?)?;
@@ -51,43 +58,66 @@ pub fn evaluate_runs(
         }
         note(format!("meta-testing {}", path.display()));
         let device = info.config.device.device()?;
-        for (i, set) in test_sets(&info, request)?.iter().enumerate() {
-            let curve = meta_test(&model, set, request.episodes, &device)?;
-            if by_set.len() <= i {
-                by_set.push(Vec::new());
+        let (tuning, sets) = test_sets(&info, request)?;
+        let curves = sets.iter().map(|set| meta_test(&model, set, request.episodes, &device));
+        add_seed(&mut by_set, curves.collect::<Result<_>>()?);
+        if let Some(tuning) = tuning {
+            let mut curves = Vec::new();
+            for baseline in &baselines {
+                let fitted = baseline.fit(&request.baselines_config, &tuning, info.config.seed)?;
+                note(format!("{}: {}", fitted.name, fitted.settings));
+                for set in &sets {
+                    curves.push(fitted.curve(set, request.episodes)?);
+                }
             }
-            by_set[i].push(curve);
+            add_seed(&mut by_baseline, curves);
         }
     }
     let Some(info) = first else {
         return Err(Error::argument("runs", "is empty; give at least one run or checkpoint"));
     };
-    let curves = by_set
-        .into_iter()
-        .map(|mut curves| match curves.len() {
-            1 => Ok(curves.remove(0)),
-            _ => LearningCurve::across_seeds(&curves),
-        })
-        .collect::<Result<Vec<_>>>()?;
-    Results::new(info.dims, runs.len(), curves)
+    let results = Results::new(info.dims, runs.len(), join_seeds(by_set)?)?;
+    Ok(results.with_baselines(join_seeds(by_baseline)?))
 }
 
-fn test_sets(info: &CheckpointInfo, request: &EvalRequest) -> Result<Vec<TestSet>> {
+/// Adds the curves of one seed to those of the seeds before.
+fn add_seed(seeds: &mut Vec<Vec<LearningCurve>>, curves: Vec<LearningCurve>) {
+    seeds.resize_with(curves.len(), Vec::new);
+    seeds.iter_mut().zip(curves).for_each(|(seeds, curve)| seeds.push(curve));
+}
+
+fn join_seeds(seeds: Vec<Vec<LearningCurve>>) -> Result<Vec<LearningCurve>> {
+    let join = |mut curves: Vec<LearningCurve>| match curves.len() {
+        1 => Ok(curves.remove(0)),
+        _ => LearningCurve::across_seeds(&curves),
+    };
+    seeds.into_iter().map(join).collect()
+}
+
+/// The episodes that baselines are tuned on, if any are asked for, and the sets to meta-test on.
+fn test_sets(info: &CheckpointInfo, request: &EvalRequest) -> Result<(Option<TestSet>, Vec<TestSet>)> {
     let CheckpointInfo { config, dims, .. } = info;
     let data_dir = request.data_dir.as_deref();
     let seed = request.seed.unwrap_or(config.eval.seed);
-    let (mut sets, data) = if request.data.is_empty() {
+    let (mut tuning, mut sets) = (None, Vec::new());
+    if request.data.is_empty() || !request.baselines.is_empty() {
         let splits = config.data.load(data_dir)?;
         let (train, test) = (Arc::new(splits.train), Arc::new(splits.test));
-        (TestSet::meta_training(&config.tasks, seed, *dims, &train, &test)?, config.eval.data.clone())
-    } else {
-        let data = request.data.iter().map(|spec| config.data.beside(spec)).collect::<Result<_>>()?;
-        (Vec::new(), data)
+        if request.data.is_empty() {
+            sets = TestSet::meta_training(&config.tasks, seed, *dims, &train, &test)?;
+        }
+        if !request.baselines.is_empty() {
+            tuning = Some(TestSet::tuning(&config.tasks, config.seed, *dims, &train)?);
+        }
+    }
+    let data = match request.data.as_slice() {
+        [] => config.eval.data.clone(),
+        specs => specs.iter().map(|spec| config.data.beside(spec)).collect::<Result<_>>()?,
     };
     for data in data {
         sets.push(TestSet::unseen(&config.tasks, seed, *dims, &Arc::new(data.load(data_dir)?.test))?);
     }
-    Ok(sets)
+    Ok((tuning, sets))
 }
 
 /// Seeds of one result may differ in the seed and in nothing else.

@@ -5,6 +5,7 @@
 
 mod init;
 pub mod layers;
+pub mod mlp;
 pub mod tokens;
 pub mod transformer;
 
@@ -14,6 +15,7 @@ use gpicl_ops::Precision;
 use serde::{Deserialize, Serialize};
 
 pub use init::Initializer;
+pub use mlp::{Mlp, MlpConfig};
 pub use transformer::{Transformer, TransformerConfig};
 
 use crate::error::Result;
@@ -85,6 +87,7 @@ macro_rules! models {
         }
 
         /// A model of any architecture.
+        #[allow(clippy::large_enum_variant, reason = "a program has one model, whose tensors are elsewhere")]
         #[derive(Module, Debug)]
         pub enum Model {
             $($(#[$doc])* $name($name),)+
@@ -108,6 +111,8 @@ macro_rules! models {
 models! {
     /// The paper's learner: pre-LN causal Transformer.
     "transformer" => Transformer(TransformerConfig),
+    /// A classifier without context, which can only memorise.
+    "mlp" => Mlp(MlpConfig),
 }
 
 impl Default for ModelConfig {

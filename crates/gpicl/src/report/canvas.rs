@@ -10,14 +10,17 @@ use plotters::style::{FontStyle, TextStyle, register_font};
 use crate::error::{Error, Result};
 use crate::fs::write_atomic;
 
-/// Okabe and Ito's palette: told apart with every kind of colour vision, and in this order in grey print.
-pub(super) const PALETTE: [RGBColor; 6] = [
+/// Okabe and Ito's palette: told apart with every kind of colour vision, and in this order in grey print. The last two
+/// are not theirs, for figures of many lines.
+pub(super) const PALETTE: [RGBColor; 8] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),
     RGBColor(0, 158, 115),
     RGBColor(204, 121, 167),
     RGBColor(230, 159, 0),
     RGBColor(86, 180, 233),
+    RGBColor(51, 34, 136),
+    RGBColor(130, 130, 130),
 ];
 pub(super) const INK: RGBColor = RGBColor(40, 40, 40);
 pub(super) const FAINT: RGBColor = RGBColor(225, 225, 225);

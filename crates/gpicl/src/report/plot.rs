@@ -43,7 +43,7 @@ pub struct Figure {
     pub series: Vec<Series>,
 }
 
-/// Accuracy against examples seen, with 95% bands and the chance line, as the paper draws it; more than six
+/// Accuracy against examples seen, with 95% bands and the chance line, as the paper draws it; more than eight
 /// curves without their bands. Writes
 /// `path.svg` and `path.png`.
 ///

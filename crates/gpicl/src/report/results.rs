@@ -13,6 +13,9 @@ use crate::models::Dims;
 use crate::provenance::Provenance;
 use crate::run::RunDir;
 
+/// What the meta-trained model is called beside baselines.
+const MODEL: &str = "model";
+
 /// Learning curves of one model, or of several seeds of one, and what they amount to.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Results {
@@ -24,6 +27,9 @@ pub struct Results {
     pub outcome: Option<Outcome>,
     /// One curve a set.
     pub curves: Vec<LearningCurve>,
+    /// Baselines on the same episodes: one curve a baseline and set.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub baselines: Vec<LearningCurve>,
     /// Program and machine that made them.
     pub provenance: Provenance,
 }
@@ -42,7 +48,12 @@ impl Results {
             }
             _ => None,
         };
-        Ok(Self { dims, seeds, outcome, curves, provenance: Provenance::current() })
+        Ok(Self { dims, seeds, outcome, curves, baselines: Vec::new(), provenance: Provenance::current() })
+    }
+
+    /// With the curves of baselines, which tables and plots show beside the model's of the same set.
+    pub fn with_baselines(self, baselines: Vec<LearningCurve>) -> Self {
+        Self { baselines, ..self }
     }
 
     /// Accuracy by chance.
@@ -50,14 +61,25 @@ impl Results {
         1.0 / self.dims.classes as f64
     }
 
-    /// The table: one row a set.
+    /// The model's curve of each set, and those of the baselines on it.
+    fn by_set(&self) -> impl Iterator<Item = impl Iterator<Item = &LearningCurve>> {
+        self.curves.iter().map(|model| {
+            let same_set = |baseline: &&LearningCurve| baseline.label == model.label;
+            std::iter::once(model).chain(self.baselines.iter().filter(same_set))
+        })
+    }
+
+    /// The table: one row a set and learner.
     pub fn table(&self) -> Table {
         let last = format!("after {} examples", self.dims.episode_length - 1);
         let mut table = Table::new(["set", "episodes", "seeds", "no example", &last, "last 10 positions"]);
-        for curve in &self.curves {
+        for curve in self.by_set().flatten() {
             let summary = curve.summary();
             table.push([
-                curve.label.clone(),
+                match &curve.learner {
+                    Some(learner) => format!("{}, {learner}", curve.label),
+                    None => curve.label.clone(),
+                },
                 curve.episodes.to_string(),
                 curve.seeds.to_string(),
                 summary.first.percent(),
@@ -83,15 +105,25 @@ impl Results {
         text
     }
 
-    /// One row a set and position, for other programs.
+    /// One row a set, learner and position, for other programs.
     pub fn csv(&self) -> String {
-        let mut table = Table::new(["set", "examples_seen", "accuracy", "low", "high", "loss_nats"]);
-        for curve in &self.curves {
+        let mut table =
+            Table::new(["set", "learner", "examples_seen", "accuracy", "low", "high", "loss_nats"]);
+        for curve in self.by_set().flatten() {
+            let learner = curve.learner.as_deref().unwrap_or(MODEL);
             for (position, (accuracy, loss)) in curve.accuracy.iter().zip(&curve.loss).enumerate() {
                 let numbers =
                     [accuracy.mean, accuracy.low, accuracy.high, *loss].map(|number| number.to_string());
                 let [mean, low, high, loss] = numbers;
-                table.push([curve.label.clone(), position.to_string(), mean, low, high, loss]);
+                table.push([
+                    curve.label.clone(),
+                    learner.into(),
+                    position.to_string(),
+                    mean,
+                    low,
+                    high,
+                    loss,
+                ]);
             }
         }
         table.csv()
@@ -136,5 +168,20 @@ pub fn save_results(dir: &Path, results: &Results) -> Result<Vec<PathBuf>> {
     let figure = plots.join("learning_curve");
     let mut files = vec![json, csv];
     files.extend(plot::learning_curve(&results.curves, Some(results.chance()), title, &figure)?);
+    if results.baselines.is_empty() {
+        return Ok(files);
+    }
+    // All learners on all sets would be too many lines for one figure.
+    for curves in results.by_set() {
+        let mut curves: Vec<LearningCurve> = curves.cloned().collect();
+        let set = curves[0].label.clone();
+        for curve in &mut curves {
+            curve.label = curve.learner.take().unwrap_or_else(|| MODEL.into());
+        }
+        let name = set.replace(|letter: char| !letter.is_ascii_alphanumeric(), "_").replace("__", "_");
+        let figure = plots.join(format!("learning_curve_{name}"));
+        let title = format!("{title}: {set}");
+        files.extend(plot::learning_curve(&curves, Some(results.chance()), &title, &figure)?);
+    }
     Ok(files)
 }

@@ -26,6 +26,8 @@ pub enum Stream {
     MetaTest = 7,
     /// Splits and made data sets.
     Data = 8,
+    /// Initial weights of the baselines.
+    Baseline = 9,
 }
 
 /// A sequence of draws from one (seed, stream, k).

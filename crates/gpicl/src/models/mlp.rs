@@ -1,0 +1,77 @@
+//! The multi-task MLP classifier: the paper's control without a context.
+
+use burn::module::Module;
+use burn::tensor::{Int, Tensor};
+use gpicl_ops::{Activation, Precision};
+use serde::{Deserialize, Serialize};
+
+use super::layers::Linear;
+use super::{Dims, Initializer, SequenceModel};
+use crate::error::{Error, Result};
+
+/// Sizes of an [`Mlp`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MlpConfig {
+    /// Width of the hidden layers.
+    pub hidden: usize,
+    /// Hidden layers.
+    pub layers: usize,
+}
+
+impl Default for MlpConfig {
+    fn default() -> Self {
+        Self { hidden: 256, layers: 2 }
+    }
+}
+
+impl MlpConfig {
+    /// Checks the sizes.
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming the field.
+    pub fn validate(&self) -> Result<()> {
+        for (field, value) in [("hidden", self.hidden), ("layers", self.layers)] {
+            if value == 0 {
+                return Err(Error::config(format!("model.{field}"), "is 0", "give at least 1"));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn init(&self, dims: Dims, precision: Precision, init: &mut Initializer) -> Mlp {
+        let hidden = (0..self.layers).map(|layer| {
+            // GELU lets about half of the variance through, which the weights after it make up for.
+            let (fan_in, scale) =
+                if layer == 0 { (dims.input_dim, 1.0) } else { (self.hidden, 2.0_f32.sqrt()) };
+            Linear::new(fan_in, self.hidden, scale, precision, init)
+        });
+        Mlp {
+            hidden: hidden.collect(),
+            head: Linear::new(self.hidden, dims.classes, 1.0, Precision::Fp32, init),
+        }
+    }
+}
+
+/// Predicts `y_j` from `x_j` alone: the labels of the episode are never read. It can therefore only memorise tasks
+/// that it was meta-trained on, and never generalises to others (paper, section 4.1).
+///
+/// The units are GELU, as in the [`super::Transformer`]'s feed-forward layers, so that the two differ in the context
+/// and not in the activation.
+#[derive(Module, Debug)]
+pub struct Mlp {
+    hidden: Vec<Linear>,
+    head: Linear,
+}
+
+impl SequenceModel for Mlp {
+    fn forward(&self, inputs: Tensor<3>, _labels: Tensor<2, Int>) -> Tensor<3> {
+        let x = self.hidden.iter().fold(inputs, |x, layer| layer.forward(x, Activation::Gelu));
+        self.head.forward(x, Activation::Identity)
+    }
+
+    /// Nothing is carried from one position to the next.
+    fn state_size(&self, _time: usize) -> usize {
+        0
+    }
+}
