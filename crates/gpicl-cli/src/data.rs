@@ -7,7 +7,9 @@ use anyhow::Result;
 use clap::{Args, Subcommand};
 use gpicl::data::fetch::{Progress, fetch};
 use gpicl::data::sources::{Kind, SOURCES};
-use gpicl::data::{DataConfig, contact_sheet, data_dir};
+use gpicl::data::{
+    DataConfig, EmbedConfig, Normalize, contact_sheet, data_dir, embed as features_of, write_features,
+};
 use gpicl::report::table::Table;
 use serde_json::json;
 
@@ -49,6 +51,37 @@ enum DataCommand {
         #[command(flatten)]
         data_dir: DataDirArgs,
     },
+    /// Replace a data set's images by the features of a pretrained network.
+    ///
+    /// Writes a file to meta-train on: --set data.name=safetensors --set data.path=FILE.
+    Embed(EmbedArgs),
+}
+
+#[derive(Debug, Args)]
+struct EmbedArgs {
+    /// A data set of images: a name, or FORMAT:PATH such as images:photos.
+    data: String,
+    /// The network: one image input [n, channels, height, width]; its first output is the features.
+    #[arg(long, value_name = "ONNX")]
+    onnx: PathBuf,
+    /// File to write the features of both splits to.
+    #[arg(long, value_name = "SAFETENSORS")]
+    out: PathBuf,
+    /// Images in a forward pass.
+    #[arg(long, default_value_t = EmbedConfig::default().batch)]
+    batch: usize,
+    /// Side of the square images, where the network leaves it open.
+    #[arg(long, value_name = "PIXELS")]
+    input_size: Option<usize>,
+    /// Channel means to subtract from pixels in [0, 1]; default: ImageNet's 0.485,0.456,0.406, or 0 for a grey
+    /// network.
+    #[arg(long, value_name = "NUMBERS", value_delimiter = ',')]
+    mean: Vec<f32>,
+    /// Channel deviations to divide by; default: ImageNet's 0.229,0.224,0.225, or 1 for a grey network.
+    #[arg(long, value_name = "NUMBERS", value_delimiter = ',')]
+    std: Vec<f32>,
+    #[command(flatten)]
+    data_dir: DataDirArgs,
 }
 
 /// Runs a subcommand.
@@ -62,6 +95,7 @@ pub fn data(args: &DataArgs, output: &Output) -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         DataCommand::Show { data, sheet, data_dir } => show(data, sheet.as_ref(), data_dir, output),
+        DataCommand::Embed(args) => embed(args, output),
     }
 }
 
@@ -129,6 +163,36 @@ fn show(spec: &str, sheet: Option<&PathBuf>, args: &DataDirArgs, output: &Output
         contact_sheet(train, path)?;
         output.note(format!("wrote {}", path.display()));
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn embed(args: &EmbedArgs, output: &Output) -> Result<ExitCode> {
+    // The network has its own normalisation.
+    let data = DataConfig { normalize: Normalize::None, ..DataConfig::from_spec(&args.data)? };
+    let splits = data.load(args.data_dir.data_dir.as_deref())?;
+    let config = EmbedConfig {
+        batch: args.batch,
+        input_size: args.input_size,
+        mean: args.mean.clone(),
+        std: args.std.clone(),
+    };
+    let bar = output.counter((splits.train.len() + splits.test.len()) as u64);
+    let features = features_of(&splits, &args.onnx, &config, &mut |done, _| bar.set_position(done as u64));
+    bar.finish_and_clear();
+    let features = features?;
+    write_features(&args.out, &features)?;
+    let (train, test) = (&features.train, &features.test);
+    output.text(format!(
+        "{} training and {} held-out examples of {} features\nwrote {}",
+        train.len(),
+        test.len(),
+        train.dim(),
+        args.out.display()
+    ));
+    output.json(&json!({
+        "name": train.name(), "train": train.len(), "test": test.len(), "features": train.dim(),
+        "path": args.out,
+    }));
     Ok(ExitCode::SUCCESS)
 }
 

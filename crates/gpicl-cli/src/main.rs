@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod compare;
 mod data;
 mod eval;
 mod inspect;
@@ -38,6 +39,13 @@ enum Command {
     Resume(train::ResumeArgs),
     /// Meta-test runs: accuracy by examples seen, with 95% intervals; several runs count as seeds.
     Eval(eval::EvalArgs),
+    /// Compare learners on the same episodes: the paper's table and the state-size figure.
+    ///
+    /// The file: `preset` and `[base]` (what all have in common, with the fields of a run's config.toml), `seeds`,
+    /// `episodes`, `test_sets` (the columns), and for each row a `[[methods]]` table with `name`, `label`, and either
+    /// `set` (laid on the base), `runs` (finished runs, one a seed) or `baseline` (a name). Runs are made below
+    /// OUT/runs; what is there and finished is not done again. Exit code 1 if a method failed.
+    Compare(compare::CompareArgs),
     /// Predict the labels of your own table from labelled rows, without training.
     Predict(predict::PredictArgs),
     /// List, download and look at data sets.
@@ -60,6 +68,7 @@ fn main() -> ExitCode {
         Command::Train(args) => train::train(&args, &output),
         Command::Resume(args) => train::resume(&args, &output),
         Command::Eval(args) => eval::eval(&args, &output),
+        Command::Compare(args) => compare::compare(&args, &output),
         Command::Predict(args) => predict::predict(&args, &output),
         Command::Data(args) => data::data(&args, &output),
         Command::Inspect(args) => inspect::inspect(&args, &output),

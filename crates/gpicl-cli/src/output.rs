@@ -68,6 +68,14 @@ impl Output {
         bar
     }
 
+    /// A counter of images.
+    pub fn counter(&self, total: u64) -> ProgressBar {
+        if self.quiet || self.json || !self.terminal {
+            return ProgressBar::hidden();
+        }
+        ProgressBar::new(total).with_style(style("{bar:30} {pos}/{len} images  ETA {eta}"))
+    }
+
     /// The progress of a run of `steps` steps of `batch` episodes that starts after step `first`.
     pub fn training(&self, first: u64, steps: u64, batch: usize) -> TrainingProgress {
         let bar = if self.terminal && !self.quiet && !self.json {

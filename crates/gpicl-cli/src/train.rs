@@ -16,7 +16,7 @@ use crate::args::DataDirArgs;
 use crate::output::Output;
 
 /// Exit code of a run that Ctrl-C stopped: 128 + SIGINT, as shells expect.
-const INTERRUPTED: u8 = 130;
+pub const INTERRUPTED: u8 = 130;
 
 /// Arguments of `gpicl train`.
 #[derive(Debug, Args)]
@@ -42,6 +42,9 @@ pub struct TrainArgs {
 pub struct ResumeArgs {
     /// Folder of the run.
     run: PathBuf,
+    /// End at once when stdin closes: how `gpicl compare` takes its runs with it, however it ends.
+    #[arg(long, hide = true)]
+    until_stdin_closes: bool,
     #[command(flatten)]
     data_dir: DataDirArgs,
 }
@@ -76,6 +79,13 @@ pub fn train(args: &TrainArgs, output: &Output) -> Result<ExitCode> {
 
 /// Meta-trains on from the newest checkpoint.
 pub fn resume(args: &ResumeArgs, output: &Output) -> Result<ExitCode> {
+    if args.until_stdin_closes {
+        std::thread::spawn(|| {
+            // An error is an end too.
+            let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+            std::process::exit(i32::from(INTERRUPTED));
+        });
+    }
     let trainer = Trainer::resume(&args.run, args.data_dir.data_dir.as_deref())?;
     output.note(format!("continuing {} after step {}", args.run.display(), trainer.step()));
     finish(trainer, output)
@@ -83,17 +93,9 @@ pub fn resume(args: &ResumeArgs, output: &Output) -> Result<ExitCode> {
 
 fn finish(mut trainer: Trainer, output: &Output) -> Result<ExitCode> {
     let stop = Arc::new(AtomicBool::new(false));
-    let raised = Arc::clone(&stop);
-    let notes = *output;
-    ctrlc::set_handler(move || {
-        if raised.swap(true, Ordering::Relaxed) {
-            std::process::exit(i32::from(INTERRUPTED));
-        }
-        notes.note(
-            "stopping after this step (Ctrl-C again: at once, losing the steps since the last checkpoint)",
-        );
-    })
-    .context("cannot watch for Ctrl-C")?;
+    let remark =
+        "stopping after this step (Ctrl-C again: at once, losing the steps since the last checkpoint)";
+    watch_for_ctrl_c(&stop, *output, remark)?;
     let train = &trainer.config().train;
     let mut progress = output.training(trainer.step(), train.steps, train.batch);
     let ended = trainer.train(&stop, &mut |event| progress.on_event(event));
@@ -112,6 +114,18 @@ fn finish(mut trainer: Trainer, output: &Output) -> Result<ExitCode> {
         output.note(format!("wrote {}", path.display()));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The first Ctrl-C raises `stop` and says `remark`, the second ends the program.
+pub fn watch_for_ctrl_c(stop: &Arc<AtomicBool>, output: Output, remark: &'static str) -> Result<()> {
+    let raised = Arc::clone(stop);
+    ctrlc::set_handler(move || {
+        if raised.swap(true, Ordering::Relaxed) {
+            std::process::exit(i32::from(INTERRUPTED));
+        }
+        output.note(remark);
+    })
+    .context("cannot watch for Ctrl-C")
 }
 
 /// `runs/<name>-seed<seed>`, with a number behind it if that exists.

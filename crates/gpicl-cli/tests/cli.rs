@@ -332,3 +332,199 @@ fn a_run_killed_with_sigkill_and_resumed_ends_with_the_same_files() {
         assert_eq!(read("whole"), read("cut"), "{file}");
     }
 }
+
+/// A comparison of two learners under two seeds.
+const COMPARISON: &str = r#"
+seeds = [0, 1]
+episodes = 8
+test_sets = ["random", "mnist"]
+
+[base.data]
+name = "random"
+size = 8
+classes = 3
+per_class = 20
+
+[base.tasks]
+episode_length = 8
+
+[base.model]
+d_model = 16
+layers = 1
+heads = 2
+d_ff = 32
+layout = "paired"
+
+[base.train]
+steps = 3
+batch = 4
+checkpoint_every = 1
+
+[base.eval]
+every = 0
+final_episodes = 4
+
+[[methods]]
+name = "small"
+label = "Small one"
+
+[[methods]]
+name = "wide"
+set = { model = { d_model = 32 } }
+"#;
+
+const COMPARED: [&str; 10] = [
+    "table.md",
+    "table.csv",
+    "table.tex",
+    "table.svg",
+    "table.png",
+    "state_size.csv",
+    "state_size.svg",
+    "state_size.png",
+    "learning_curves.svg",
+    "learning_curves.png",
+];
+
+#[test]
+fn a_comparison_writes_table_and_figures_and_does_nothing_twice() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = dir.path();
+    fs::write(at.join("c.toml"), COMPARISON).unwrap();
+    let compare = ["compare", "--config", "c.toml", "--out", "c", "--data-dir", ".", "--jobs", "2"];
+    let shown = ok(at, &compare);
+    assert!(shown.contains("Small one") && shown.contains("after 7 examples"), "{shown}");
+    for file in COMPARED {
+        assert!(at.join("c").join(file).metadata().is_ok_and(|meta| meta.len() > 0), "{file}");
+    }
+    let table = fs::read_to_string(at.join("c/table.md")).unwrap();
+    let row = table.lines().find(|line| line.starts_with("| Small one")).unwrap();
+    assert!(row.contains('±') && row.ends_with("| absent |"), "{table}");
+    let sizes = fs::read_to_string(at.join("c/state_size.csv")).unwrap();
+    assert!(sizes.contains(",256,") && sizes.contains(",512,"), "2 x layers x N x d_model: {sizes}");
+
+    // Each run has the numbers of `gpicl train`.
+    ok(at, &["train", "--config", "c/runs/wide-seed1/config.toml", "--run", "alone"]);
+    for file in ["metrics.jsonl", "results.csv", "checkpoints/step-00000003.safetensors"] {
+        let read = |run: &str| fs::read(at.join(run).join(file)).unwrap();
+        assert_eq!(read("alone"), read("c/runs/wide-seed1"), "{file}");
+    }
+
+    // Finished runs can be taken from elsewhere; a run of another configuration is not written over.
+    let spec = COMPARISON.replace("set = { model = { d_model = 32 } }", "runs = ['alone']");
+    fs::write(at.join("c.toml"), &spec).unwrap();
+    assert!(ok(at, &compare).contains("wide"));
+    fs::write(at.join("c.toml"), COMPARISON.replace("steps = 3", "steps = 4")).unwrap();
+    let error = refused(at, &compare);
+    assert!(error.contains("small-seed0") && error.contains("another configuration"), "{error}");
+}
+
+#[test]
+fn a_learner_that_fails_is_reported_and_the_others_are_compared() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = dir.path();
+    let spec = COMPARISON
+        .replace("set = { model = { d_model = 32 } }", "set = { train = { lr = 1e30, eps = 1e-30 } }");
+    fs::write(at.join("c.toml"), spec).unwrap();
+    let output = gpicl(at, &["compare", "--config", "c.toml", "--out", "c", "--data-dir", "."]);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    let table = fs::read_to_string(at.join("c/table.md")).unwrap();
+    assert!(table.contains("| wide | failed | absent |"), "{table}");
+    assert!(table.contains("wide failed: seed 0: meta-training diverged"), "{table}");
+    assert!(at.join("c/learning_curves.png").exists());
+}
+
+#[test]
+fn a_broken_comparison_is_refused_with_file_and_field() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = dir.path();
+    for (spec, parts) in [
+        ("seeds = [0", ["c.toml", "line 1"]),
+        ("[[methods]]\nname = 'a'\nfoo = 1", ["c.toml", "methods[0].foo"]),
+        ("[[methods]]\nname = 'a'\nset = { train = { lr = -1 } }", ["methods[0].set", "train.lr"]),
+        ("test_sets = ['imagenet']\n[[methods]]\nname = 'a'", ["test_sets[0]", "imagenet"]),
+        ("test_sets = ['mnist']\n[[methods]]\nname = 'a'", ["test_sets", "gpicl data fetch"]),
+    ] {
+        fs::write(at.join("c.toml"), spec).unwrap();
+        let error = refused(at, &["compare", "--config", "c.toml", "--out", "c", "--data-dir", "."]);
+        for part in parts {
+            assert!(error.contains(part), "{spec}: `{part}` is not in: {error}");
+        }
+    }
+    assert!(refused(at, &["compare", "--config", "absent.toml"]).contains("absent.toml"));
+    assert!(refused(at, &["compare", "--preset", "nope"]).contains("glyphs"));
+    assert!(!at.join("c").exists(), "nothing is left of a refused comparison");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_comparison_killed_with_sigkill_and_run_again_ends_with_the_same_tables() {
+    use std::process::Stdio;
+    use std::time::{Duration, Instant};
+
+    let dir = tempfile::tempdir().unwrap();
+    let at = dir.path();
+    let spec = COMPARISON.replace("steps = 3", "steps = 400");
+    fs::write(at.join("c.toml"), spec.replace("checkpoint_every = 1", "checkpoint_every = 20")).unwrap();
+    let compare = |out| ["compare", "--config", "c.toml", "--data-dir", ".", "--out", out];
+    ok(at, &compare("whole"));
+
+    let mut child = Command::new(env!("CARGO_BIN_EXE_gpicl"))
+        .args(compare("cut"))
+        .current_dir(at)
+        .stderr(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !at.join("cut/runs/small-seed1/checkpoints/step-00000020.safetensors").exists() {
+        assert!(Instant::now() < deadline, "no checkpoint of the second run within a minute");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(!at.join("cut/runs/small-seed1/results.json").exists(), "it was cut before the run's end");
+    ok(at, &compare("cut"));
+    for file in COMPARED.into_iter().chain(["runs/small-seed1/metrics.jsonl"]) {
+        let read = |out: &str| fs::read(at.join(out).join(file)).unwrap();
+        assert_eq!(read("whole"), read("cut"), "{file}");
+    }
+}
+
+#[cfg(feature = "onnx")]
+#[test]
+fn features_of_a_network_are_a_data_set_to_meta_train_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = dir.path();
+    let model = concat!(env!("CARGO_MANIFEST_DIR"), "/../gpicl/tests/fixtures/tiny.onnx");
+    let shown = ok(at, &["data", "embed", "glyphs", "--onnx", model, "--out", "f.safetensors"]);
+    assert!(shown.contains("8000 training and 2000 held-out examples of 2 features"), "{shown}");
+    let shown = ok(at, &["data", "show", "safetensors:f.safetensors"]);
+    assert!(
+        shown.contains("glyphs-tiny: 8000 training and 2000 held-out") && shown.contains("10 classes"),
+        "{shown}"
+    );
+    fs::write(
+        at.join("small.toml"),
+        SMALL.replace("[data]\nname = \"random\"\nsize = 8\nclasses = 3\nper_class = 20\n", ""),
+    )
+    .unwrap();
+    let data = ["--set", "data.name=safetensors", "--set", "data.path=f.safetensors"];
+    let train = [&["train", "--config", "small.toml", "--run", "run"][..], &data].concat();
+    assert!(ok(at, &train).contains("unseen tasks, glyphs-tiny test"));
+
+    fs::write(at.join("broken.onnx"), "no model").unwrap();
+    let embed = |onnx, more: &[&'static str]| {
+        refused(
+            at,
+            &[&["data", "embed", "glyphs", "--onnx", onnx, "--out", "g.safetensors"][..], more].concat(),
+        )
+    };
+    assert!(embed("broken.onnx", &[]).contains("broken.onnx"));
+    assert!(embed("absent.onnx", &[]).contains("absent.onnx"));
+    assert!(embed(model, &["--input-size", "224"]).contains("4x4"));
+    assert!(embed(model, &["--mean", "1,2"]).contains("--mean"));
+    let vectors = refused(at, &["data", "embed", "random", "--onnx", model, "--out", "g.safetensors"]);
+    assert!(vectors.contains("vectors"), "{vectors}");
+    assert!(!at.join("g.safetensors").exists());
+}

@@ -107,12 +107,13 @@ impl Layers {
     /// # Errors
     /// [`Error::File`] if `text` is no TOML.
     pub fn text(&mut self, name: impl AsRef<Path>, text: &str) -> Result<()> {
-        let table: Table = text.parse().map_err(|error: toml::de::Error| {
-            let line = error.span().map_or(1, |span| 1 + text[..span.start].matches('\n').count());
-            Error::file_at(name, format!("line {line}"), error.message().to_string(), "mend the TOML")
-        })?;
-        merge(&mut self.0, table);
+        self.table(parse_toml(name.as_ref(), text)?);
         Ok(())
+    }
+
+    /// Lays a TOML table on top.
+    pub fn table(&mut self, table: Table) {
+        merge(&mut self.0, table);
     }
 
     /// Lays a TOML file on top.
@@ -167,6 +168,14 @@ impl Layers {
         config.validate()?;
         Ok(config)
     }
+}
+
+/// TOML `text` as a table; `name` is what an error calls it, with the line at fault.
+pub(crate) fn parse_toml(name: &Path, text: &str) -> Result<Table> {
+    text.parse().map_err(|error: toml::de::Error| {
+        let line = error.span().map_or(1, |span| 1 + text[..span.start].matches('\n').count());
+        Error::file_at(name, format!("line {line}"), error.message().to_string(), "mend the TOML")
+    })
 }
 
 /// Lays `top` on `base`, table by table. A table that names another kind (a model, a data set) replaces

@@ -2,10 +2,11 @@
 //! they become learning algorithms, and find out when and why that works.
 //!
 //! The flow, one module a stage: [`data`] -> [`tasks`] -> [`models`] -> [`train`] -> [`eval`] -> [`report`];
-//! [`predict`] uses the result on anyone's table.
+//! [`compare`] sets learners side by side; [`predict`] uses the result on anyone's table.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod compare;
 pub mod config;
 pub mod data;
 pub mod error;

@@ -19,14 +19,32 @@ pub const PRESETS: &[Preset] = &[
     Preset { name: "paper", toml: include_str!("../presets/paper.toml") },
 ];
 
+/// All comparisons, for `gpicl compare`.
+pub const COMPARISONS: &[Preset] = &[
+    Preset { name: "glyphs", toml: include_str!("../presets/compare/glyphs.toml") },
+    Preset { name: "mnist", toml: include_str!("../presets/compare/mnist.toml") },
+];
+
 impl Preset {
     /// The preset called `name`.
     ///
     /// # Errors
     /// [`Error::Config`] that lists the names there are.
     pub fn find(name: &str) -> Result<&'static Self> {
-        PRESETS.iter().find(|preset| preset.name == name).ok_or_else(|| {
-            let names: Vec<&str> = PRESETS.iter().map(|preset| preset.name).collect();
+        Self::among(PRESETS, name)
+    }
+
+    /// The comparison called `name`.
+    ///
+    /// # Errors
+    /// As [`Preset::find`].
+    pub fn find_comparison(name: &str) -> Result<&'static Self> {
+        Self::among(COMPARISONS, name)
+    }
+
+    fn among(presets: &'static [Self], name: &str) -> Result<&'static Self> {
+        presets.iter().find(|preset| preset.name == name).ok_or_else(|| {
+            let names: Vec<&str> = presets.iter().map(|preset| preset.name).collect();
             Error::config(
                 "--preset",
                 format!("`{name}` is none"),
@@ -62,7 +80,10 @@ mod tests {
             layers.build().unwrap_or_else(|error| panic!("{}: {error}", preset.name));
             assert!(preset.summary().ends_with('.'), "{}", preset.name);
         }
-        assert!(Preset::find("quickstart").is_ok());
+        for comparison in COMPARISONS {
+            assert!(comparison.summary().ends_with('.'), "{}", comparison.name);
+        }
+        assert!(Preset::find("quickstart").is_ok() && Preset::find_comparison("mnist").is_ok());
         assert!(Preset::find("nope").unwrap_err().to_string().contains("quickstart"));
     }
 }

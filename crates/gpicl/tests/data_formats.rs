@@ -4,7 +4,8 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use gpicl::data::{Color, DataConfig, Dataset, InputShape, Normalize};
+use gpicl::data::{Color, DataConfig, Dataset, InputShape, Normalize, Splits, write_features};
+use safetensors::Dtype;
 use tempfile::{TempDir, tempdir};
 
 fn folder() -> TempDir {
@@ -452,4 +453,76 @@ fn real_data_reads_as_its_readme_says() {
             / splits.train.inputs().len() as f64;
         assert!(mean.abs() < 1e-3, "{name}: normalised, mean {mean}");
     }
+}
+
+// Safetensors
+
+fn safetensors_file(dir: &Path, tensors: &[(&str, Dtype, &[usize], Vec<u8>)]) -> DataConfig {
+    let views = tensors.iter().map(|(name, dtype, shape, bytes)| {
+        (*name, safetensors::tensor::TensorView::new(*dtype, shape.to_vec(), bytes).unwrap())
+    });
+    let path = dir.join("f.safetensors");
+    fs::write(&path, safetensors::serialize(views, None).unwrap()).unwrap();
+    format("safetensors", &path)
+}
+
+fn integers(values: &[i64]) -> Vec<u8> {
+    values.iter().flat_map(|value| value.to_le_bytes()).collect()
+}
+
+#[test]
+fn safetensors_reads_features_with_and_without_a_test_split() {
+    let dir = folder();
+    let rows: Vec<f32> = (0..20).map(|i| i as f32).collect();
+    let inputs = ("features", Dtype::F32, &[10, 2][..], floats(&rows));
+    let labels = ("labels", Dtype::I64, &[10][..], integers(&[0, 1, 0, 1, 0, 1, 0, 1, 0, 1]));
+    let config = safetensors_file(dir.path(), &[inputs.clone(), labels.clone()]);
+    let splits = config.load(None).unwrap();
+    assert_eq!((splits.train.len(), splits.test.len(), splits.train.dim()), (8, 2, 2));
+
+    let bf16 = [0_u8, 63, 0, 192]; // 0.5 and -2
+    let test = ("test_inputs", Dtype::BF16, &[1, 2][..], bf16.to_vec());
+    let test_labels = ("test_labels", Dtype::U8, &[1][..], vec![2]);
+    let config = safetensors_file(dir.path(), &[inputs, labels, test, test_labels]);
+    let splits = config.load(None).unwrap();
+    assert_eq!((splits.train.len(), splits.test.inputs()), (10, &[0.5, -2.0][..]));
+    assert_eq!(splits.train.num_classes(), 3, "a class may stand in the test split only");
+
+    // What is written reads back, classes' names included.
+    let names = vec!["a".to_string(), "b".into(), "c".into()];
+    let make = |rows: &[f32], labels: Vec<u32>| {
+        Dataset::new("pets", InputShape::Vector(2), rows.to_vec(), labels, names.clone()).unwrap()
+    };
+    let splits = Splits { train: make(&[1.0, 2.0, 3.0, 4.0], vec![0, 2]), test: make(&[5.0, 6.0], vec![1]) };
+    let path = dir.path().join("g.safetensors");
+    write_features(&path, &splits).unwrap();
+    let read = format("safetensors", &path).load(None).unwrap();
+    assert_eq!((&read.train, &read.test), (&splits.train, &splits.test));
+}
+
+#[test]
+fn safetensors_names_what_is_broken() {
+    let dir = folder();
+    let inputs = ("inputs", Dtype::F32, &[2, 2][..], floats(&[0.0; 4]));
+    let labels = ("labels", Dtype::I64, &[2][..], integers(&[0, 1]));
+    let broken = |tensors: &[(&str, Dtype, &[usize], Vec<u8>)], parts: &[&str]| {
+        let config = safetensors_file(dir.path(), tensors);
+        contains(&error(&config, dir.path()), &[&["f.safetensors"], parts].concat());
+    };
+    broken(&[("weights", Dtype::U8, &[1], vec![0])], &["no tensor `inputs`", "weights"]);
+    broken(std::slice::from_ref(&inputs), &["no tensor `labels`"]);
+    broken(
+        &[inputs.clone(), ("labels", Dtype::I64, &[1], integers(&[0]))],
+        &["labels", "1 entries for 2 rows"],
+    );
+    broken(&[inputs.clone(), ("labels", Dtype::I64, &[2], integers(&[0, -1]))], &["entry 1 is -1"]);
+    broken(&[inputs.clone(), ("labels", Dtype::BOOL, &[2], vec![0, 1])], &["labels", "BOOL"]);
+    let image = ("inputs", Dtype::F32, &[2, 2, 1][..], floats(&[0.0; 4]));
+    broken(&[image, labels.clone()], &["inputs", "[2, 2, 1]"]);
+    let narrow = ("test_inputs", Dtype::F32, &[1, 1][..], floats(&[0.0]));
+    let one = ("test_labels", Dtype::I64, &[1][..], integers(&[0]));
+    broken(&[inputs, labels, narrow, one], &["test_inputs", "1 numbers"]);
+    let path = dir.path().join("f.safetensors");
+    fs::write(&path, b"no tensors").unwrap();
+    contains(&error(&format("safetensors", &path), dir.path()), &["f.safetensors", "no whole safetensors"]);
 }

@@ -124,10 +124,26 @@ impl DataConfig {
         Ok(config)
     }
 
-    /// The same data, its inputs prepared as `other` prepares them.
+    /// The same data, its inputs prepared as `other` prepares them. Vectors have neither size nor colour.
     pub fn prepared_like(self, other: &Self) -> Self {
         let Self { resize, color, layout, normalize, .. } = *other;
+        if matches!(self.name.as_str(), "random" | "csv" | "safetensors") {
+            return Self { normalize, ..self };
+        }
         Self { resize, color, layout, normalize, ..self }
+    }
+
+    /// The data set that `spec` names ([`DataConfig::from_spec`]), prepared like this one; this one itself if
+    /// it is the one.
+    ///
+    /// # Errors
+    /// As [`DataConfig::from_spec`].
+    pub fn beside(&self, spec: &str) -> Result<Self> {
+        let data = Self::from_spec(spec)?;
+        if data.name == self.name && (data.path.is_none() || data.path == self.path) {
+            return Ok(self.clone());
+        }
+        Ok(data.prepared_like(self))
     }
 
     /// Checks that the data set is known and that every field that is set applies to it.

@@ -2,9 +2,11 @@
 //!
 //! A new format is one file with a `read` function plus one line in [`sources::SOURCES`].
 
+mod array;
 mod cifar;
 mod config;
 pub mod csv;
+mod embed;
 pub mod fetch;
 mod glyphs;
 mod idx;
@@ -13,6 +15,7 @@ mod mat;
 mod npy;
 mod omniglot;
 mod random;
+mod safetensors;
 mod sheet;
 pub mod sources;
 mod svhn;
@@ -21,6 +24,8 @@ pub mod transform;
 use serde::{Deserialize, Serialize};
 
 pub use config::{Color, DataConfig, PreparedLayout, data_dir};
+pub use embed::{EmbedConfig, IMAGENET, embed};
+pub use safetensors::write_features;
 pub use sheet::contact_sheet;
 pub use transform::Normalize;
 

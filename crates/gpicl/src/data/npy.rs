@@ -5,8 +5,9 @@ use std::path::Path;
 
 use npyz::{DType, NpyFile, Order, TypeChar};
 
+use super::Dataset;
+use super::array::{Array, examples, numbered};
 use super::config::{DataConfig, Raw};
-use super::{Dataset, InputShape};
 use crate::error::{Error, Result};
 
 pub(super) fn read_npy(config: &DataConfig, _: &Path) -> Result<Raw> {
@@ -16,7 +17,7 @@ pub(super) fn read_npy(config: &DataConfig, _: &Path) -> Result<Raw> {
         let bytes = std::fs::read(&path).map_err(Error::io("read", &path))?;
         parse(&path, Cursor::new(bytes))
     };
-    dataset(folder, array("x.npy")?, array("y.npy")?)
+    dataset(folder, &array("x.npy")?, &array("y.npy")?)
 }
 
 pub(super) fn read_npz(config: &DataConfig, _: &Path) -> Result<Raw> {
@@ -35,12 +36,7 @@ pub(super) fn read_npz(config: &DataConfig, _: &Path) -> Result<Raw> {
         zip.by_name(name).map_err(broken)?.read_to_end(&mut bytes).map_err(Error::io("read", path))?;
         parse(&path.join(name), Cursor::new(bytes))
     };
-    dataset(path, array("x.npy")?, array("y.npy")?)
-}
-
-struct Array {
-    shape: Vec<usize>,
-    values: Vec<f64>,
+    dataset(path, &array("x.npy")?, &array("y.npy")?)
 }
 
 fn parse(path: &Path, reader: impl Read) -> Result<Array> {
@@ -84,46 +80,9 @@ fn parse(path: &Path, reader: impl Read) -> Result<Array> {
     Ok(Array { shape, values })
 }
 
-/// `x` is `[n, ..]`, `y` is `[n]` of whole numbers. `[n, h, w]` and `[n, h, w, 1 or 3]` are images; bytes
-/// (numbers above 1) are scaled only by the normalisation.
-fn dataset(path: &Path, x: Array, y: Array) -> Result<Raw> {
-    let fail = |at: &str, problem: String, fix: &str| Err(Error::file_at(path, at, problem, fix));
-    let Some((&count, sizes)) =
-        x.shape.split_first().filter(|(count, sizes)| **count > 0 && !sizes.is_empty())
-    else {
-        return fail(
-            "x",
-            format!("has shape {:?}", x.shape),
-            "give [n, features] or images [n, h, w(, channels)]",
-        );
-    };
-    if y.values.len() != count {
-        return fail(
-            "y",
-            format!("has {} entries for {count} rows of x", y.values.len()),
-            "give one label a row",
-        );
-    }
-    if let Some(at) = x.values.iter().position(|value| !value.is_finite()) {
-        let row = at / (x.values.len() / count);
-        return fail("x", format!("row {row} holds {}", x.values[at]), "replace it by a number");
-    }
-    let shape = match *sizes {
-        [height, width] => InputShape::Image { height, width, channels: 1 },
-        [height, width, channels @ (1 | 3)] => InputShape::Image { height, width, channels },
-        _ => InputShape::Vector(sizes.iter().product()),
-    };
-    let mut labels = Vec::with_capacity(count);
-    for (row, &label) in y.values.iter().enumerate() {
-        if !(0.0..65536.0).contains(&label) || label.fract() != 0.0 {
-            let problem = format!("entry {row} is {label}");
-            return fail("y", problem, "number the classes 0, 1, 2, ...");
-        }
-        labels.push(label as u32);
-    }
-    let classes = labels.iter().max().map_or(0, |&label| label + 1);
+fn dataset(path: &Path, x: &Array, y: &Array) -> Result<Raw> {
+    let (shape, inputs, labels) = examples(path, ("x", x), ("y", y))?;
     let name = path.file_stem().map_or_else(|| "npy".into(), |stem| stem.to_string_lossy().into_owned());
-    let inputs = x.values.iter().map(|&value| value as f32).collect();
-    let names = (0..classes).map(|label| label.to_string()).collect();
+    let names = numbered(&labels);
     Ok(Raw { train: Dataset::new(name, shape, inputs, labels, names)?, test: None })
 }

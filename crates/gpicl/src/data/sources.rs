@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::config::{DataConfig, Raw};
-use super::{cifar, csv, glyphs, idx, images, npy, omniglot, random, svhn};
+use super::{cifar, csv, glyphs, idx, images, npy, omniglot, random, safetensors, svhn};
 use crate::error::{Error, Result};
 
 /// Where a source's examples come from.
@@ -174,6 +174,11 @@ pub const SOURCES: &[Source] = &[
     format("idx", "a folder with IDX files in MNIST's layout, plain or .gz", idx::read_folder),
     format("npy", "a folder with x.npy and y.npy", npy::read_npy),
     format("npz", "a file with arrays x and y", npy::read_npz),
+    format(
+        "safetensors",
+        "a file of features: tensors inputs and labels, maybe test_inputs",
+        safetensors::read,
+    ),
     format("csv", "a table with a header and a label column", csv::read),
     format("images", "a folder with a folder of images for each class", images::read),
 ];

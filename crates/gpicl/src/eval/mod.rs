@@ -3,6 +3,7 @@
 pub mod baselines;
 mod curve;
 mod outcome;
+mod rank;
 mod runs;
 
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use burn::tensor::{Device, Int, Tensor};
 
 pub use curve::{CurveAccumulator, CurveSummary, Interval, LearningCurve};
 pub use outcome::{Outcome, OutcomeRule};
+pub use rank::spearman;
 pub use runs::{EvalRequest, evaluate_runs};
 
 use crate::data::Dataset;

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::config::DeviceKind;
-use crate::data::DataConfig;
 use crate::error::{Error, Result};
 use crate::eval::baselines::{Baseline, BaselinesConfig};
 use crate::eval::{LearningCurve, TestSet, meta_test};
@@ -15,7 +14,7 @@ use crate::train::{CheckpointInfo, load_weights};
 /// What to meta-test on.
 #[derive(Clone, Debug)]
 pub struct EvalRequest {
-    /// Data sets, as [`DataConfig::from_spec`] reads them; empty: those of the run's configuration.
+    /// Data sets, as [`crate::data::DataConfig::from_spec`] reads them; empty: those of the run's configuration.
     pub data: Vec<String>,
     /// Episodes for each set and run.
     pub episodes: usize,
@@ -113,21 +112,12 @@ fn test_sets(info: &CheckpointInfo, request: &EvalRequest) -> Result<(Option<Tes
     }
     let data = match request.data.as_slice() {
         [] => config.eval.data.clone(),
-        specs => specs.iter().map(|spec| like(&config.data, spec)).collect::<Result<_>>()?,
+        specs => specs.iter().map(|spec| config.data.beside(spec)).collect::<Result<_>>()?,
     };
     for data in data {
         sets.push(TestSet::unseen(&config.tasks, seed, *dims, &Arc::new(data.load(data_dir)?.test))?);
     }
     Ok((tuning, sets))
-}
-
-/// The data set that `spec` names, prepared like the one the model was meta-trained on.
-fn like(trained: &DataConfig, spec: &str) -> Result<DataConfig> {
-    let data = DataConfig::from_spec(spec)?;
-    if data.name == trained.name && data.path == trained.path {
-        return Ok(trained.clone());
-    }
-    Ok(data.prepared_like(trained))
 }
 
 /// Seeds of one result may differ in the seed and in nothing else.

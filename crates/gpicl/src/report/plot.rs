@@ -2,35 +2,18 @@
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Once;
 
 use plotters::coord::Shift;
 use plotters::prelude::*;
-use plotters::style::{FontStyle, register_font};
 
-use crate::error::{Error, Result};
+use super::canvas::{self, Drawing, FAINT, INK, PALETTE, font};
+use crate::error::Result;
 use crate::eval::LearningCurve;
-use crate::fs::write_atomic;
 use crate::train::Metric;
 
-/// Okabe and Ito's palette: told apart with every kind of colour vision, and in this order in grey print. The last two
-/// are not theirs, for figures of many lines.
-const PALETTE: [RGBColor; 8] = [
-    RGBColor(0, 114, 178),
-    RGBColor(213, 94, 0),
-    RGBColor(0, 158, 115),
-    RGBColor(204, 121, 167),
-    RGBColor(230, 159, 0),
-    RGBColor(86, 180, 233),
-    RGBColor(51, 34, 136),
-    RGBColor(130, 130, 130),
-];
-const INK: RGBColor = RGBColor(40, 40, 40);
-const FAINT: RGBColor = RGBColor(225, 225, 225);
-const FONT: &str = "sans-serif";
 const SIZE: (u32, u32) = (840, 520);
-/// Pixels of the PNG for each unit of the figure.
-const SCALE: u32 = 2;
+/// Width of the legend beside a figure with more lines than there is room for names in a corner.
+const LEGEND: u32 = 220;
 
 /// One line of a figure.
 #[derive(Clone, Debug, Default)]
@@ -60,7 +43,8 @@ pub struct Figure {
     pub series: Vec<Series>,
 }
 
-/// Accuracy against examples seen, with 95% bands and the chance line, as the paper draws it. Writes
+/// Accuracy against examples seen, with 95% bands and the chance line, as the paper draws it; more than eight
+/// curves without their bands. Writes
 /// `path.svg` and `path.png`.
 ///
 /// # Errors
@@ -137,12 +121,9 @@ impl Figure {
     /// Writes `path.svg` and `path.png`.
     ///
     /// # Errors
-    /// [`Error::Argument`] if there is nothing to draw or a number is not finite, [`Error::Io`].
+    /// [`crate::Error::Argument`] if there is nothing to draw or a number is not finite, [`crate::Error::Io`].
     pub fn write(&self, path: &Path) -> Result<Vec<PathBuf>> {
-        let (svg_path, png_path) = (path.with_extension("svg"), path.with_extension("png"));
-        write_atomic(&svg_path, self.svg()?.as_bytes())?;
-        write_atomic(&png_path, &self.png()?)?;
-        Ok(vec![svg_path, png_path])
+        canvas::write(self, path)
     }
 
     /// The figure as SVG text.
@@ -150,9 +131,7 @@ impl Figure {
     /// # Errors
     /// As [`Figure::write`].
     pub fn svg(&self) -> Result<String> {
-        let mut text = String::new();
-        self.draw(&SVGBackend::with_string(&mut text, SIZE).into_drawing_area(), 1)?;
-        Ok(text)
+        canvas::svg(self)
     }
 
     /// The figure as the bytes of a PNG file.
@@ -160,28 +139,18 @@ impl Figure {
     /// # Errors
     /// As [`Figure::write`].
     pub fn png(&self) -> Result<Vec<u8>> {
-        let (width, height) = (SIZE.0 * SCALE, SIZE.1 * SCALE);
-        let mut pixels = vec![0; (width * height * 3) as usize];
-        self.draw(&BitMapBackend::with_buffer(&mut pixels, (width, height)).into_drawing_area(), SCALE)?;
-        let image =
-            image::RgbImage::from_raw(width, height, pixels).expect("the buffer has the image's size");
-        let mut png = std::io::Cursor::new(Vec::new());
-        image.write_to(&mut png, image::ImageFormat::Png).expect("writing to memory does not fail");
-        Ok(png.into_inner())
+        canvas::png(self)
     }
 
-    fn x_range(&self) -> Result<Range<f64>> {
-        let fail = |problem: &str| Error::argument("figure", format!("`{}`: {problem}", self.title));
-        let numbers = self.series.iter().flat_map(|series| series.points.iter().chain(&series.band));
-        if numbers.clone().any(|(a, b)| !a.is_finite() || !b.is_finite()) {
-            return Err(fail("a number is not finite"));
-        }
+    /// Whether the names stand beside the figure rather than in a corner of it.
+    fn crowded(&self) -> bool {
+        self.series.len() > PALETTE.len()
+    }
+
+    fn x_range(&self) -> Range<f64> {
         let xs = || self.series.iter().flat_map(|series| series.points.iter().map(|point| point.0));
         let (low, high) = (xs().fold(f64::MAX, f64::min), xs().fold(f64::MIN, f64::max));
-        match low <= high {
-            true => Ok(low..if high > low { high } else { low + 1.0 }),
-            false => Err(fail("there is nothing to draw")),
-        }
+        low..if high > low { high } else { low + 1.0 }
     }
 
     /// The ends given, or those of the data with a little room.
@@ -193,30 +162,38 @@ impl Figure {
             low - room..high + room
         })
     }
+}
 
-    fn draw<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>, scale: u32) -> Result<()> {
-        static FONTS: Once = Once::new();
-        FONTS.call_once(|| {
-            let font = include_bytes!("../../assets/DejaVuSans-latin.ttf");
-            assert!(register_font(FONT, FontStyle::Normal, font).is_ok(), "the font file is whole");
-        });
-        let (x_range, y_range) = (self.x_range()?, self.fitted_y_range());
-        self.draw_checked(area, scale, x_range, y_range)
-            .map_err(|error| Error::argument("figure", format!("`{}` cannot be drawn: {error}", self.title)))
+impl Drawing for Figure {
+    fn title(&self) -> &str {
+        &self.title
     }
 
-    fn draw_checked<DB: DrawingBackend>(
+    fn size(&self) -> (u32, u32) {
+        (SIZE.0 + if self.crowded() { LEGEND } else { 0 }, SIZE.1)
+    }
+
+    fn check(&self) -> Result<()> {
+        let numbers = self.series.iter().flat_map(|series| series.points.iter().chain(&series.band));
+        if numbers.clone().any(|(a, b)| !a.is_finite() || !b.is_finite()) {
+            return Err(self.fault("a number is not finite"));
+        }
+        match self.series.iter().any(|series| !series.points.is_empty()) {
+            true => Ok(()),
+            false => Err(self.fault("there is nothing to draw")),
+        }
+    }
+
+    fn draw<DB: DrawingBackend>(
         &self,
         area: &DrawingArea<DB, Shift>,
         scale: u32,
-        x_range: Range<f64>,
-        y_range: Range<f64>,
-    ) -> std::result::Result<(), DrawingAreaErrorKind<DB::ErrorType>> {
+    ) -> Result<(), DrawingAreaErrorKind<DB::ErrorType>> {
         let px = |units: u32| units * scale;
-        let font = |size: u32| (FONT, px(size)).into_font().color(&INK);
-        area.fill(&WHITE)?;
-        let mut chart = ChartBuilder::on(area)
-            .caption(&self.title, font(19))
+        let (x_range, y_range) = (self.x_range(), self.fitted_y_range());
+        let (plot, beside) = area.split_horizontally(px(SIZE.0));
+        let mut chart = ChartBuilder::on(&plot)
+            .caption(&self.title, font(19, scale))
             .margin(px(14))
             .margin_right(px(26))
             .x_label_area_size(px(48))
@@ -231,31 +208,41 @@ impl Figure {
             .y_labels(6)
             .x_desc(&self.x_label)
             .y_desc(&self.y_label)
-            .axis_desc_style(font(15))
-            .label_style(font(13))
+            .axis_desc_style(font(15, scale))
+            .label_style(font(13, scale))
             .x_label_formatter(&|x| format!("{x:.0}"))
             .draw()?;
         if let Some((y, name)) = &self.reference {
             let dashes = [(x_range.start, *y), (x_range.end, *y)];
-            chart
-                .draw_series(DashedLineSeries::new(dashes, px(6), px(5), INK.stroke_width(scale)))?
-                .label(name)
-                .legend(move |(x, y)| key(x, y, scale, INK));
+            let line =
+                chart.draw_series(DashedLineSeries::new(dashes, px(6), px(5), INK.stroke_width(scale)))?;
+            line.label(name).legend(move |(x, y)| key(x, y, scale, INK));
         }
         for (series, color) in self.series.iter().zip(PALETTE.iter().cycle()) {
-            if !series.band.is_empty() {
+            // Many bands hide each other and the lines.
+            if !series.band.is_empty() && !self.crowded() {
                 let upper = series.points.iter().zip(&series.band).map(|(point, band)| (point.0, band.1));
                 let lower =
                     series.points.iter().zip(&series.band).rev().map(|(point, band)| (point.0, band.0));
                 chart.draw_series([Polygon::new(upper.chain(lower).collect::<Vec<_>>(), color.mix(0.2))])?;
             }
         }
-        for (series, color) in self.series.iter().zip(PALETTE.iter().cycle()) {
-            let color = *color;
-            chart
-                .draw_series(LineSeries::new(series.points.iter().copied(), color.stroke_width(2 * scale)))?
-                .label(&series.label)
-                .legend(move |(x, y)| key(x, y, scale, color));
+        for (number, series) in self.series.iter().enumerate() {
+            let points = series.points.iter().copied();
+            let (color, dashes) = stroke(number);
+            let style = color.stroke_width(2 * scale);
+            let drawn = match dashes {
+                None => chart.draw_series(LineSeries::new(points, style))?,
+                Some((on, off)) => {
+                    chart.draw_series(DashedLineSeries::new(points, px(on), px(off), style))?
+                }
+            };
+            if !self.crowded() {
+                drawn.label(&series.label).legend(move |(x, y)| key(x, y, scale, color));
+            }
+        }
+        if self.crowded() {
+            return self.legend(&beside, scale);
         }
         // Accuracies rise from the lower left, losses fall from the upper left: these corners are free.
         let falls = self.y_range.is_none();
@@ -266,10 +253,43 @@ impl Figure {
             .border_style(FAINT.stroke_width(scale))
             .margin(px(10))
             .legend_area_size(px(30))
-            .label_font(font(13))
-            .draw()?;
-        area.present()
+            .label_font(font(13, scale))
+            .draw()
     }
+}
+
+impl Figure {
+    /// The names beside the figure, one below the other.
+    fn legend<DB: DrawingBackend>(
+        &self,
+        area: &DrawingArea<DB, Shift>,
+        scale: u32,
+    ) -> Result<(), DrawingAreaErrorKind<DB::ErrorType>> {
+        let px = |units: i32| units * scale as i32;
+        let lines = self.series.iter().enumerate().map(|(number, series)| (&series.label, stroke(number)));
+        let reference = self.reference.iter().map(|(_, name)| (name, (INK, Some((6, 5)))));
+        for (number, (name, (color, dashes))) in lines.chain(reference).enumerate() {
+            let y = px(50 + 22 * number as i32);
+            let style = color.stroke_width(2 * scale);
+            let (on, off) = dashes.unwrap_or((30, 0));
+            for from in (0..30).step_by((on + off) as usize) {
+                let to = (from + on as i32).min(30);
+                area.draw(&PathElement::new([(px(from), y), (px(to), y)], style))?;
+            }
+            area.draw(&Text::new(name.as_str(), (px(38), y - px(7)), font(13, scale)))?;
+        }
+        Ok(())
+    }
+}
+
+/// Colour of line `number`, and its dashes: length and gap. The palette goes round with other dashes.
+fn stroke(number: usize) -> (RGBColor, Option<(u32, u32)>) {
+    let dashes = match number / PALETTE.len() {
+        0 => None,
+        1 => Some((7, 4)),
+        _ => Some((2, 4)),
+    };
+    (PALETTE[number % PALETTE.len()], dashes)
 }
 
 /// The stroke before a name in the legend.
@@ -281,6 +301,7 @@ fn key(x: i32, y: i32, scale: u32, color: RGBColor) -> PathElement<(i32, i32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::canvas::SCALE;
 
     fn figure(points: Vec<(f64, f64)>) -> Figure {
         let band = points.iter().map(|point| (point.1 - 0.1, point.1 + 0.1)).collect();

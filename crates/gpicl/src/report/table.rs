@@ -11,14 +11,15 @@ pub struct Table {
 
 impl Table {
     /// An empty table with these column heads.
-    pub fn new<const N: usize>(columns: [&str; N]) -> Self {
-        Self { columns: columns.map(String::from).to_vec(), rows: Vec::new() }
+    pub fn new(columns: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self { columns: columns.into_iter().map(Into::into).collect(), rows: Vec::new() }
     }
 
     /// Adds a row; as many cells as columns.
-    pub fn push<const N: usize>(&mut self, row: [String; N]) {
-        assert_eq!(N, self.columns.len(), "cells in a row");
-        self.rows.push(row.to_vec());
+    pub fn push(&mut self, row: impl IntoIterator<Item = String>) {
+        let row: Vec<String> = row.into_iter().collect();
+        assert_eq!(row.len(), self.columns.len(), "cells in a row");
+        self.rows.push(row);
     }
 
     /// Aligned for a terminal: the first column to the left, the others, numbers, to the right.

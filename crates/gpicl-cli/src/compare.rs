@@ -1,0 +1,77 @@
+//! `gpicl compare`.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+use gpicl::compare::{NamedSpec, Surroundings, Workers, compare as run_comparison};
+
+use crate::args::DataDirArgs;
+use crate::output::Output;
+use crate::train::{INTERRUPTED, watch_for_ctrl_c};
+
+/// Exit code where a method failed and the others did not.
+const FAILED: u8 = 1;
+
+/// Arguments of `gpicl compare`.
+#[derive(Debug, Args)]
+pub struct CompareArgs {
+    /// TOML file with the methods, seeds and data sets.
+    #[arg(long, value_name = "FILE", required_unless_present = "preset", conflicts_with = "preset")]
+    config: Option<PathBuf>,
+    /// A comparison that comes with the program: glyphs, mnist.
+    #[arg(long, value_name = "NAME")]
+    preset: Option<String>,
+    /// Folder for runs, tables and figures; what is finished in it is not done again. Default: compare-NAME below
+    /// `runs/`.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Runs to meta-train at a time, in processes that share the cores.
+    #[arg(long, default_value_t = 1)]
+    jobs: usize,
+    #[command(flatten)]
+    data_dir: DataDirArgs,
+}
+
+/// Meta-trains and meta-tests all methods, prints the table and writes it with its figures.
+pub fn compare(args: &CompareArgs, output: &Output) -> Result<ExitCode> {
+    let (spec, name) = match (&args.config, &args.preset) {
+        (Some(path), _) => {
+            (NamedSpec::read(path)?, path.file_stem().unwrap_or_default().to_string_lossy().into_owned())
+        }
+        (None, preset) => {
+            let name = preset.as_deref().unwrap_or_default();
+            (NamedSpec::preset(name)?, name.to_string())
+        }
+    };
+    let out = args.out.clone().unwrap_or_else(|| Path::new("runs").join(format!("compare-{name}")));
+    let stop = Arc::new(AtomicBool::new(false));
+    watch_for_ctrl_c(&stop, *output, "stopping; the runs save their step (Ctrl-C again: at once)")?;
+    let comparison = run_comparison(
+        &spec,
+        &Surroundings {
+            out: &out,
+            data_dir: args.data_dir.data_dir.as_deref(),
+            workers: Workers {
+                program: std::env::current_exe().context("cannot find this program")?,
+                jobs: args.jobs,
+            },
+            note: &|text| output.note(text),
+            stop: &stop,
+        },
+    )?;
+    let Some(comparison) = comparison else {
+        output.note("stopped; the same command goes on");
+        return Ok(ExitCode::from(INTERRUPTED));
+    };
+    output.text(comparison.text());
+    output.json(&comparison);
+    for path in comparison.save(&out)? {
+        output.note(format!("wrote {}", path.display()));
+    }
+    let failed = comparison.failures().count() > 0;
+    Ok(if failed { ExitCode::from(FAILED) } else { ExitCode::SUCCESS })
+}

@@ -1,0 +1,179 @@
+//! The meta-test of every method on the same episodes. What was measured is kept beside the runs, so that a
+//! comparison that was cut, or whose labels changed, does not measure again.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::baseline;
+use super::spec::Plan;
+use crate::config::DeviceKind;
+use crate::data::DataConfig;
+use crate::error::{Error, Result};
+use crate::eval::{LearningCurve, TestSet, meta_test};
+use crate::fs::write_atomic;
+use crate::models::{Dims, SequenceModel as _};
+use crate::provenance::Provenance;
+use crate::run::checkpoint_path;
+use crate::tasks::{Mode, TaskDistribution};
+use crate::train::load_weights;
+
+/// Size of an architecture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Size {
+    /// Numbers in the weights.
+    pub params: usize,
+    /// Numbers carried between positions at the full context length.
+    pub state: usize,
+}
+
+/// One run on all sets.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Measured {
+    /// Of a model.
+    pub size: Option<Size>,
+    /// One a set.
+    pub curves: Vec<LearningCurve>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    key: String,
+    measured: Measured,
+}
+
+/// The data sets of a comparison, loaded, and the episodes made of them.
+pub(super) struct Bench {
+    pub dims: Dims,
+    /// For each of the plan's sets: its episodes, or `None` if it is not on this machine.
+    pub sets: Vec<(String, Option<TestSet>)>,
+    base: DataConfig,
+    /// Meta-training episodes, for what a baseline has to choose.
+    tuning: TestSet,
+    episodes: usize,
+    /// Everything that decides the episodes, as text.
+    identity: String,
+}
+
+impl Bench {
+    /// Loads the base data and the test sets.
+    ///
+    /// # Errors
+    /// Base data that is missing; a test set that is broken or does not fit the base.
+    pub fn load(plan: &Plan, data_dir: Option<&Path>) -> Result<Self> {
+        let Plan { base, .. } = plan;
+        let train = Arc::new(base.data.load(data_dir)?.train);
+        let classes = train.num_classes();
+        let distribution = TaskDistribution::new(&base.tasks, train.dim(), classes, classes)?;
+        let dims =
+            Dims { input_dim: distribution.input_dim(), classes, episode_length: base.tasks.episode_length };
+        let sets = plan.sets.iter().map(|config| {
+            let test = match config.load(data_dir) {
+                Ok(splits) => Arc::new(splits.test),
+                Err(Error::Missing { .. }) => return Ok((config.name.clone(), None)),
+                Err(error) => return Err(error),
+            };
+            let name = test.name().to_string();
+            Ok((name, Some(TestSet::unseen(&base.tasks, base.eval.seed, dims, &test)?)))
+        });
+        let sets = sets.collect::<Result<Vec<_>>>()?;
+        let present: Vec<&DataConfig> = plan
+            .sets
+            .iter()
+            .zip(&sets)
+            .filter(|(_, (_, set))| set.is_some())
+            .map(|(config, _)| config)
+            .collect();
+        let identity = serde_json::to_string(&(
+            (&base.data, &base.tasks, base.eval.seed, plan.episodes),
+            present,
+            Provenance::current(),
+        ));
+        Ok(Self {
+            dims,
+            base: base.data.clone(),
+            tuning: TestSet::new(
+                "meta-training tasks".into(),
+                &base.tasks,
+                Mode::MetaTrain,
+                base.eval.seed,
+                dims,
+                &train,
+            )?,
+            episodes: plan.episodes,
+            identity: identity.expect("configurations have a JSON form"),
+            sets,
+        })
+    }
+
+    fn present(&self) -> impl Iterator<Item = &TestSet> {
+        self.sets.iter().filter_map(|(_, set)| set.as_ref())
+    }
+
+    /// Meta-tests the newest checkpoint of a run; `kept` is where the result is kept.
+    ///
+    /// # Errors
+    /// No checkpoint, or one that was meta-trained for other episodes.
+    pub fn run(&self, run: &Path, kept: &Path) -> Result<Measured> {
+        let path = checkpoint_path(run)?;
+        let weights = std::fs::read(&path).map_err(Error::io("read", &path))?;
+        self.once(kept, &weights, || {
+            let (info, model) = load_weights(&path, &DeviceKind::default().device()?)?;
+            let fix = "compare runs of one data set, its preparation, and one episode length";
+            if info.dims != self.dims {
+                let problem = format!("was meta-trained for {:?}, the base has {:?}", info.dims, self.dims);
+                return Err(Error::file(&path, problem, fix));
+            }
+            if info.config.data.clone().prepared_like(&self.base) != info.config.data {
+                return Err(Error::file(&path, "was meta-trained on inputs prepared otherwise", fix));
+            }
+            let device = info.config.device.device()?;
+            let size = Size {
+                params: burn::module::Module::num_params(&model),
+                state: model.state_size(self.dims.episode_length),
+            };
+            let curves = self.present().map(|set| meta_test(&model, set, self.episodes, &device));
+            Ok(Measured { size: Some(size), curves: curves.collect::<Result<_>>()? })
+        })
+    }
+
+    /// Judges a baseline under `seed`; `kept` is where the result is kept.
+    ///
+    /// # Errors
+    /// A baseline that cannot be fitted.
+    pub fn baseline(&self, name: &str, seed: u64, kept: &Path) -> Result<Measured> {
+        self.once(kept, format!("baseline {name} seed {seed}").as_bytes(), || {
+            let sets: Vec<&TestSet> = self.present().collect();
+            let curves = baseline::curves(name, &self.tuning, &sets, self.episodes, seed)?;
+            Ok(Measured { size: None, curves })
+        })
+    }
+
+    /// What `measure` gives, from the file `kept` if that holds it for the same `learner` and episodes.
+    fn once(
+        &self,
+        kept: &Path,
+        learner: &[u8],
+        measure: impl FnOnce() -> Result<Measured>,
+    ) -> Result<Measured> {
+        let mut hash = Sha256::new();
+        hash.update(learner);
+        hash.update(&self.identity);
+        let key: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        let earlier = std::fs::read(kept).ok().and_then(|json| serde_json::from_slice::<Kept>(&json).ok());
+        if let Some(earlier) = earlier.filter(|earlier| earlier.key == key) {
+            return Ok(earlier.measured);
+        }
+        let measured = measure()?;
+        let json = serde_json::to_vec(&Kept { key, measured: measured.clone() });
+        write_atomic(kept, &json.expect("curves have a JSON form"))?;
+        Ok(measured)
+    }
+}
+
+/// Where the measurement number `seed` of method `name` is kept.
+pub(super) fn kept_path(folder: &Path, name: &str, seed: u64) -> PathBuf {
+    folder.join(format!("{name}-seed{seed}.json"))
+}
