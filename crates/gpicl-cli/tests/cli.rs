@@ -247,8 +247,8 @@ fn data_lists_and_shows() {
 fn course(dir: &Path, run: &str, set: &[&str], environment: &[(&str, &str)]) -> Vec<f64> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gpicl"));
     command.args(["train", "--config", "small.toml", "--quiet", "--run", run]).current_dir(dir);
-    set.iter().for_each(|set| drop(command.args(["--set", set])));
-    let output = command.envs(environment.iter().copied()).output().unwrap();
+    command.args(set.iter().flat_map(|set| ["--set", set])).envs(environment.iter().copied());
+    let output = command.output().unwrap();
     assert!(output.status.success(), "{}", text(&output.stderr));
     let metrics = fs::read_to_string(dir.join(run).join("metrics.jsonl")).unwrap();
     let lines = metrics.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());

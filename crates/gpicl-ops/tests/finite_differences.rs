@@ -7,8 +7,6 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use common::{check, host, leaf, numbers};
 use gpicl_ops::{Activation, AdamWStep, AttentionMask, Embedding, FeedForward, Precision, TokenLayout};
 
-use common::{check, host, leaf, numbers};
-
 const FP32: Precision = Precision::Fp32;
 
 fn gelu(x: f64) -> f64 {

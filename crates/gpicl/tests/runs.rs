@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use common::{finish, small};
+use gpicl::eval::baselines::BaselinesConfig;
 use gpicl::eval::{EvalRequest, Outcome, evaluate_runs};
 use gpicl::models::ModelConfig;
 use gpicl::train::{Ended, Event, Metric, Trainer, read_metrics};
@@ -118,7 +119,14 @@ fn meta_training_learns_to_learn_on_unseen_tasks() {
     let run = dir.path().join("run");
     let config = small(&["train.steps=300", "train.batch=16", "eval.every=0", "train.checkpoint_every=300"]);
     finish(&mut Trainer::start(config, None, &run).unwrap());
-    let request = EvalRequest { data: Vec::new(), episodes: 128, seed: Some(9), data_dir: None };
+    let request = EvalRequest {
+        data: Vec::new(),
+        episodes: 128,
+        seed: Some(9),
+        data_dir: None,
+        baselines: Vec::new(),
+        baselines_config: BaselinesConfig::default(),
+    };
     let results = evaluate_runs(std::slice::from_ref(&run), &request, &mut |_| {}).unwrap();
     let unseen = results.curves[1].summary();
     assert!(unseen.first.high < 0.4, "nothing is known before the first example: {unseen:?}");
@@ -158,7 +166,14 @@ fn runs_that_are_not_seeds_of_one_result_are_not_averaged() {
     for (run, sets) in runs.iter().zip(sets) {
         finish(&mut Trainer::start(small(sets), None, run).unwrap());
     }
-    let request = EvalRequest { data: Vec::new(), episodes: 4, seed: None, data_dir: None };
+    let request = EvalRequest {
+        data: Vec::new(),
+        episodes: 4,
+        seed: None,
+        data_dir: None,
+        baselines: Vec::new(),
+        baselines_config: BaselinesConfig::default(),
+    };
     let seeds = evaluate_runs(&runs[..2], &request, &mut |_| {}).unwrap();
     assert_eq!((seeds.seeds, seeds.curves[0].seeds), (2, 2));
     let error = evaluate_runs(&runs, &request, &mut |_| {}).unwrap_err().to_string();

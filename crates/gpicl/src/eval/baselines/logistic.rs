@@ -206,12 +206,12 @@ mod tests {
             for f in 0..=input_dim {
                 for c in 0..classes {
                     let mut slope = lambda * weight(f, c);
-                    for i in 0..length {
+                    for (i, &label) in labels.iter().enumerate() {
                         let mut p: Vec<f64> = (0..classes)
                             .map(|c| (0..=input_dim).map(|f| weight(f, c) * x(i, f)).sum())
                             .collect();
                         softmax(&mut p);
-                        slope += (p[c] - f64::from(u8::from(labels[i] as usize == c))) * x(i, f);
+                        slope += (p[c] - f64::from(u8::from(label as usize == c))) * x(i, f);
                     }
                     worst = worst.max(slope.abs());
                 }
