@@ -15,54 +15,13 @@ pub struct Factor<'a> {
 
 /// `c = a b`, or `c += a b`, for `rows` rows and `columns` columns, a multiple of the vector length.
 ///
-/// `b`: `inner` rows, `b_row` apart; `c`: `c_row` apart.
+/// `b`: `inner` rows, `b_row` apart; `c`: `c_row` apart. A call, not inlined: in every place its tiles for every vector
+/// extension would be minutes of compilation.
 ///
 /// # Panics
 /// If a slice is too short.
 #[inline(always)]
-#[allow(clippy::too_many_arguments, reason = "a matrix product has three matrices and their sizes")]
 pub fn product<S: Simd, const ADD: bool>(
-    simd: S,
-    a: Factor<'_>,
-    b: &[f32],
-    b_row: usize,
-    c: &mut [f32],
-    c_row: usize,
-    [rows, inner, columns]: [usize; 3],
-) {
-    if rows == 0 || columns == 0 {
-        return;
-    }
-    let lanes = S::F32_LANES;
-    assert!(
-        columns.is_multiple_of(lanes)
-            && (rows == 1 || columns <= c_row)
-            && (rows - 1) * c_row + columns <= c.len()
-    );
-    if inner > 0 {
-        assert!((rows - 1) * a.row + (inner - 1) * a.column < a.data.len());
-        assert!((inner - 1) * b_row + columns <= b.len());
-    }
-    let kernel = Plain { round: false }.on(simd);
-    let mut r = 0;
-    while r < rows {
-        let a = (a.data.as_ptr().wrapping_add(r * a.row), a.row, a.column);
-        let c = (c.as_mut_ptr().wrapping_add(r * c_row), c_row);
-        // SAFETY: the assertions above, for these rows.
-        r += unsafe {
-            match rows - r {
-                12.. if lanes == 16 => rows_product::<S, 12, ADD>(kernel, a, (b, b_row), c, inner, columns),
-                6.. => rows_product::<S, 6, ADD>(kernel, a, (b, b_row), c, inner, columns),
-                3.. => rows_product::<S, 3, ADD>(kernel, a, (b, b_row), c, inner, columns),
-                _ => rows_product::<S, 1, ADD>(kernel, a, (b, b_row), c, inner, columns),
-            }
-        };
-    }
-}
-
-/// [`product`] as a call: where there are many of them, their code in every place would be too much.
-#[inline(always)]
-pub fn multiply<S: Simd, const ADD: bool>(
     simd: S,
     a: Factor<'_>,
     b: &[f32],
@@ -88,7 +47,37 @@ impl<const ADD: bool> WithSimd for Product<'_, ADD> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        product::<S, ADD>(simd, self.a, self.b, self.b_row, self.c, self.c_row, self.sizes);
+        let Self { a, b, b_row, c, c_row, sizes: [rows, inner, columns] } = self;
+        if rows == 0 || columns == 0 {
+            return;
+        }
+        let lanes = S::F32_LANES;
+        assert!(
+            columns.is_multiple_of(lanes)
+                && (rows == 1 || columns <= c_row)
+                && (rows - 1) * c_row + columns <= c.len()
+        );
+        if inner > 0 {
+            assert!((rows - 1) * a.row + (inner - 1) * a.column < a.data.len());
+            assert!((inner - 1) * b_row + columns <= b.len());
+        }
+        let kernel = Plain { round: false }.on(simd);
+        let mut r = 0;
+        while r < rows {
+            let a = (a.data.as_ptr().wrapping_add(r * a.row), a.row, a.column);
+            let c = (c.as_mut_ptr().wrapping_add(r * c_row), c_row);
+            // SAFETY: the assertions above, for these rows.
+            r += unsafe {
+                match rows - r {
+                    12.. if lanes == 16 => {
+                        rows_product::<S, 12, ADD>(kernel, a, (b, b_row), c, inner, columns)
+                    }
+                    6.. => rows_product::<S, 6, ADD>(kernel, a, (b, b_row), c, inner, columns),
+                    3.. => rows_product::<S, 3, ADD>(kernel, a, (b, b_row), c, inner, columns),
+                    _ => rows_product::<S, 1, ADD>(kernel, a, (b, b_row), c, inner, columns),
+                }
+            };
+        }
     }
 }
 

@@ -33,8 +33,10 @@ pub struct MemoryTokens {
 /// With query `q`, key `k`, value `v`, write strength `b` and decay `a = exp(log_decay)` of token `t`, the memory
 /// `S [d_key, d_value]`, at first zero, becomes
 ///
-///     S_t = a_t S_{t-1} + b_t k_t x_t^T     x_t = v_t                        (Sum)
-///                                           x_t = v_t - (a_t S_{t-1})^T k_t  (Delta)
+/// ```text
+/// S_t = a_t S_{t-1} + b_t k_t x_t^T     x_t = v_t                        (Sum)
+///                                       x_t = v_t - (a_t S_{t-1})^T k_t  (Delta)
+/// ```
 ///
 /// and the token reads `o_t = S_t^T q_t`. With a normaliser `c` it reads `o_t / max(|n_t|, c)`, where `n_t` is what it
 /// would read had every value been 1: the sum of the weights with which values stand in `o_t`.

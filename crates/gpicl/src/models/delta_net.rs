@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::blocks::{BlockSizes, Mixer, Residual};
 use super::layers::{Linear, QkInit, QueryKeyValue};
-use super::memory::{Forget, HeadNorm, matrices};
+use super::memory::{Forget, HeadNorm, matrices, unit};
 use super::tokens::{LabelScale, Layout};
 use super::{Dims, Initializer};
 use crate::error::Result;
@@ -101,22 +101,12 @@ pub struct Delta {
     layout: Layout,
 }
 
-impl Delta {
-    /// `silu` of every head's part, divided by its length.
-    fn unit(&self, x: Tensor<3>) -> Tensor<3> {
-        let [batch, time, width] = x.dims();
-        let x = activation::silu(x).reshape([batch, time, self.heads, width / self.heads]);
-        let length = (x.clone().powi_scalar(2).sum_dim(3) + 1e-6).sqrt();
-        (x / length).reshape([batch, time, width])
-    }
-}
-
 impl Mixer for Delta {
     fn forward(&self, x: Tensor<3>, residual: Tensor<3>) -> Tensor<3> {
         let [query, key, value] = self.maps.forward(x.clone());
         let tokens = MemoryTokens {
-            query: self.unit(query),
-            key: self.unit(key),
+            query: unit(query, self.heads),
+            key: unit(key, self.heads),
             value,
             write: activation::sigmoid(self.strength.forward(x.clone(), Activation::Identity)),
             log_decay: self.forget.as_ref().map(|forget| forget.log_decay(x)),

@@ -1,8 +1,9 @@
 //! Fast weight programmer: a linear Transformer, whose memory is a sum of outer products (Schmidhuber 1992;
 //! Katharopoulos et al. 2020; Schlag et al. 2021).
 //!
-//! Keys and queries pass through `elu(x) + 1`, so that every weight of a value in a read is positive, and a read is
-//! divided by their sum: the mean of the values seen, weighted by `phi(q) . phi(k)`.
+//! With [`Features::Unit`] keys and queries are those of DeltaNet, so that nothing but the rule of writing differs.
+//! With [`Features::Elu`] they pass through `elu(x) + 1`, so that every weight of a value in a read is positive, and a
+//! read is divided by their sum: the mean of the values seen, weighted by `phi(q) . phi(k)`.
 
 use burn::module::Module;
 use burn::tensor::{Tensor, activation};
@@ -11,10 +12,21 @@ use serde::{Deserialize, Serialize};
 
 use super::blocks::{BlockSizes, Mixer, Residual};
 use super::layers::{Linear, QkInit, QueryKeyValue};
-use super::memory::matrices;
+use super::memory::{HeadNorm, matrices, unit};
 use super::tokens::{LabelScale, Layout};
 use super::{Dims, Initializer};
 use crate::error::Result;
+
+/// What keys and queries pass through before they write and read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Features {
+    /// `silu`, to unit length; reads are normalised a head.
+    #[default]
+    Unit,
+    /// `elu(x) + 1`; reads are divided by the sum of their weights.
+    Elu,
+}
 
 /// Sizes and options of [`FastWeights`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -34,6 +46,8 @@ pub struct FastWeightsConfig {
     pub label_scale: LabelScale,
     /// Initial relation of keys and queries.
     pub qk_init: QkInit,
+    /// What keys and queries pass through.
+    pub features: Features,
     /// Learned positions or none.
     pub positions: bool,
 }
@@ -49,6 +63,7 @@ impl Default for FastWeightsConfig {
             layout: Layout::Shifted,
             label_scale: LabelScale::default(),
             qk_init: QkInit::Independent,
+            features: Features::Unit,
             positions: false,
         }
     }
@@ -72,6 +87,7 @@ impl FastWeightsConfig {
         let (d, sizes) = (self.d_model, self.sizes());
         sizes.init(dims, precision, init, |init| Sum {
             maps: QueryKeyValue::new(d, self.qk_init, precision, init),
+            norm: (self.features == Features::Unit).then(|| HeadNorm::new(d, self.heads, init)),
             out: Linear::new(d, d, sizes.residual_scale(), precision, init),
             heads: self.heads,
             layout: self.layout,
@@ -86,6 +102,8 @@ pub type FastWeights = Residual<Sum>;
 #[derive(Module, Debug)]
 pub struct Sum {
     maps: QueryKeyValue,
+    /// With [`Features::Unit`] only.
+    norm: Option<HeadNorm>,
     out: Linear,
     heads: usize,
     #[module(skip)]
@@ -102,19 +120,28 @@ impl Mixer for Sum {
         let [batch, time, _] = x.dims();
         let write = Tensor::ones([batch, time, self.heads], &x.device());
         let [query, key, value] = self.maps.forward(x);
-        let [query, key] = [query, key].map(|x| activation::elu(x, 1.0) + 1.0);
+        let heads = self.heads;
+        let features = |x| match self.norm {
+            Some(_) => unit(x, heads),
+            None => activation::elu(x, 1.0) + 1.0,
+        };
         let memory = MatrixMemory {
-            heads: self.heads,
+            heads,
             rule: WriteRule::Sum,
             layout: self.layout,
-            normaliser: Some(Self::LEAST),
+            normaliser: self.norm.is_none().then_some(Self::LEAST),
         };
-        let tokens = MemoryTokens { query, key, value, write, log_decay: None };
-        self.out.forward_residual(gpicl_ops::matrix_memory(tokens, memory), residual)
+        let tokens =
+            MemoryTokens { query: features(query), key: features(key), value, write, log_decay: None };
+        let read = gpicl_ops::matrix_memory(tokens, memory);
+        let read = if let Some(norm) = &self.norm { norm.forward(read) } else { read };
+        self.out.forward_residual(read, residual)
     }
 
-    /// The matrices and the sum of the keys: `heads x d_head x (d_head + 1)` a layer, whatever the context length.
+    /// The matrices, `heads x d_head x d_head` a layer, whatever the context length; with [`Features::Elu`] also the
+    /// sum of the keys.
     fn state_size(&self, _time: usize) -> usize {
-        matrices(self.maps.d_model(), self.heads) + self.maps.d_model()
+        let d_model = self.maps.d_model();
+        matrices(d_model, self.heads) + if self.norm.is_some() { 0 } else { d_model }
     }
 }

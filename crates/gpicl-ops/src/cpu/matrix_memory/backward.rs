@@ -12,7 +12,7 @@ use crate::cpu::{
     buffer::Buffer,
     dispatch::run,
     simd::{sums, update},
-    tile::{dot, gather, gather_transposed, multiply},
+    tile::{dot, gather, gather_transposed, product},
 };
 use crate::{TokenLayout, WriteRule};
 
@@ -291,10 +291,10 @@ impl Backward<'_> {
         gather_transposed(memory.dstate, value, shape.key, shape.value, key, memory.dstate_t);
         let keys = rows_of(contexts.key, key);
         let sizes = [count, shape.key, value];
-        multiply::<S, false>(simd, keys, memory.dstate, value, memory.dwritten, value, sizes);
+        product::<S, false>(simd, keys, memory.dstate, value, memory.dwritten, value, sizes);
         let written = rows_of(contexts.written, value);
         let sizes = [count, shape.value, key];
-        multiply::<S, false>(simd, written, memory.dstate_t, key, memory.dkey, key, sizes);
+        product::<S, false>(simd, written, memory.dstate_t, key, memory.dkey, key, sizes);
         if self.head.sizes.decays {
             let (tails, whole) = tails(simd, contexts);
             scale_rows(simd, memory.dwritten, value, &tails[..count]);
@@ -442,22 +442,22 @@ impl Reads<'_> {
             );
             let to = &mut dby[tile.first * key..];
             let sizes = [tile.rows, tile.seen, key];
-            multiply::<S, false>(simd, rows_of(self.dweights, chunk), self.contexts.key, key, to, key, sizes);
+            product::<S, false>(simd, rows_of(self.dweights, chunk), self.contexts.key, key, to, key, sizes);
             let sizes = [tile.seen, tile.rows, key];
-            multiply::<S, true>(simd, columns_of(self.dweights, chunk), by, key, self.dkey, key, sizes);
+            product::<S, true>(simd, columns_of(self.dweights, chunk), by, key, self.dkey, key, sizes);
             if let Some(weights) = weights {
                 let sizes = [tile.seen, tile.rows, value];
                 let weights = columns_of(&weights[at..], chunk);
-                multiply::<S, true>(simd, weights, found, value, self.dwritten, value, sizes);
+                product::<S, true>(simd, weights, found, value, self.dwritten, value, sizes);
             }
         }
         if let Some(state_t) = self.state_t {
             self.values[..rows.count * value].copy_from_slice(&dfound[..rows.count * value]);
             scale_rows(simd, self.values, value, &rows.reach[..rows.count]);
             let faded = rows_of(self.values, value);
-            multiply::<S, true>(simd, faded, state_t, key, dby, key, [rows.count, shape.value, key]);
+            product::<S, true>(simd, faded, state_t, key, dby, key, [rows.count, shape.value, key]);
             let sizes = [shape.key, rows.count, value];
-            multiply::<S, true>(simd, columns_of(by, key), self.values, value, self.dstate, value, sizes);
+            product::<S, true>(simd, columns_of(by, key), self.values, value, self.dstate, value, sizes);
         }
         for r in 0..if self.decays { rows.count } else { 0 } {
             dlog_reach[r] += dot(simd, &by[r * key..][..key], &dby[r * key..][..key]);

@@ -6,7 +6,7 @@ use super::{Head, Sizes};
 use crate::WriteRule;
 use crate::cpu::{
     simd::{exp, update},
-    tile::{Factor, dot, gather, multiply},
+    tile::{Factor, dot, gather, product},
 };
 
 /// Tokens of a chunk.
@@ -206,7 +206,7 @@ pub fn compare<S: Simd>(
 ) {
     let row = shape.padded_chunk;
     let columns = tile.seen.next_multiple_of(S::F32_LANES);
-    multiply::<S, false>(simd, x, y, row, weights, row, [tile.rows, inner, columns]);
+    product::<S, false>(simd, x, y, row, weights, row, [tile.rows, inner, columns]);
     for r in 0..tile.rows {
         let at = r * row;
         update!(simd: S, [fade in &fade[at..][..columns]], [weight in &mut weights[at..][..columns]] {
@@ -248,7 +248,7 @@ pub fn recall<S: Simd>(
     let width = shape.padded_value;
     let Some(state) = state else { return to[..rows.count * width].fill(0.0) };
     let sizes = [rows.count, shape.key, width];
-    multiply::<S, false>(simd, rows_of(read, shape.padded_key), state, width, to, width, sizes);
+    product::<S, false>(simd, rows_of(read, shape.padded_key), state, width, to, width, sizes);
     scale_rows(simd, to, width, &rows.reach[..rows.count]);
 }
 
@@ -277,7 +277,7 @@ pub fn write<S: Simd>(
             if let Some(contexts) = contexts {
                 let sizes = [tile.rows, tile.seen, width];
                 let found = &mut found[tile.first * width..];
-                multiply::<S, true>(
+                product::<S, true>(
                     simd,
                     rows_of(&similar[at..], chunk),
                     contexts.written,
@@ -295,13 +295,13 @@ pub fn write<S: Simd>(
         if solves {
             let weights = rows_of(&similar[first * chunk..], chunk);
             let found = &mut found[first * width..];
-            multiply::<S, true>(simd, weights, rows.written, width, found, width, [solved, first, width]);
+            product::<S, true>(simd, weights, rows.written, width, found, width, [solved, first, width]);
         }
         for r in first..first + solved {
             if solves {
                 let weights = rows_of(&similar[r * chunk + first..], chunk);
                 let (before, found) = (&rows.written[first * width..], &mut found[r * width..]);
-                multiply::<S, true>(simd, weights, before, width, found, width, [1, r - first, width]);
+                product::<S, true>(simd, weights, before, width, found, width, [1, r - first, width]);
             }
             let strength = simd.splat_f32s(rows.write[r]);
             let row = r * width..(r + 1) * width;
@@ -338,13 +338,13 @@ pub fn solve_backward<S: Simd>(
             if r + 1 < end {
                 let weights = columns_of(&similar[(r + 1) * chunk + r..], chunk);
                 let (after, to) = (&dfound[(r + 1) * width..], &mut dwritten[r * width..]);
-                multiply::<S, true>(simd, weights, after, width, to, width, [1, end - r - 1, width]);
+                product::<S, true>(simd, weights, after, width, to, width, [1, end - r - 1, width]);
             }
             negate(simd, shape, rows, r, dwritten, dfound);
         }
         let weights = columns_of(&similar[first * chunk..], chunk);
         let sizes = [first, end - first, width];
-        multiply::<S, true>(simd, weights, &dfound[first * width..], width, dwritten, width, sizes);
+        product::<S, true>(simd, weights, &dfound[first * width..], width, dwritten, width, sizes);
     }
 }
 

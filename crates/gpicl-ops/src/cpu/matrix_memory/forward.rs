@@ -12,7 +12,7 @@ use crate::cpu::{
     buffer::Buffer,
     dispatch::run,
     simd::update,
-    tile::{gather_transposed, multiply},
+    tile::{gather_transposed, product},
 };
 
 /// What every token reads, of every sequence. Leaves the states at the chunks' starts ([`Sizes::states`]) and, with a
@@ -131,7 +131,7 @@ impl Forward<'_> {
             compare(simd, shape, tile, query, key_t, shape.key, &rows.fade[tile.first * chunk..], weights);
             let found = &mut found[tile.first * width..];
             let sizes = [tile.rows, tile.seen, width];
-            multiply::<S, true>(simd, rows_of(weights, chunk), written, width, found, width, sizes);
+            product::<S, true>(simd, rows_of(weights, chunk), written, width, found, width, sizes);
         }
         for r in 0..rows.count {
             let found = &mut found[r * width..][..width];
@@ -164,5 +164,5 @@ fn advance<S: Simd>(simd: S, shape: Shape, sizes: Sizes, contexts: &mut Rows<'_>
     }
     let keys = columns_of(contexts.key, shape.padded_key);
     let sizes = [shape.key, contexts.count, width];
-    multiply::<S, true>(simd, keys, contexts.written, width, state, width, sizes);
+    product::<S, true>(simd, keys, contexts.written, width, state, width, sizes);
 }
