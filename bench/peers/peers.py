@@ -29,11 +29,25 @@ CENTRE = {"model": "transformer", "d_model": 256, "batch": 64, "time": 100, "inp
 LAYERS = {
     "transformer": 4,
     "lstm": 2,
-    # DeltaNet: "deltanet": 4 here once `peer_worker.rs` makes one; `torch_worker.py` does.
+    "deltanet": 4,
 }
-STEP_AXES = {"d_model": [64, 128, 512], "batch": [8, 16, 256], "time": [50, 200, 400]}
-# System, mode. The first one is ours, and what the others are compared with.
-SYSTEMS = [("gpicl", "native"), ("torch", "eager"), ("torch", "compiled"), ("jax", "jit")]
+STEP_AXES = {"d_model": [64, 128, 512], "batch": [8, 256], "time": [50, 400]}
+# System, mode. The first one is ours, and what the others are compared with; "plain" is the same program on Burn's plain
+# operations.
+SYSTEMS = [("gpicl", "native"), ("gpicl", "plain"), ("torch", "eager"), ("torch", "compiled"), ("jax", "jit")]
+
+
+def systems(job, sizes):
+    """What is measured: everything at the sizes in the middle, elsewhere this project and PyTorch."""
+    middle = {**sizes, "model": CENTRE["model"]} == CENTRE
+    for system, mode in SYSTEMS:
+        if mode == "plain" and not (job == "step" and sizes == CENTRE):
+            continue
+        if mode == "compiled" and job == "tasks":
+            continue
+        if system == "jax" and (sizes["model"] == "deltanet" or job == "step" and not middle):
+            continue
+        yield system, mode
 
 
 class Worker:
@@ -47,7 +61,8 @@ class Worker:
         else:
             command = [sys.executable, str(HERE / f"{system}_worker.py"), config]
         self.process = subprocess.Popen(
-            ["taskset", "-c", "0,1", *command], env=ENVIRONMENT, text=True,
+            ["taskset", "-c", "0,1", *command], text=True,
+            env={**ENVIRONMENT, "GPICL_OPS": "reference" if mode == "plain" else "native"},
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         )  # fmt: skip
         self.ready = self.read()
@@ -76,8 +91,7 @@ def measure(job, precision, sizes, rounds):
         "job": job, "precision": precision, **sizes,
         "layers": LAYERS[sizes["model"]], "heads": max(1, sizes["d_model"] // 32), "d_ff": 4 * sizes["d_model"],
     }  # fmt: skip
-    systems = [s for s in SYSTEMS if job != "tasks" or s != ("torch", "compiled")]
-    workers = [Worker(*system, config) for system in systems]
+    workers = [Worker(*system, config) for system in systems(job, sizes)]
     if len({worker.ready["parameters"] for worker in workers}) != 1:
         raise SystemExit(f"models differ: {[(w.system, w.ready) for w in workers]}")
     # Repetitions that take about a third of a second.
@@ -85,7 +99,8 @@ def measure(job, precision, sizes, rounds):
     times = [[] for _ in workers]
     for _ in range(rounds):
         for worker, count, rows in zip(workers, counts, times):
-            rows.append(statistics.median(worker.ask(f"go {count}")["seconds"]))
+            # The first repetition finds the caches as the others left them.
+            rows.append(statistics.median(worker.ask(f"go {count + 1}")["seconds"][1:]))
     rows = []
     for worker, seconds in zip(workers, times):
         memory = worker.stop()
@@ -105,8 +120,8 @@ def spread(values, digits):
 
 def ratios(rows, system):
     """How much longer than ours each round of the faster mode of a system took."""
-    ours = next(row for row in rows if row["system"] == "gpicl")
-    modes = [row for row in rows if row["system"] == system]
+    ours, *others = rows
+    modes = [row for row in others if row["system"] == system]
     if not modes:
         return None
     best = min(modes, key=lambda row: statistics.median(row["seconds"]))
@@ -115,10 +130,10 @@ def ratios(rows, system):
 
 def table(groups):
     """A line of Markdown for every job and size."""
-    yield "| job | model | precision | d_model | batch | T | inputs | gpicl, ms | torch eager | compiled | jax |" + (
+    yield "| job | model | precision | d_model | batch | T | inputs | gpicl, ms | Burn plain | torch eager | compiled | jax |" + (
         " torch / gpicl | jax / gpicl | MiB added: gpicl | torch | jax |"
     )
-    yield "| --- | --- | --- |" + " ---: |" * 13
+    yield "| --- | --- | --- |" + " ---: |" * 14
     for rows in groups:
         by = {(row["system"], row["mode"]): row for row in rows}
         cells = [rows[0][key] for key in ("job", "model", "precision", "d_model", "batch", "time", "input_dim")]
@@ -157,8 +172,9 @@ def main():
     args = parser.parse_args()
     groups = []
     for job, precision, sizes in plan(args.only, args.quick):
-        print(job, precision, sizes, file=sys.stderr)
+        print(job, precision, sizes, file=sys.stderr, flush=True)
         groups.append(measure(job, precision, sizes, args.rounds))
+        print(list(table(groups[-1:]))[-1], file=sys.stderr, flush=True)
     args.out.mkdir(parents=True, exist_ok=True)
     text = "\n".join(table(groups)) + "\n"
     (args.out / "table.md").write_text(text)

@@ -81,21 +81,22 @@ def delta_rule(q, k, v, write, chunk):
 
 
 class DeltaBlock(Block):
-    """A block whose attention is the delta rule, with keys and queries of length one."""
+    """A block whose attention is the delta rule: keys and queries are `silu` at length one, reads normalised a head."""
 
     # Tokens of a chunk: a sequence of the size in the middle is one.
     CHUNK = 128
 
     def __init__(self, d_model, heads, d_ff):
         super().__init__(d_model, heads, d_ff)
-        self.write = nn.Linear(d_model, heads)
+        self.write, self.norm_read = nn.Linear(d_model, heads), nn.LayerNorm(d_model // heads)
 
     def forward(self, x):
         batch, time, d_model = x.shape
         h = self.norm_attention(x)
         q, k, v = self.qkv(h).view(batch, time, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         write = self.write(h).sigmoid().transpose(1, 2).unsqueeze(-1)
-        read = delta_rule(F.normalize(q, dim=-1), F.normalize(k, dim=-1), v, write, self.CHUNK)
+        q, k = (F.normalize(F.silu(x), dim=-1) for x in (q, k))
+        read = self.norm_read(delta_rule(q, k, v, write, self.CHUNK))
         x = x + self.out(read.transpose(1, 2).reshape(batch, time, d_model))
         return x + self.down(F.gelu(self.up(self.norm_ff(x)), approximate="tanh"))
 

@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 use burn::module::Module;
 use burn::tensor::Device;
 use gpicl::data::{Dataset, InputShape};
-use gpicl::models::{Dims, LstmConfig, ModelConfig, SequenceModel, TransformerConfig};
+use gpicl::models::{DeltaNetConfig, Dims, LstmConfig, ModelConfig, SequenceModel, TransformerConfig};
 use gpicl::tasks::{Batch, BatchSource, Mode, TaskDistribution, TasksConfig};
 use gpicl::train::{Optimizer, TrainConfig, meta_train_step, to_device};
 use gpicl_ops::Precision;
@@ -54,7 +54,7 @@ enum Job {
 enum Architecture {
     Transformer,
     Lstm,
-    // DeltaNet's line goes here and into `Config::model`.
+    DeltaNet,
 }
 
 impl Config {
@@ -71,6 +71,14 @@ impl Config {
             Architecture::Lstm => {
                 ModelConfig::Lstm(LstmConfig { hidden: d_model, layers, ..Default::default() })
             }
+            Architecture::DeltaNet => ModelConfig::DeltaNet(DeltaNetConfig {
+                d_model,
+                layers,
+                heads,
+                d_ff,
+                positions: true,
+                ..Default::default()
+            }),
         }
     }
 }
