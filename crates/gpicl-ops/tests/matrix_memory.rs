@@ -288,19 +288,9 @@ fn threads_do_not_change_a_bit() {
     assert_eq!(on(1), on(2));
 }
 
-/// The kernels choose their vector extension once a process, so each lower one is tried in a process of its own.
 #[test]
 fn every_vector_extension_agrees() {
-    let tests = std::env::current_exe().expect("this test's path");
-    for level in ["scalar", "avx2", "avx512"] {
-        let run = std::process::Command::new(&tests)
-            .args(["matrix_memory_agrees", "by_hand"])
-            .env("GPICL_CPU", level)
-            .output()
-            .expect("the tests to start");
-        let said = String::from_utf8_lossy(&run.stdout);
-        assert!(run.status.success() && said.contains("5 passed"), "{level}: {said}");
-    }
+    common::on_every_vector_extension(&["matrix_memory_agrees", "by_hand"]);
 }
 
 #[test]

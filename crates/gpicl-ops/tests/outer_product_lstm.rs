@@ -144,6 +144,11 @@ fn threads_do_not_change_a_bit() {
 }
 
 #[test]
+fn every_vector_extension_agrees() {
+    common::on_every_vector_extension(&["outer_product_lstm_agrees", "by_hand", "slopes"]);
+}
+
+#[test]
 #[should_panic(expected = "outer_product_lstm: recurrent: expected shape [4, 32], found [4, 16]")]
 fn a_wrong_shape_is_named() {
     outer_product_lstm(random([1, 2, 32]), random([4, 16]), 2, TokenLayout::Shifted, FP32);

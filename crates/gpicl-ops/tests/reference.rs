@@ -403,17 +403,7 @@ fn threads_do_not_change_a_bit_of_a_scan() {
     assert_eq!(on(1), on(2));
 }
 
-/// The kernels choose their vector extension once a process, so each lower one is tried in a process of its own.
 #[test]
 fn every_vector_extension_agrees() {
-    let tests = std::env::current_exe().expect("this test's path");
-    for level in ["scalar", "avx2", "avx512"] {
-        let run = std::process::Command::new(&tests)
-            .args(["_agree", "--skip", "every_vector_extension"])
-            .env("GPICL_CPU", level)
-            .output()
-            .expect("the tests to start");
-        let said = String::from_utf8_lossy(&run.stdout);
-        assert!(run.status.success() && said.contains("11 passed"), "{level}: {said}");
-    }
+    common::on_every_vector_extension(&["_agree"]);
 }

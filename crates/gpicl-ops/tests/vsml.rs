@@ -356,6 +356,11 @@ fn threads_do_not_change_a_bit() {
 }
 
 #[test]
+fn every_vector_extension_agrees() {
+    common::on_every_vector_extension(&["vsml_agrees", "a_naive_loop", "no_order"]);
+}
+
+#[test]
 #[should_panic(expected = "vsml: initial: expected shape [20, 8], found [19, 8]")]
 fn a_wrong_shape_is_named() {
     let net = net(&[5, 4], 2, 1, TokenLayout::Paired);

@@ -212,6 +212,12 @@ pub fn tanh<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     simd.div_f32s(simd.sub_f32s(one, e), simd.add_f32s(one, e))
 }
 
+/// Derivative of [`tanh`], by its value `y`.
+#[inline(always)]
+pub fn slope_of_tanh<S: Simd>(simd: S, y: S::f32s) -> S::f32s {
+    simd.sub_f32s(simd.splat_f32s(1.0), simd.mul_f32s(y, y))
+}
+
 #[cfg(test)]
 mod tests {
     use pulp::WithSimd;

@@ -2,6 +2,7 @@
 
 use pulp::{Simd, WithSimd};
 
+use super::gemm::fit;
 use super::gemm::kernel::{self, Addends, F32, Plain};
 use super::simd::sums;
 
@@ -52,14 +53,15 @@ impl<const ADD: bool> WithSimd for Product<'_, ADD> {
             return;
         }
         let lanes = S::F32_LANES;
-        assert!(
-            columns.is_multiple_of(lanes)
-                && (rows == 1 || columns <= c_row)
-                && (rows - 1) * c_row + columns <= c.len()
-        );
+        assert!(columns.is_multiple_of(lanes) && (rows == 1 || columns <= c_row));
+        assert!(fit(rows, c_row, columns, c.len()), "rows of the product");
         if inner > 0 {
-            assert!((rows - 1) * a.row + (inner - 1) * a.column < a.data.len());
-            assert!((inner - 1) * b_row + columns <= b.len());
+            let last = (rows - 1).checked_mul(a.row).zip((inner - 1).checked_mul(a.column));
+            assert!(
+                last.is_some_and(|(row, column)| fit(2, row, column + 1, a.data.len())),
+                "the first factor"
+            );
+            assert!(fit(inner, b_row, columns, b.len()), "rows of the second factor");
         }
         let kernel = Plain { round: false }.on(simd);
         let mut r = 0;

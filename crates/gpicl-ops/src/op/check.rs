@@ -6,6 +6,12 @@ pub fn shape(what: &str, expected: &[usize], found: &[usize]) {
     assert!(expected == found, "{what}: expected shape {expected:?}, found {found:?}");
 }
 
+/// Panics if a batch `[sequences, tokens, ..]` is empty.
+#[track_caller]
+pub fn filled(what: &str, found: &[usize]) {
+    that(!found.contains(&0), what, "at least one sequence, token and number", found);
+}
+
 /// Panics unless a condition on a size holds.
 #[track_caller]
 pub fn that(holds: bool, what: &str, expected: &str, found: &[usize]) {

@@ -56,6 +56,7 @@ pub fn matrix_memory(tokens: MemoryTokens, memory: MatrixMemory) -> Tensor<3> {
     let MatrixMemory { heads, rule, layout, normaliser } = memory;
     let shape = tokens.query.dims();
     let [batch, time, width] = shape;
+    check::filled("matrix_memory: query", &shape);
     let divides = |width: usize| heads > 0 && width > 0 && width.is_multiple_of(heads);
     let heads_wide = format!("a last axis of {heads} heads");
     check::that(divides(width), "matrix_memory: query", &heads_wide, &shape);

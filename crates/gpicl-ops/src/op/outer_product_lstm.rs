@@ -43,6 +43,7 @@ pub fn outer_product_lstm(
 ) -> Tensor<3> {
     let shape = gates.dims();
     let [_, tokens, width] = shape;
+    check::filled("outer_product_lstm: gates", &shape);
     let divides = heads > 0 && width > 0 && width.is_multiple_of(8 * heads);
     check::that(
         divides,

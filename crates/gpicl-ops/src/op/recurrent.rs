@@ -19,6 +19,7 @@ pub fn check(
     layout: TokenLayout,
 ) {
     let [_, tokens, width] = gates.dims();
+    check::filled(&format!("{what}: gates"), &gates.dims());
     let units = width > 0 && width.is_multiple_of(blocks);
     check::that(
         units,

@@ -76,6 +76,8 @@ pub struct VsmlNet {
 pub fn vsml(inputs: Tensor<3>, labels: Tensor<2, Int>, weights: Vsml, net: VsmlNet) -> Tensor<3> {
     let [batch, time, fan_in] = inputs.dims();
     let widths = &net.widths;
+    check::filled("vsml: inputs", &[batch, time, fan_in]);
+    check::filled("vsml: initial", &weights.initial.dims());
     check::that(widths.len() >= 2 && !widths.contains(&0), "vsml: widths", "at least two, none 0", widths);
     check::that(net.ticks > 0, "vsml: ticks", "at least 1", &[net.ticks]);
     check::shape("vsml: inputs", &[batch, time, widths[0]], &[batch, time, fan_in]);

@@ -96,3 +96,19 @@ pub fn check(
         }
     }
 }
+
+/// Runs this binary's tests whose names contain one of `names` on every vector extension. The kernels choose theirs once
+/// a process, so each is tried in a process of its own.
+pub fn on_every_vector_extension(names: &[&str]) {
+    let tests = std::env::current_exe().expect("this test's path");
+    for level in ["scalar", "avx2", "avx512"] {
+        let run = std::process::Command::new(&tests)
+            .args(names)
+            .args(["--skip", "every_vector_extension"])
+            .env("GPICL_CPU", level)
+            .output()
+            .expect("the tests to start");
+        let said = String::from_utf8_lossy(&run.stdout);
+        assert!(run.status.success() && !said.contains("ok. 0 passed"), "{level}: {said}");
+    }
+}

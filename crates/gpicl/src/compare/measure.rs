@@ -9,15 +9,15 @@ use sha2::{Digest, Sha256};
 
 use super::baseline;
 use super::spec::Plan;
-use crate::config::DeviceKind;
-use crate::data::DataConfig;
+use crate::config::{DeviceKind, RunConfig};
+use crate::data::{DataConfig, Dataset};
 use crate::error::{Error, Result};
 use crate::eval::{LearningCurve, TestSet, meta_test};
 use crate::fs::write_atomic;
 use crate::models::{Dims, SequenceModel as _};
 use crate::provenance::Provenance;
 use crate::run::checkpoint_path;
-use crate::tasks::{Mode, TaskDistribution};
+use crate::tasks::TaskDistribution;
 use crate::train::load_weights;
 
 /// Size of an architecture.
@@ -49,7 +49,9 @@ pub(super) struct Bench {
     pub dims: Dims,
     /// For each of the plan's sets: its episodes, or `None` if it is not on this machine.
     pub sets: Vec<(String, Option<TestSet>)>,
-    base: DataConfig,
+    /// The data of the sets that are here, for runs whose projection has another length.
+    data: Vec<Arc<Dataset>>,
+    base: RunConfig,
     /// Meta-training episodes, for what a baseline has to choose.
     tuning: TestSet,
     episodes: usize,
@@ -69,6 +71,7 @@ impl Bench {
         let distribution = TaskDistribution::new(&base.tasks, train.dim(), classes, classes)?;
         let dims =
             Dims { input_dim: distribution.input_dim(), classes, episode_length: base.tasks.episode_length };
+        let mut data = Vec::new();
         let sets = plan.sets.iter().map(|config| {
             let test = match config.load(data_dir) {
                 Ok(splits) => Arc::new(splits.test),
@@ -76,6 +79,7 @@ impl Bench {
                 Err(error) => return Err(error),
             };
             let name = test.name().to_string();
+            data.push(Arc::clone(&test));
             Ok((name, Some(TestSet::unseen(&base.tasks, base.eval.seed, dims, &test)?)))
         });
         let sets = sets.collect::<Result<Vec<_>>>()?;
@@ -93,15 +97,9 @@ impl Bench {
         ));
         Ok(Self {
             dims,
-            base: base.data.clone(),
-            tuning: TestSet::new(
-                "meta-training tasks".into(),
-                &base.tasks,
-                Mode::MetaTrain,
-                base.eval.seed,
-                dims,
-                &train,
-            )?,
+            data,
+            base: base.clone(),
+            tuning: TestSet::tuning(&base.tasks, base.eval.seed, dims, &train)?,
             episodes: plan.episodes,
             identity: identity.expect("configurations have a JSON form"),
             sets,
@@ -115,18 +113,18 @@ impl Bench {
     /// Meta-tests the newest checkpoint of a run; `kept` is where the result is kept.
     ///
     /// # Errors
-    /// No checkpoint, or one that was meta-trained for other episodes.
+    /// No checkpoint, or one that was meta-trained for other episodes; only the length of projected inputs may differ.
     pub fn run(&self, run: &Path, kept: &Path) -> Result<Measured> {
         let path = checkpoint_path(run)?;
         let weights = std::fs::read(&path).map_err(Error::io("read", &path))?;
         self.once(kept, &weights, || {
             let (info, model) = load_weights(&path, &DeviceKind::default().device()?)?;
             let fix = "compare runs of one data set, its preparation, and one episode length";
-            if info.dims != self.dims {
+            if (Dims { input_dim: self.dims.input_dim, ..info.dims }) != self.dims {
                 let problem = format!("was meta-trained for {:?}, the base has {:?}", info.dims, self.dims);
                 return Err(Error::file(&path, problem, fix));
             }
-            if info.config.data.clone().prepared_like(&self.base) != info.config.data {
+            if info.config.data.clone().prepared_like(&self.base.data) != info.config.data {
                 return Err(Error::file(&path, "was meta-trained on inputs prepared otherwise", fix));
             }
             let device = info.config.device.device()?;
@@ -134,8 +132,16 @@ impl Bench {
                 params: burn::module::Module::num_params(&model),
                 state: model.state_size(self.dims.episode_length),
             };
-            let curves = self.present().map(|set| meta_test(&model, set, self.episodes, &device));
-            Ok(Measured { size: Some(size), curves: curves.collect::<Result<_>>()? })
+            let test = |set: &TestSet| meta_test(&model, set, self.episodes, &device);
+            let curves: Result<_> = if info.dims == self.dims {
+                self.present().map(test).collect()
+            } else {
+                // The same examples, projected to what this model reads.
+                let (tasks, seed) = (&self.base.tasks, self.base.eval.seed);
+                let set = |data| TestSet::unseen(tasks, seed, info.dims, data);
+                self.data.iter().map(|data| test(&set(data)?)).collect()
+            };
+            Ok(Measured { size: Some(size), curves: curves? })
         })
     }
 

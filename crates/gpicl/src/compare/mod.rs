@@ -123,8 +123,12 @@ pub fn compare(spec: &NamedSpec, around: &Surroundings<'_>) -> Result<Option<Com
         }
         let outcome = match failures.get(&method.name) {
             Some(problem) => Outcome::Failed(problem.clone()),
-            None => measure_all(&bench, method, &plan.seeds, around.out, &kept, around)
-                .unwrap_or_else(|error| Outcome::Failed(error.to_string())),
+            None => measure_all(&bench, method, &plan.seeds, around.out, &kept, around).or_else(|error| {
+                match error {
+                    Error::Io { .. } => Err(error),
+                    error => Ok(Outcome::Failed(error.to_string())),
+                }
+            })?,
         };
         methods.push(Row { name: method.name.clone(), label: method.label.clone(), outcome });
     }
@@ -205,11 +209,7 @@ fn measure_all(
     let mut together = Vec::new();
     for set in 0..measured[0].curves.len() {
         let curves: Vec<LearningCurve> = measured.iter().map(|run| run.curves[set].clone()).collect();
-        // A baseline without chance in it is the same under every seed: its interval is over the episodes.
-        together.push(match curves.iter().all(|curve| *curve == curves[0]) {
-            true => curves[0].clone(),
-            false => LearningCurve::across_seeds(&curves)?,
-        });
+        together.push(LearningCurve::together(&curves)?);
     }
     let mut together = together.into_iter();
     let curves = bench.sets.iter().map(|(_, set)| set.as_ref().and_then(|_| together.next()));

@@ -114,7 +114,7 @@ impl Comparison {
         };
         let mut caption = vec![
             format!(
-                "In %, on unseen tasks; {} episodes a set, the same for every learner. Chance: {:.1}.",
+                "In %, on unseen tasks; {} episodes a set, the same examples for every learner. Chance: {:.1}.",
                 self.episodes,
                 100.0 * self.chance()
             ),

@@ -99,8 +99,8 @@ mod runtime {
                 return fail(problem, "export a model with one input and its features as first output");
             }
             let fixed = |dimension: &Dimension| match dimension {
-                Dimension::Fixed(size) => Some(*size),
-                Dimension::Symbolic(_) => None,
+                Dimension::Fixed(size) if *size > 0 => Some(*size),
+                Dimension::Fixed(_) | Dimension::Symbolic(_) => None,
             };
             let channels = fixed(channels).unwrap_or(3);
             if channels != 1 && channels != 3 {

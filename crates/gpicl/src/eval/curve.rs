@@ -108,6 +108,18 @@ impl LearningCurve {
         self.summary
     }
 
+    /// One curve from one curve a run: as it is where there is one, or where all runs agree to the last bit (a learner
+    /// without chance); else as [`LearningCurve::across_seeds`].
+    ///
+    /// # Errors
+    /// As [`LearningCurve::across_seeds`].
+    pub fn together(curves: &[Self]) -> Result<Self> {
+        match curves {
+            [first, rest @ ..] if rest.iter().all(|curve| curve == first) => Ok(first.clone()),
+            _ => Self::across_seeds(curves),
+        }
+    }
+
     /// One curve from one curve a seed: means of the seeds' means, Student's intervals over seeds.
     ///
     /// # Errors

@@ -87,11 +87,7 @@ fn add_seed(seeds: &mut Vec<Vec<LearningCurve>>, curves: Vec<LearningCurve>) {
 }
 
 fn join_seeds(seeds: Vec<Vec<LearningCurve>>) -> Result<Vec<LearningCurve>> {
-    let join = |mut curves: Vec<LearningCurve>| match curves.len() {
-        1 => Ok(curves.remove(0)),
-        _ => LearningCurve::across_seeds(&curves),
-    };
-    seeds.into_iter().map(join).collect()
+    seeds.iter().map(|curves| LearningCurve::together(curves)).collect()
 }
 
 /// The episodes that baselines are tuned on, if any are asked for, and the sets to meta-test on.

@@ -64,10 +64,7 @@ impl OuterProductLstmConfig {
                 return Err(Error::config(format!("model.{field}"), "is 0", "give at least 1"));
             }
         }
-        let (LabelScale::Absolute(scale) | LabelScale::Relative(scale)) = self.label_scale;
-        if !(scale.is_finite() && scale > 0.0) {
-            return Err(Error::config("model.label_scale", format!("is {scale}"), "give a positive number"));
-        }
+        self.label_scale.validate()?;
         if !(self.forget.is_finite() && self.forget >= 1.0) {
             return Err(Error::config("model.forget", format!("is {}", self.forget), "give at least 1"));
         }

@@ -34,6 +34,12 @@ const SHARED: usize = 1 << 19;
 /// Multiplications below which threads do not pay.
 const SERIAL: usize = 1 << 18;
 
+/// Whether `rows` rows of `width` values that begin `apart` values from each other lie in `len` values.
+pub(super) fn fit(rows: usize, apart: usize, width: usize, len: usize) -> bool {
+    let end = rows.saturating_sub(1).checked_mul(apart).and_then(|start| start.checked_add(width));
+    rows == 0 || end.is_some_and(|end| end <= len)
+}
+
 /// A matrix to read.
 #[derive(Clone, Copy)]
 pub struct MatRef<'a> {
@@ -49,7 +55,7 @@ impl<'a> MatRef<'a> {
     /// # Panics
     /// If `data` is of another length.
     pub fn row_major(data: &'a [f32], rows: usize, cols: usize) -> Self {
-        assert_eq!(data.len(), rows * cols, "values of a matrix [{rows}, {cols}]");
+        assert_eq!(Some(data.len()), rows.checked_mul(cols), "values of a matrix [{rows}, {cols}]");
         Self { data, rows, cols, transposed: false }
     }
 
@@ -122,7 +128,7 @@ pub fn gemm(
     precision: Precision,
 ) {
     assert_eq!(a.cols, b.rows, "the inner dimension");
-    assert_eq!(c.len(), a.rows * b.cols, "the product's size");
+    assert_eq!(Some(c.len()), a.rows.checked_mul(b.cols), "the product's size");
     match start {
         Start::Zero | Start::Keep => {}
         Start::Bias(bias) => assert_eq!(bias.len(), b.cols, "the bias"),

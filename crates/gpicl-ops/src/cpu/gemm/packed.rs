@@ -4,7 +4,7 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::kernel::{self, Addends, Kernel, Plain};
-use super::{Machine as _, MatRef, PANEL_VECTORS, PANELS, with_machine};
+use super::{Machine as _, MatRef, PANEL_VECTORS, PANELS, fit, with_machine};
 use crate::Precision;
 use crate::cpu::{buffer::Buffer, dispatch};
 
@@ -55,11 +55,9 @@ impl Packed {
         if rows == 0 {
             return;
         }
-        assert!(a_row >= self.rows && a.len() >= (rows - 1) * a_row + self.rows, "rows of A");
-        assert!(
-            c_row >= self.padded_cols() && c.len() >= (rows - 1) * c_row + self.padded_cols(),
-            "rows of C"
-        );
+        assert!(a_row >= self.rows && fit(rows, a_row, self.rows, a.len()), "rows of A");
+        let padded = self.padded_cols();
+        assert!(c_row >= padded && fit(rows, c_row, padded, c.len()), "rows of C");
         let product = Product { b: self, a, a_row, c, c_row, rows };
         match self.precision {
             Precision::Fp32 => dispatch::run(OnSimd(Plain { round: false }, product)),
@@ -152,7 +150,7 @@ fn tile<K: Kernel, const R: usize>(
     c_row: usize,
 ) -> usize {
     let width = PANEL_VECTORS * K::LANES;
-    assert!(a.len() >= (R - 1) * a_row + groups && c.len() >= (R - 1) * c_row + width);
+    assert!(fit(R, a_row, groups, a.len()) && fit(R, c_row, width, c.len()));
     assert_eq!(panel.len(), groups * width);
     let none = Addends { row: std::ptr::null(), tile: std::ptr::null(), tile_row: 0 };
     // SAFETY: the assertions put all that the tile reads and writes inside the slices.

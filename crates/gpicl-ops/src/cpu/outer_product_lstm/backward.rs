@@ -10,7 +10,7 @@ use crate::cpu::{
     affine,
     buffer::Buffer,
     dispatch::run,
-    simd::{sigmoid, sums, tanh, update},
+    simd::{sigmoid, slope_of_tanh, sums, tanh, update},
 };
 
 /// What the forward pass left: see [`super::Kept`].
@@ -296,10 +296,4 @@ impl Scratch {
             dforget: row(),
         }
     }
-}
-
-/// `1 - y^2`, the slope where `tanh` is `y`.
-#[inline(always)]
-fn slope_of_tanh<S: Simd>(simd: S, y: S::f32s) -> S::f32s {
-    simd.sub_f32s(simd.splat_f32s(1.0), simd.mul_f32s(y, y))
 }

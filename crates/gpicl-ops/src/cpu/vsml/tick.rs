@@ -5,7 +5,7 @@ use pulp::Simd;
 
 use super::{BLOCK, LANES, Layer, Net};
 use crate::cpu::buffer::Buffer;
-use crate::cpu::simd::{sigmoid, tanh, update};
+use crate::cpu::simd::{sigmoid, slope_of_tanh, tanh, update};
 use crate::cpu::tile::{Factor, product};
 
 /// What a tick reads: outputs and cells of the layer's LSTMs, forward messages of its inputs, and backward messages of
@@ -398,10 +398,4 @@ fn read_backward<S: Simd>(
 #[inline(always)]
 fn slope_of_sigmoid<S: Simd>(simd: S, y: S::f32s) -> S::f32s {
     simd.mul_f32s(y, simd.sub_f32s(simd.splat_f32s(1.0), y))
-}
-
-/// `1 - y^2`, the slope where `tanh` is `y`.
-#[inline(always)]
-fn slope_of_tanh<S: Simd>(simd: S, y: S::f32s) -> S::f32s {
-    simd.sub_f32s(simd.splat_f32s(1.0), simd.mul_f32s(y, y))
 }
