@@ -8,7 +8,7 @@ use burn::tensor::{Device, Distribution, Int, Tensor};
 use criterion::{Criterion, criterion_group, criterion_main};
 use gpicl_ops::{
     Activation, AdamWStep, AttentionMask, Embedding, FeedForward, MatrixMemory, MemoryTokens, Precision,
-    TokenLayout, WriteRule, reference,
+    TokenLayout, Vsml, VsmlNet, WriteRule, reference,
 };
 
 const BATCH: usize = 64;
@@ -165,6 +165,42 @@ fn scans(criterion: &mut Criterion) {
     }
 }
 
+fn outer_product_lstm(criterion: &mut Criterion) {
+    let (heads, size) = (4, 16);
+    let width = heads * 8 * size;
+    for layout in [TokenLayout::Shifted, TokenLayout::Paired] {
+        let gates = random([16, layout.tokens(TIME), width]);
+        let recurrent = random([heads * size, width]);
+        op(criterion, &format!("native/outer_product_lstm {layout:?}"), || {
+            let args = (gates.clone(), recurrent.clone());
+            gpicl_ops::outer_product_lstm(args.0, args.1, heads, layout, Precision::Fp32)
+        });
+        op(criterion, &format!("reference/outer_product_lstm {layout:?}"), || {
+            let args = (gates.clone(), recurrent.clone());
+            reference::outer_product_lstm(args.0, args.1, heads, layout, Precision::Fp32)
+        });
+    }
+}
+
+fn vsml(criterion: &mut Criterion) {
+    let (inputs, classes, hidden) = (25, 10, 16);
+    let x = random([16, TIME, inputs]);
+    let labels = Tensor::<2, Int>::zeros([16, TIME], &Device::flex().autodiff());
+    let weights = Vsml {
+        weight: random([1, 3 + hidden, 4 * hidden]),
+        bias: random([1, 4 * hidden]),
+        read: random([1, 3, hidden]),
+        initial: random([inputs * classes, hidden]).detach(),
+    };
+    for layout in [TokenLayout::Shifted, TokenLayout::Paired] {
+        let widths = vec![inputs, classes];
+        let net = VsmlNet { widths, forward: 1, ticks: 1, label_scale: 1.0, layout };
+        op(criterion, &format!("native/vsml {layout:?}"), || {
+            gpicl_ops::vsml(x.clone(), labels.clone(), weights.clone(), net.clone())
+        });
+    }
+}
+
 fn cross_entropy(criterion: &mut Criterion) {
     let logits = random([BATCH, TIME, 10]);
     let targets = Tensor::<2, Int>::zeros([BATCH, TIME], &Device::flex().autodiff());
@@ -214,6 +250,7 @@ criterion_group! {
         .sample_size(10)
         .warm_up_time(Duration::from_millis(300))
         .measurement_time(Duration::from_secs(1));
-    targets = linear, feed_forward, embed, layer_norm, attention, scans, matrix_memory, cross_entropy, update
+    targets = linear, feed_forward, embed, layer_norm, attention, scans, outer_product_lstm, vsml,
+        matrix_memory, cross_entropy, update
 }
 criterion_main!(benches);

@@ -81,6 +81,27 @@ impl RunConfig {
         self.eval.validate()
     }
 
+    /// The first table in which a run's numbers would be others than under `earlier`, if any; when to log, to save and to
+    /// meta-test may change, and where to compute.
+    pub fn changed_since(&self, earlier: &Self) -> Option<&'static str> {
+        let bookkeeping = |config: &Self| TrainConfig {
+            log_every: 1,
+            checkpoint_every: 1,
+            keep_checkpoints: 2,
+            ..config.train.clone()
+        };
+        [
+            ("seed", self.seed != earlier.seed),
+            ("precision", self.precision != earlier.precision),
+            ("data", self.data != earlier.data),
+            ("tasks", self.tasks != earlier.tasks),
+            ("model", self.model != earlier.model),
+            ("train", bookkeeping(self) != bookkeeping(earlier)),
+        ]
+        .into_iter()
+        .find_map(|(table, changed)| changed.then_some(table))
+    }
+
     /// Reads a complete or partial TOML file; absent fields take their defaults.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::LearningCurve;
+use super::{CurveSummary, LearningCurve};
 
 /// What meta-training led to (paper, section 4.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,7 +35,7 @@ impl fmt::Display for Outcome {
 
 /// Thresholds, in accuracy above chance.
 ///
-/// In this order: unseen improvement at least `rise` is general learning-to-learn; else seen improvement at
+/// A rise counts only where its 95% interval is above zero. In this order: unseen improvement at least `rise` is general learning-to-learn; else seen improvement at
 /// least `rise` is task identification; else seen accuracy at least `known` above chance on average is task
 /// memorisation; else no learning.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -56,11 +56,12 @@ impl OutcomeRule {
     /// Applies the rule to the curves of seen and unseen tasks.
     pub fn classify(&self, seen: &LearningCurve, unseen: &LearningCurve, chance: f64) -> Outcome {
         let (seen, unseen) = (seen.summary(), unseen.summary());
-        if unseen.improvement.mean >= self.rise {
+        let rises = |curve: &CurveSummary| curve.improvement.mean >= self.rise && curve.improvement.low > 0.0;
+        if rises(&unseen) {
             Outcome::GeneralLearning
-        } else if seen.improvement.mean >= self.rise {
+        } else if rises(&seen) {
             Outcome::TaskIdentification
-        } else if seen.mean.mean >= chance + self.known {
+        } else if seen.mean.mean >= chance + self.known && seen.mean.low > chance {
             Outcome::TaskMemorisation
         } else {
             Outcome::NoLearning

@@ -38,6 +38,13 @@ pub fn predict_table(
     if config.ensemble == 0 {
         return Err(Error::config("--ensemble", "is 0", "give at least 1"));
     }
+    let same = |input: &Path| {
+        out == input
+            || out.canonicalize().is_ok_and(|out| input.canonicalize().is_ok_and(|input| out == input))
+    };
+    if same(context) || same(query) {
+        return Err(Error::config("--out", format!("{} is an input", out.display()), "name another file"));
+    }
     let (known, asked) = (Table::read(context)?, Table::read(query)?);
     let label = match label {
         Some(name) => known.column(name)?,

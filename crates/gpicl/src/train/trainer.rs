@@ -113,6 +113,14 @@ impl Trainer {
             return Self::assemble(config, run, stage, model, Optimizer::default(), 0, 0);
         }
         let (info, model, optimizer, progress) = checkpoints.latest(&stage.device)?;
+        if let Some(table) = config.changed_since(&info.config) {
+            return Err(Error::file_at(
+                run.config_path(),
+                format!("[{table}]"),
+                "is not what the run's checkpoint was meta-trained with",
+                "undo the change, or start another run with --config",
+            ));
+        }
         if info.dims != stage.dims {
             return Err(Error::config(
                 "data",
