@@ -85,9 +85,13 @@ impl Case {
 }
 
 fn assert_close(found: &[f32], truth: &[(f64, f64)], what: &str) {
+    assert_within(3e-6, found, truth, what);
+}
+
+fn assert_within(tolerance: f64, found: &[f32], truth: &[(f64, f64)], what: &str) {
     assert_eq!(found.len(), truth.len());
     for (at, (&found, &(sum, size))) in found.iter().zip(truth).enumerate() {
-        assert!((f64::from(found) - sum).abs() <= 3e-6 * size, "{what}: element {at}: {found} {sum}");
+        assert!((f64::from(found) - sum).abs() <= tolerance * size, "{what}: element {at}: {found} {sum}");
     }
 }
 
@@ -229,7 +233,8 @@ fn a_packed_factor_gives_the_same_products() {
             let mut c = vec![f32::NAN; m * c_row];
             packed.multiply(&apart, a_row, &mut c, c_row, m);
             let found: Vec<f32> = c.chunks_exact(c_row).flat_map(|row| &row[..n]).copied().collect();
-            assert_close(&found, &case.truth(round), &format!("{precision:?} {:?}", case.sizes));
+            // One sum over all of the inner dimension, where `gemm` adds up blocks.
+            assert_within(1e-5, &found, &case.truth(round), &format!("{precision:?} {:?}", case.sizes));
             // Few rows at a time: the same bits.
             let mut again = vec![f32::NAN; m * c_row];
             for first in (0..m).step_by(5) {
