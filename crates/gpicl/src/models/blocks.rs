@@ -6,7 +6,7 @@ use gpicl_ops::{Activation, Precision};
 
 use super::layers::{FeedForward, LayerNorm, Linear};
 use super::tokens::{LabelScale, Layout, TokenEmbedding};
-use super::{Dims, Initializer, SequenceModel};
+use super::{Dims, Initializer, SequenceModel, at_least_one};
 use crate::error::{Error, Result};
 
 /// The part of a block in which tokens learn of each other.
@@ -43,13 +43,12 @@ impl BlockSizes {
     /// # Errors
     /// [`Error::Config`] naming the field.
     pub fn validate(self) -> Result<()> {
-        for (field, value) in
-            [("d_model", self.d_model), ("layers", self.layers), ("heads", self.heads), ("d_ff", self.d_ff)]
-        {
-            if value == 0 {
-                return Err(Error::config(format!("model.{field}"), "is 0", "give at least 1"));
-            }
-        }
+        at_least_one(&[
+            ("d_model", self.d_model),
+            ("layers", self.layers),
+            ("heads", self.heads),
+            ("d_ff", self.d_ff),
+        ])?;
         if !self.d_model.is_multiple_of(self.heads) {
             return Err(Error::config(
                 "model.heads",

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::layers::Linear;
 use super::tokens::{LabelScale, Layout, TokenEmbedding};
-use super::{Dims, Initializer, SequenceModel};
-use crate::error::{Error, Result};
+use super::{Dims, Initializer, SequenceModel, at_least_one};
+use crate::error::Result;
 
 /// Sizes and options of an [`Lstm`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -43,13 +43,9 @@ impl LstmConfig {
     /// Checks the sizes.
     ///
     /// # Errors
-    /// [`Error::Config`] naming the field.
+    /// [`crate::Error::Config`] naming the field.
     pub fn validate(&self) -> Result<()> {
-        for (field, value) in [("hidden", self.hidden), ("layers", self.layers)] {
-            if value == 0 {
-                return Err(Error::config(format!("model.{field}"), "is 0", "give at least 1"));
-            }
-        }
+        at_least_one(&[("hidden", self.hidden), ("layers", self.layers)])?;
         self.label_scale.validate()
     }
 

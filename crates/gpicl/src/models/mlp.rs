@@ -6,8 +6,8 @@ use gpicl_ops::{Activation, Precision};
 use serde::{Deserialize, Serialize};
 
 use super::layers::Linear;
-use super::{Dims, Initializer, SequenceModel};
-use crate::error::{Error, Result};
+use super::{Dims, Initializer, SequenceModel, at_least_one};
+use crate::error::Result;
 
 /// Sizes of an [`Mlp`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -29,13 +29,9 @@ impl MlpConfig {
     /// Checks the sizes.
     ///
     /// # Errors
-    /// [`Error::Config`] naming the field.
+    /// [`crate::Error::Config`] naming the field.
     pub fn validate(&self) -> Result<()> {
-        for (field, value) in [("hidden", self.hidden), ("layers", self.layers)] {
-            if value == 0 {
-                return Err(Error::config(format!("model.{field}"), "is 0", "give at least 1"));
-            }
-        }
+        at_least_one(&[("hidden", self.hidden), ("layers", self.layers)])?;
         Ok(())
     }
 

@@ -36,7 +36,7 @@ pub use outer_product_lstm::{OuterProductLstm, OuterProductLstmConfig};
 pub use transformer::{Transformer, TransformerConfig};
 pub use vsml::{Vsml, VsmlConfig};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// The sizes that the task distribution fixes, and that every model has to fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,6 +47,14 @@ pub struct Dims {
     pub classes: usize,
     /// Context length N: examples in an episode.
     pub episode_length: usize,
+}
+
+/// Refuses sizes of 0; `sizes` are fields of the `[model]` table with their values.
+fn at_least_one(sizes: &[(&str, usize)]) -> Result<()> {
+    match sizes.iter().find(|(_, value)| *value == 0) {
+        Some((field, _)) => Err(Error::config(format!("model.{field}"), "is 0", "give at least 1")),
+        None => Ok(()),
+    }
 }
 
 /// A black-box learner: reads one episode and predicts every label from the examples before it.

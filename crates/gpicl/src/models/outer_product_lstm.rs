@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::layers::{LayerNorm, Linear, QkInit};
 use super::tokens::{LabelScale, Layout, TokenEmbedding};
-use super::{Dims, Initializer, SequenceModel};
+use super::{Dims, Initializer, SequenceModel, at_least_one};
 use crate::error::{Error, Result};
 
 /// Sizes and options of an [`OuterProductLstm`].
@@ -59,11 +59,7 @@ impl OuterProductLstmConfig {
     /// # Errors
     /// [`Error::Config`] naming the field.
     pub fn validate(&self) -> Result<()> {
-        for (field, value) in [("size", self.size), ("heads", self.heads), ("layers", self.layers)] {
-            if value == 0 {
-                return Err(Error::config(format!("model.{field}"), "is 0", "give at least 1"));
-            }
-        }
+        at_least_one(&[("size", self.size), ("heads", self.heads), ("layers", self.layers)])?;
         self.label_scale.validate()?;
         if !(self.forget.is_finite() && self.forget >= 1.0) {
             return Err(Error::config("model.forget", format!("is {}", self.forget), "give at least 1"));

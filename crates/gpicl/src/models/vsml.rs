@@ -35,7 +35,7 @@ use gpicl_ops::{Precision, VsmlNet};
 use serde::{Deserialize, Serialize};
 
 use super::tokens::Layout;
-use super::{Dims, Initializer, SequenceModel};
+use super::{Dims, Initializer, SequenceModel, at_least_one};
 use crate::error::{Error, Result};
 use crate::tasks::rng::{Rng, Stream};
 
@@ -85,17 +85,13 @@ impl VsmlConfig {
     /// # Errors
     /// [`Error::Config`] naming the field.
     pub fn validate(&self) -> Result<()> {
-        for (field, value) in [
+        at_least_one(&[
             ("hidden", self.hidden),
             ("forward", self.forward),
             ("backward", self.backward),
             ("ticks", self.ticks),
             ("units", self.units.iter().copied().min().unwrap_or(1)),
-        ] {
-            if value == 0 {
-                return Err(Error::config(format!("model.{field}"), "is 0", "give at least 1"));
-            }
-        }
+        ])?;
         if !(self.label_scale.is_finite() && self.label_scale > 0.0) {
             let problem = format!("is {}", self.label_scale);
             return Err(Error::config("model.label_scale", problem, "give a positive number"));
