@@ -11,6 +11,7 @@ pub mod buffer;
 pub mod cross_entropy;
 pub mod dispatch;
 pub mod embed;
+pub mod entries;
 pub mod gemm;
 pub mod layer_norm;
 pub mod matrix_memory;

@@ -21,5 +21,4 @@ pub use distribution::{TaskDistribution, TaskId, TasksConfig};
 pub use episode::Episode;
 pub use permutation::permutation;
 pub use prefetch::Prefetch;
-pub(crate) use projection::project;
 pub use projection::{projection, random_matrix};
