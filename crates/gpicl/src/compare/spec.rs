@@ -151,7 +151,7 @@ impl NamedSpec {
             Preset::find(name).and_then(|preset| preset.apply(&mut layers)).map_err(self.at("preset"))?;
         }
         layers.table(spec.base.clone());
-        let base = layers.clone().build().map_err(self.at("base"))?;
+        let base = layers.build().map_err(self.at("base"))?;
         if spec.methods.is_empty() {
             return Err(self.fault("methods", "there is none", "add a [[methods]] table"));
         }

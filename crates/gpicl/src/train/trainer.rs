@@ -106,7 +106,7 @@ impl Trainer {
     /// As [`Trainer::start`], or a folder that is no run.
     pub fn resume(run: &Path, data_dir: Option<&Path>) -> Result<Self> {
         let (run, config) = RunDir::open(run)?;
-        let stage = Stage::load(&config, data_dir)?;
+        let stage = Stage::load(&config, data_dir).map_err(|error| error.in_file(&run.config_path()))?;
         let checkpoints = run.checkpoints(config.train.keep_checkpoints);
         if checkpoints.steps()?.is_empty() {
             let model = config.model.init(stage.dims, config.precision, config.seed, &stage.device)?;
