@@ -312,7 +312,7 @@ impl Figure {
                 let to = (from + on).min(NAME_KEY[0]);
                 area.draw(&PathElement::new([(px(left + from), y), (px(left + to), y)], style))?;
             }
-            let at = (px(left + NAME_KEY[1]), y - px(7));
+            let at = (px(left + NAME_KEY[1]), y - px(4));
             area.draw(&Text::new(name, at, font(NAME_FONT, scale)))?;
         }
         Ok(())
