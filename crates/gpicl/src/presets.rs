@@ -26,8 +26,7 @@ pub const COMPARISONS: &[Preset] = &[
 ];
 
 /// All sweeps, for `gpicl sweep`.
-pub const SWEEPS: &[Preset] =
-    &[Preset { name: "tiny", toml: include_str!("../presets/sweep/tiny.toml") }];
+pub const SWEEPS: &[Preset] = &[Preset { name: "tiny", toml: include_str!("../presets/sweep/tiny.toml") }];
 
 impl Preset {
     /// The preset called `name`.

@@ -6,7 +6,6 @@ use toml::Value;
 use super::{RunState, Sweep};
 use crate::error::Result;
 use crate::eval::RunSummary;
-use crate::report::table::Table;
 use crate::run::RunDir;
 
 /// One run.

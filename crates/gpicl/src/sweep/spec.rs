@@ -284,9 +284,8 @@ impl NamedSweep {
 
     /// The error of a run that cannot be configured, with the part of the spec that is at fault.
     fn blame(&self, base: &Layers, entry: &Entry, grid: &[(String, Value)], error: Error) -> Error {
-        let same = |other: Result<RunConfig>| {
-            other.is_err_and(|other| other.to_string() == error.to_string())
-        };
+        let same =
+            |other: Result<RunConfig>| other.is_err_and(|other| other.to_string() == error.to_string());
         if same(base.clone().build()) {
             return self.0.at("base")(error);
         }
@@ -377,8 +376,10 @@ fn id(entry: Option<&str>, fields: &[(String, Value)], seed: u64) -> String {
         parts.push(format!("seed={seed}"));
     }
     let exact = parts.join(",");
-    let safe: String =
-        exact.chars().map(|c| if c.is_ascii_alphanumeric() || "-_.=,^+".contains(c) { c } else { '-' }).collect();
+    let safe: String = exact
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() || "-_.=,^+".contains(c) { c } else { '-' })
+        .collect();
     if safe == exact && safe.len() <= MAX_ID {
         return safe;
     }
