@@ -59,6 +59,12 @@ pub enum Error {
         /// What to do.
         fix: String,
     },
+    /// A run that another process is meta-training.
+    #[error("{}: another process is meta-training this run; wait for it, or stop it", path.display())]
+    Busy {
+        /// The run folder.
+        path: PathBuf,
+    },
     /// Meta-training produced NaN or Inf; the last good checkpoint is kept.
     #[error("meta-training diverged at step {step}: {problem}; {fix}")]
     Diverged {

@@ -1,7 +1,7 @@
 //! `metrics.jsonl`: one line a measurement, the same bytes whenever the run is repeated or resumed.
 
 use std::fs::{File, OpenOptions};
-use std::io::{BufRead as _, BufReader, Seek as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -90,6 +90,28 @@ impl MetricsWriter {
         self.file.sync_data().map_err(Error::io("sync", &self.path))?;
         Ok(self.bytes)
     }
+}
+
+/// The newest training line of `metrics.jsonl`, from the file's end; none if there is no file or no such line near it.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn last_training_line(path: &Path) -> Result<Option<Metric>> {
+    /// Enough for a training line and the meta-tests of some sets after it.
+    const TAIL: u64 = 16 << 10;
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Error::io("open", path)(error)),
+    };
+    let length = file.metadata().map_err(Error::io("read", path))?.len();
+    file.seek(std::io::SeekFrom::Start(length.saturating_sub(TAIL))).map_err(Error::io("seek in", path))?;
+    let mut tail = Vec::new();
+    file.read_to_end(&mut tail).map_err(Error::io("read", path))?;
+    // The first line is a part of one, and the last one can be torn: neither reads as a metric.
+    let lines = tail.split(|&byte| byte == b'\n').rev();
+    let mut metrics = lines.filter_map(|line| serde_json::from_slice::<Metric>(line).ok());
+    Ok(metrics.find(|metric| matches!(metric, Metric::Train { .. })))
 }
 
 /// Reads `metrics.jsonl`. A torn last line, as a kill can leave it, is passed over.
