@@ -88,6 +88,7 @@ fn a_run_leaves_everything_it_promises() {
         "config.toml",
         "metrics.jsonl",
         "timing.jsonl",
+        "tensorboard/events.out.tfevents.0.gpicl",
         "results.json",
         "results.csv",
         "plots/learning_curve.svg",
@@ -393,7 +394,8 @@ fn a_run_killed_with_sigkill_and_resumed_ends_with_the_same_files() {
     child.wait().unwrap();
     assert!(!at.join("cut/results.json").exists(), "it was cut before its end");
     ok(at, &["resume", "cut"]);
-    for file in ["metrics.jsonl", "results.csv", "checkpoints/step-00000400.safetensors"] {
+    let events = "tensorboard/events.out.tfevents.0.gpicl";
+    for file in ["metrics.jsonl", events, "results.csv", "checkpoints/step-00000400.safetensors"] {
         let read = |run: &str| fs::read(at.join(run).join(file)).unwrap();
         assert_eq!(read("whole"), read("cut"), "{file}");
     }

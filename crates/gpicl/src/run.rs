@@ -1,4 +1,5 @@
-//! A run is a folder: `config.toml`, `metrics.jsonl`, `timing.jsonl`, `checkpoints/`, `results.json`, `plots/`.
+//! A run is a folder: `config.toml`, `metrics.jsonl`, `timing.jsonl`, `tensorboard/`, `checkpoints/`, `results.json`,
+//! `plots/`.
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -127,6 +128,11 @@ impl RunDir {
     /// Wall-clock times, which are never the same twice.
     pub fn timing_path(&self) -> PathBuf {
         self.0.join("timing.jsonl")
+    }
+
+    /// The same as `metrics.jsonl`, for TensorBoard: `tensorboard --logdir RUN`, or the folder above many runs.
+    pub fn events_path(&self) -> PathBuf {
+        self.0.join("tensorboard").join("events.out.tfevents.0.gpicl")
     }
 
     /// The final meta-test: a learning curve for each set.

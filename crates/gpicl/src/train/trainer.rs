@@ -10,7 +10,7 @@ use burn::tensor::Device;
 use serde::Serialize;
 
 use super::checkpoint::CheckpointInfo;
-use super::metrics::{Metric, MetricsWriter};
+use super::metrics::{Metric, MetricsWriter, RunLog};
 use super::step::{StepOutcome, meta_train_step};
 use super::{Checkpoints, Optimizer};
 use crate::config::RunConfig;
@@ -76,7 +76,7 @@ pub struct Trainer {
     step: u64,
     batches: Arc<BatchSource>,
     tests: Vec<TestSet>,
-    metrics: MetricsWriter,
+    metrics: RunLog,
     checkpoints: Checkpoints,
 }
 
@@ -140,7 +140,7 @@ impl Trainer {
         step: u64,
         metrics_bytes: u64,
     ) -> Result<Self> {
-        let metrics = MetricsWriter::open(&run.metrics_path(), metrics_bytes)?;
+        let metrics = RunLog::open(&run, metrics_bytes)?;
         let checkpoints = run.checkpoints(config.train.keep_checkpoints);
         let Stage { dims, device, batches, tests } = stage;
         Ok(Self { config, run, dims, device, model, optimizer, step, batches, tests, metrics, checkpoints })
