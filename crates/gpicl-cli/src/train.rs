@@ -72,7 +72,8 @@ pub fn train(args: &TrainArgs, output: &Output) -> Result<ExitCode> {
         Some(run) => run.clone(),
         None => unused_folder(preset.unwrap_or(&config.data.name), config.seed),
     };
-    let trainer = Trainer::start(config, args.data_dir.data_dir.as_deref(), &run)?;
+    let trainer = Trainer::start(config, args.data_dir.data_dir.as_deref(), &run);
+    let trainer = trainer.map_err(|error| layers.blame(error))?;
     output.note(format!("run folder: {}", run.display()));
     finish(trainer, output)
 }

@@ -2,7 +2,7 @@
 //! they become learning algorithms, and find out when and why that works.
 //!
 //! The flow, one module a stage: [`data`] -> [`tasks`] -> [`models`] -> [`train`] -> [`eval`] -> [`report`];
-//! [`compare`] sets learners side by side; [`predict`] uses the result on anyone's table.
+//! [`sweep`] makes many runs, [`compare`] sets learners side by side; [`predict`] uses the result on anyone's table.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
@@ -11,15 +11,16 @@ pub mod config;
 pub mod data;
 pub mod error;
 pub mod eval;
-mod fs;
+pub mod fs;
 pub mod inspect;
 pub mod models;
 pub mod predict;
-
 pub mod presets;
 pub mod provenance;
 pub mod report;
 pub mod run;
+mod spec;
+pub mod sweep;
 pub mod tasks;
 pub mod train;
 

@@ -1,6 +1,8 @@
 //! Configurations that come with the program.
 
-use crate::config::Layers;
+use std::path::Path;
+
+use crate::config::{Layers, parse_toml};
 use crate::error::{Error, Result};
 
 /// A named configuration.
@@ -25,6 +27,9 @@ pub const COMPARISONS: &[Preset] = &[
     Preset { name: "mnist", toml: include_str!("../presets/compare/mnist.toml") },
 ];
 
+/// All sweeps, for `gpicl sweep`.
+pub const SWEEPS: &[Preset] = &[Preset { name: "tiny", toml: include_str!("../presets/sweep/tiny.toml") }];
+
 impl Preset {
     /// The preset called `name`.
     ///
@@ -40,6 +45,14 @@ impl Preset {
     /// As [`Preset::find`].
     pub fn find_comparison(name: &str) -> Result<&'static Self> {
         Self::among(COMPARISONS, name)
+    }
+
+    /// The sweep called `name`.
+    ///
+    /// # Errors
+    /// As [`Preset::find`].
+    pub fn find_sweep(name: &str) -> Result<&'static Self> {
+        Self::among(SWEEPS, name)
     }
 
     fn among(presets: &'static [Self], name: &str) -> Result<&'static Self> {
@@ -64,7 +77,9 @@ impl Preset {
     /// # Errors
     /// [`Error::File`] if its TOML is broken, which the tests rule out.
     pub fn apply(&self, layers: &mut Layers) -> Result<()> {
-        layers.text(format!("preset {}", self.name), self.toml)
+        // Not a file of the user's: what is wrong with a field of it is wrong with what was laid on top.
+        layers.table(parse_toml(Path::new(self.name), self.toml)?);
+        Ok(())
     }
 }
 
@@ -80,8 +95,8 @@ mod tests {
             layers.build().unwrap_or_else(|error| panic!("{}: {error}", preset.name));
             assert!(preset.summary().ends_with('.'), "{}", preset.name);
         }
-        for comparison in COMPARISONS {
-            assert!(comparison.summary().ends_with('.'), "{}", comparison.name);
+        for other in COMPARISONS.iter().chain(SWEEPS) {
+            assert!(other.summary().ends_with('.'), "{}", other.name);
         }
         assert!(Preset::find("quickstart").is_ok() && Preset::find_comparison("mnist").is_ok());
         assert!(Preset::find("nope").unwrap_err().to_string().contains("quickstart"));

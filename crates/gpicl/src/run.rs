@@ -1,6 +1,9 @@
-//! A run is a folder: `config.toml`, `metrics.jsonl`, `timing.jsonl`, `checkpoints/`, `results.json`, `plots/`.
+//! A run is a folder: `config.toml`, `metrics.jsonl`, `timing.jsonl`, `tensorboard/`, `checkpoints/`, `results.json`,
+//! `plots/`.
 
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use crate::config::RunConfig;
 use crate::error::{Error, Result};
@@ -45,6 +48,68 @@ impl RunDir {
         Ok((run, config))
     }
 
+    /// The run folder `path`, made if it is not there: `gpicl resume` starts or continues it.
+    ///
+    /// # Errors
+    /// [`Error::File`] if it holds a run of another configuration.
+    pub fn prepare(path: impl Into<PathBuf>, config: &RunConfig) -> Result<Self> {
+        let run = Self(path.into());
+        if !run.config_path().exists() {
+            return Self::create(run.0, config);
+        }
+        let (run, found) = Self::open(run.0)?;
+        if found != *config {
+            let fix = "remove the folder, or choose another --out";
+            return Err(Error::file(&run.0, "holds a run of another configuration", fix));
+        }
+        Ok(run)
+    }
+
+    /// The folder `path`, whether a run is there or not.
+    pub(crate) fn at(path: impl Into<PathBuf>) -> Self {
+        Self(path.into())
+    }
+
+    /// Whether the run has come to its end: the results are written after the last checkpoint.
+    pub fn finished(&self) -> bool {
+        self.results_path().exists()
+    }
+
+    /// Takes the run for this process, until the lock is dropped or the process ends, however it ends. Waits a moment
+    /// for a process that is about to end.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] if another process keeps it.
+    pub fn lock(&self) -> Result<RunLock> {
+        let path = self.lock_path();
+        let file = File::create(&path).map_err(Error::io("create", &path))?;
+        let started = Instant::now();
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(RunLock { _file: Some(file) }),
+                Err(TryLockError::WouldBlock) if started.elapsed() < RunLock::PATIENCE => {
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+                Err(TryLockError::WouldBlock) => return Err(Error::Busy { path: self.0.clone() }),
+                Err(TryLockError::Error(error)) => {
+                    // Some network file systems have no locks; a run by itself needs none.
+                    tracing::warn!("{}: cannot be locked ({error})", path.display());
+                    return Ok(RunLock { _file: None });
+                }
+            }
+        }
+    }
+
+    /// Whether a process has taken the run.
+    pub fn locked(&self) -> bool {
+        let Ok(file) = File::open(self.lock_path()) else { return false };
+        matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
+    }
+
+    fn lock_path(&self) -> PathBuf {
+        self.0.join(".lock")
+    }
+
     /// The folder itself.
     pub fn path(&self) -> &Path {
         &self.0
@@ -65,6 +130,11 @@ impl RunDir {
         self.0.join("timing.jsonl")
     }
 
+    /// The same as `metrics.jsonl`, for TensorBoard: `tensorboard --logdir RUN`, or the folder above many runs.
+    pub fn events_path(&self) -> PathBuf {
+        self.0.join("tensorboard").join("events.out.tfevents.0.gpicl")
+    }
+
     /// The final meta-test: a learning curve for each set.
     pub fn results_path(&self) -> PathBuf {
         self.0.join("results.json")
@@ -79,6 +149,17 @@ impl RunDir {
     pub fn checkpoints(&self, keep: usize) -> Checkpoints {
         Checkpoints::new(self.0.join("checkpoints"), keep)
     }
+}
+
+/// A run that this process has taken: no other one meta-trains it.
+#[derive(Debug)]
+pub struct RunLock {
+    _file: Option<File>,
+}
+
+impl RunLock {
+    /// Time a killed process may take to let go, and a look at the lock to pass.
+    const PATIENCE: Duration = Duration::from_secs(5);
 }
 
 /// The weights file that `path` means: itself, or the newest whole checkpoint of a run folder.

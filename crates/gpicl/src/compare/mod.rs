@@ -30,7 +30,7 @@ use crate::models::Dims;
 use crate::run::{RunDir, checkpoint_path};
 use measure::{Bench, Measured, kept_path};
 use spec::{Learner, Method, Plan};
-use train::{prepare, train_all};
+use train::train_all;
 
 /// All methods on all sets.
 #[derive(Clone, Debug, Serialize)]
@@ -154,7 +154,7 @@ fn meta_train(plan: &Plan, around: &Surroundings<'_>) -> Result<HashMap<String, 
         match &method.learner {
             Learner::Train(configs) => {
                 for (seed, config) in configs {
-                    runs.push(prepare(&run_path(around.out, &method.name, *seed), config)?);
+                    runs.push(RunDir::prepare(run_path(around.out, &method.name, *seed), config)?);
                     owners.push((&method.name, seed));
                 }
             }

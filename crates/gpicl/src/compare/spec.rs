@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Deserializer};
 use toml::{Table, Value};
 
-use crate::config::{Layers, RunConfig, parse_toml};
+use crate::config::{Layers, RunConfig};
 use crate::data::DataConfig;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::presets::Preset;
+use crate::spec::{Sourced, names_a_file, repeated};
 
 /// A comparison: methods, seeds, and the data sets of the table's columns.
 #[derive(Clone, Debug, Deserialize)]
@@ -109,66 +110,54 @@ pub(super) struct Plan {
 
 /// A spec and the name that errors call it by.
 #[derive(Clone, Debug)]
-pub struct NamedSpec {
-    source: PathBuf,
-    spec: CompareSpec,
-}
+pub struct NamedSpec(Sourced<CompareSpec>);
 
 impl NamedSpec {
+    const FIX: &str = "see `gpicl compare --help` for the fields";
+
     /// Reads a spec from a TOML file.
     ///
     /// # Errors
-    /// [`Error::Io`], or [`Error::File`] naming the field.
+    /// [`crate::Error::Io`], or [`crate::Error::File`] naming the field.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
-        Self::parse(path, &text)
+        Sourced::read(path, Self::FIX).map(Self)
     }
 
     /// The comparison that comes with the program as `name`.
     ///
     /// # Errors
-    /// [`Error::Config`] that lists the names there are.
+    /// [`crate::Error::Config`] that lists the names there are.
     pub fn preset(name: &str) -> Result<Self> {
         let preset = Preset::find_comparison(name)?;
         Self::parse(Path::new(&format!("comparison {name}")), preset.toml)
     }
 
     fn parse(source: &Path, text: &str) -> Result<Self> {
-        let table = Value::Table(parse_toml(source, text)?);
-        let spec = serde_path_to_error::deserialize(table).map_err(|error| {
-            let at = format!("field `{}`", error.path());
-            let fix = "see `gpicl compare --help` for the fields";
-            Error::file_at(source, at, error.into_inner().message().to_string(), fix)
-        })?;
-        Ok(Self { source: source.to_path_buf(), spec })
+        Sourced::parse(source, text, Self::FIX).map(Self)
     }
 
     /// Checks the spec and builds the configuration of every run.
     pub(super) fn plan(&self) -> Result<Plan> {
-        let spec = &self.spec;
-        let mut layers = Layers::default();
-        if let Some(name) = &spec.preset {
-            Preset::find(name).and_then(|preset| preset.apply(&mut layers)).map_err(self.at("preset"))?;
-        }
-        layers.table(spec.base.clone());
-        let base = layers.clone().build().map_err(self.at("base"))?;
+        let spec = &self.0.spec;
+        let layers = self.0.layers(spec.preset.as_deref(), &spec.base)?;
+        let base = layers.build().map_err(self.0.at("base"))?;
         if spec.methods.is_empty() {
-            return Err(self.fault("methods", "there is none", "add a [[methods]] table"));
+            return Err(self.0.fault("methods", "there is none", "add a [[methods]] table"));
         }
         if spec.seeds.is_empty() {
-            return Err(self.fault("seeds", "is empty", "give at least one, like seeds = [0, 1, 2]"));
+            return Err(self.0.fault("seeds", "is empty", "give at least one, like seeds = [0, 1, 2]"));
         }
         for (field, twice) in [
             ("seeds", repeated(spec.seeds.iter().map(u64::to_string))),
             ("methods", repeated(spec.methods.iter().map(|method| method.name.clone()))),
         ] {
             if let Some(value) = twice {
-                return Err(self.fault(field, &format!("`{value}` is there twice"), "leave one out"));
+                return Err(self.0.fault(field, &format!("`{value}` is there twice"), "leave one out"));
             }
         }
         if spec.episodes < 2 {
             let problem = format!("is {}", spec.episodes);
-            return Err(self.fault("episodes", &problem, "an interval needs at least 2"));
+            return Err(self.0.fault("episodes", &problem, "an interval needs at least 2"));
         }
         let methods = spec.methods.iter().enumerate().map(|(i, method)| self.method(i, method, &layers));
         let sets = spec.test_sets.iter().enumerate().map(|(i, set)| {
@@ -176,7 +165,7 @@ impl NamedSpec {
                 TestSetSpec::Like(spec) => base.data.beside(spec),
                 TestSetSpec::Whole(data) => data.validate().map(|()| data.clone()),
             };
-            set.map_err(self.at(&format!("test_sets[{i}]")))
+            set.map_err(self.0.at(&format!("test_sets[{i}]")))
         });
         Ok(Plan {
             methods: methods.collect::<Result<_>>()?,
@@ -190,21 +179,20 @@ impl NamedSpec {
     fn method(&self, i: usize, method: &MethodSpec, base: &Layers) -> Result<Method> {
         let field = format!("methods[{i}]");
         let MethodSpec { name, label, set, runs, baseline } = method;
-        let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-        if name.is_empty() || name.starts_with('.') || !name.chars().all(plain) {
+        if !names_a_file(name) {
             let problem = format!("`{name}` cannot name a folder");
-            return Err(self.fault(&format!("{field}.name"), &problem, "use letters, digits, `-` and `_`"));
+            return Err(self.0.fault(&format!("{field}.name"), &problem, "use letters, digits, `-` and `_`"));
         }
         let sources = [set.is_some(), !runs.is_empty(), baseline.is_some()];
         if sources.into_iter().filter(|&given| given).count() > 1 {
             let problem = format!("`{name}` has more than one of set, runs and baseline");
-            return Err(self.fault(&field, &problem, "keep one: they exclude each other"));
+            return Err(self.0.fault(&field, &problem, "keep one: they exclude each other"));
         }
         let learner = if let Some(baseline) = baseline {
-            super::baseline::check(baseline).map_err(self.at(&format!("{field}.baseline")))?;
+            super::baseline::check(baseline).map_err(self.0.at(&format!("{field}.baseline")))?;
             Learner::Baseline(baseline.clone())
         } else if runs.is_empty() {
-            let configs = self.spec.seeds.iter().map(|&seed| {
+            let configs = self.0.spec.seeds.iter().map(|&seed| {
                 let mut layers = base.clone();
                 layers.table(set.clone().unwrap_or_default());
                 let mut config = layers.build()?;
@@ -213,39 +201,13 @@ impl NamedSpec {
                 config.eval.data.clear();
                 Ok((seed, config))
             });
-            let configs = configs.collect::<Result<_>>().map_err(self.at(&format!("{field}.set")))?;
+            let configs = configs.collect::<Result<_>>().map_err(self.0.at(&format!("{field}.set")))?;
             Learner::Train(configs)
         } else {
             Learner::Load(runs.clone())
         };
         Ok(Method { name: name.clone(), label: label.clone().unwrap_or_else(|| name.clone()), learner })
     }
-
-    fn fault(&self, field: &str, problem: &str, fix: &str) -> Error {
-        Error::file_at(&self.source, format!("field `{field}`"), problem, fix)
-    }
-
-    /// Names the file and where in it a configuration's field stands.
-    fn at(&self, within: &str) -> impl Fn(Error) -> Error {
-        move |error| match error {
-            Error::Config { field, problem, fix } => {
-                Error::file_at(&self.source, format!("field `{within}`: `{field}`"), problem, fix)
-            }
-            other => other,
-        }
-    }
-}
-
-/// The first value that occurs a second time.
-fn repeated(values: impl Iterator<Item = String>) -> Option<String> {
-    let mut seen = Vec::new();
-    for value in values {
-        if seen.contains(&value) {
-            return Some(value);
-        }
-        seen.push(value);
-    }
-    None
 }
 
 #[cfg(test)]

@@ -6,8 +6,6 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use crate::config::RunConfig;
-use crate::error::{Error, Result};
 use crate::run::RunDir;
 
 /// Where runs are meta-trained, and how many at a time.
@@ -17,27 +15,6 @@ pub struct Workers {
     pub program: PathBuf,
     /// Processes at a time; the processor's cores are shared among them.
     pub jobs: usize,
-}
-
-/// Finds the run folder `path`, or makes it, so that `gpicl resume` can start or continue it.
-///
-/// # Errors
-/// [`Error::File`] if it holds a run of another configuration.
-pub(super) fn prepare(path: &Path, config: &RunConfig) -> Result<RunDir> {
-    if !path.join("config.toml").exists() {
-        return RunDir::create(path, config);
-    }
-    let (run, found) = RunDir::open(path)?;
-    if found != *config {
-        let fix = "remove the folder, name the method anew, or choose another --out";
-        return Err(Error::file(path, "holds a run of another configuration", fix));
-    }
-    Ok(run)
-}
-
-/// Whether `run` has come to its end: the results are written after the last checkpoint.
-fn finished(run: &RunDir) -> bool {
-    run.results_path().exists()
 }
 
 /// Meta-trains the runs that are not finished. Returns, for each, what went wrong. When `stop` is raised, no
@@ -59,7 +36,7 @@ pub(super) fn train_all(
                 loop {
                     let at = next.fetch_add(1, Ordering::Relaxed);
                     let Some(run) = runs.get(at) else { return };
-                    if finished(run) || stop.load(Ordering::Relaxed) {
+                    if run.finished() || stop.load(Ordering::Relaxed) {
                         continue;
                     }
                     let outcome = train_one(&workers.program, run, threads, data_dir, note);
@@ -91,7 +68,7 @@ fn train_one(
         command.spawn().map_err(|error| format!("cannot start {}: {error}", program.display()))?;
     let problem = forward(&mut child, &name, note);
     let status = child.wait().map_err(|error| error.to_string())?;
-    if status.success() && finished(run) {
+    if status.success() && run.finished() {
         note(format!("{name}: done"));
         return Ok(());
     }

@@ -3,17 +3,21 @@
 pub mod baselines;
 mod curve;
 mod outcome;
+mod plateau;
 mod rank;
 mod runs;
+mod summary;
 
 use std::sync::Arc;
 
 use burn::tensor::{Device, Int, Tensor};
 
 pub use curve::{CurveAccumulator, CurveSummary, Interval, LearningCurve};
-pub use outcome::{Outcome, OutcomeRule};
+pub use outcome::{Outcome, OutcomeRule, Scores};
+pub use plateau::{Plateau, PlateauRule};
 pub use rank::spearman;
 pub use runs::{EvalRequest, evaluate_runs};
+pub use summary::RunSummary;
 
 use crate::data::Dataset;
 use crate::error::Result;

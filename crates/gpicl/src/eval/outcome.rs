@@ -6,13 +6,14 @@ use serde::{Deserialize, Serialize};
 
 use super::{CurveSummary, LearningCurve};
 
-/// What meta-training led to (paper, section 4.1).
+/// What meta-training led to (paper, section 4.1). The rule is [`OutcomeRule`]'s.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// At chance throughout, also on seen tasks.
     NoLearning,
-    /// Right on seen tasks from the first position on; nothing is learned within the episode.
+    /// Right on seen tasks from the first position on; nothing is learned within the episode. The paper's instance
+    /// memorisation too: single inputs of single tasks.
     TaskMemorisation,
     /// Accuracy rises within the episode on seen tasks only: the episode tells which of them it is.
     TaskIdentification,
@@ -35,9 +36,9 @@ impl fmt::Display for Outcome {
 
 /// Thresholds, in accuracy above chance.
 ///
-/// A rise counts only where its 95% interval is above zero. In this order: unseen improvement at least `rise` is general learning-to-learn; else seen improvement at
-/// least `rise` is task identification; else seen accuracy at least `known` above chance on average is task
-/// memorisation; else no learning.
+/// A rise counts only where its 95% interval is above zero. In this order: unseen improvement at least `rise` is
+/// general learning-to-learn; else seen improvement at least `rise` is task identification; else seen accuracy at least
+/// `known` above chance on average is task memorisation; else no learning.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OutcomeRule {
     /// Least rise from the first position to the mean of the last ten that counts as learning.
@@ -69,6 +70,33 @@ impl OutcomeRule {
     }
 }
 
+/// How much a run learns within an episode, and how much of that carries over to unseen tasks. An accuracy's part of
+/// the way from chance to being always right, so that numbers of classes compare.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Scores {
+    /// Rise within the episode on seen tasks: 1 from chance to always right.
+    pub seen_learning: f64,
+    /// Rise within the episode on unseen tasks.
+    pub unseen_learning: f64,
+    /// Accuracy above chance over the last ten positions of unseen tasks, divided by that of seen tasks: 0 if nothing
+    /// carries over, 1 if all does. `None` where seen tasks are not known either.
+    pub generalisation: Option<f64>,
+}
+
+impl Scores {
+    /// From the curves of seen and unseen tasks.
+    pub fn of(seen: &CurveSummary, unseen: &CurveSummary, chance: f64) -> Self {
+        let above = |curve: &CurveSummary| curve.last_10.mean - chance;
+        let learning = |curve: &CurveSummary| curve.improvement.mean / (1.0 - chance);
+        let known = above(seen) >= OutcomeRule::default().known;
+        Self {
+            seen_learning: learning(seen),
+            unseen_learning: learning(unseen),
+            generalisation: known.then(|| (above(unseen) / above(seen)).max(0.0)),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,5 +123,18 @@ mod tests {
         assert_eq!(classify((0.9, 0.92), (0.1, 0.1)), Outcome::TaskMemorisation);
         assert_eq!(classify((0.1, 0.9), (0.1, 0.12)), Outcome::TaskIdentification);
         assert_eq!(classify((0.1, 0.8), (0.1, 0.7)), Outcome::GeneralLearning);
+    }
+
+    #[test]
+    fn scores_say_what_is_learned_and_what_carries_over() {
+        let scores = |seen: (f64, f64), unseen: (f64, f64)| {
+            Scores::of(&curve(seen.0, seen.1).summary(), &curve(unseen.0, unseen.1).summary(), 0.1)
+        };
+        let identified = scores((0.1, 0.9), (0.1, 0.1));
+        assert!(identified.seen_learning > 0.6 && identified.unseen_learning.abs() < 1e-9);
+        assert_eq!(identified.generalisation, Some(0.0));
+        let general = scores((0.1, 0.8), (0.1, 0.8));
+        assert_eq!((general.seen_learning, general.generalisation), (general.unseen_learning, Some(1.0)));
+        assert_eq!(scores((0.1, 0.1), (0.1, 0.1)).generalisation, None);
     }
 }

@@ -6,5 +6,6 @@ pub mod plot;
 mod results;
 pub mod scatter;
 pub mod table;
+pub mod tensorboard;
 
 pub use results::{Results, Written, save_results, write_results};

@@ -1,13 +1,16 @@
-//! `metrics.jsonl`: one line a measurement, the same bytes whenever the run is repeated or resumed.
+//! `metrics.jsonl`: one line a measurement, the same bytes whenever the run is repeated or resumed; and its like for
+//! TensorBoard.
 
 use std::fs::{File, OpenOptions};
-use std::io::{BufRead as _, BufReader, Seek as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::eval::CurveSummary;
+use crate::report::tensorboard::EventsWriter;
+use crate::run::RunDir;
 
 /// One line of `metrics.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -90,6 +93,64 @@ impl MetricsWriter {
         self.file.sync_data().map_err(Error::io("sync", &self.path))?;
         Ok(self.bytes)
     }
+}
+
+/// What a run measures as it goes: `metrics.jsonl`, and the same for TensorBoard.
+#[derive(Debug)]
+pub struct RunLog {
+    lines: MetricsWriter,
+    events: EventsWriter,
+}
+
+impl RunLog {
+    /// Opens both files of `run` and drops what lies beyond the first `bytes` of `metrics.jsonl`.
+    ///
+    /// # Errors
+    /// As [`MetricsWriter::open`] and [`read_metrics`].
+    pub fn open(run: &RunDir, bytes: u64) -> Result<Self> {
+        let lines = MetricsWriter::open(&run.metrics_path(), bytes)?;
+        let events = EventsWriter::open(&run.events_path(), &read_metrics(&run.metrics_path())?)?;
+        Ok(Self { lines, events })
+    }
+
+    /// Appends a measurement to both.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn write(&mut self, metric: &Metric) -> Result<()> {
+        self.lines.write(metric)?;
+        self.events.write(metric)
+    }
+
+    /// Bytes of `metrics.jsonl` so far, forced to the disk.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn synced_bytes(&self) -> Result<u64> {
+        self.lines.synced_bytes()
+    }
+}
+
+/// The newest training line of `metrics.jsonl`, from the file's end; none if there is no file or no such line near it.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn last_training_line(path: &Path) -> Result<Option<Metric>> {
+    /// Enough for a training line and the meta-tests of some sets after it.
+    const TAIL: u64 = 16 << 10;
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Error::io("open", path)(error)),
+    };
+    let length = file.metadata().map_err(Error::io("read", path))?.len();
+    file.seek(std::io::SeekFrom::Start(length.saturating_sub(TAIL))).map_err(Error::io("seek in", path))?;
+    let mut tail = Vec::new();
+    file.read_to_end(&mut tail).map_err(Error::io("read", path))?;
+    // The first line is a part of one, and the last one can be torn: neither reads as a metric.
+    let lines = tail.split(|&byte| byte == b'\n').rev();
+    let mut metrics = lines.filter_map(|line| serde_json::from_slice::<Metric>(line).ok());
+    Ok(metrics.find(|metric| matches!(metric, Metric::Train { .. })))
 }
 
 /// Reads `metrics.jsonl`. A torn last line, as a kill can leave it, is passed over.

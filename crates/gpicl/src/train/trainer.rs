@@ -10,7 +10,7 @@ use burn::tensor::Device;
 use serde::Serialize;
 
 use super::checkpoint::CheckpointInfo;
-use super::metrics::{Metric, MetricsWriter};
+use super::metrics::{Metric, MetricsWriter, RunLog};
 use super::step::{StepOutcome, meta_train_step};
 use super::{Checkpoints, Optimizer};
 use crate::config::RunConfig;
@@ -76,7 +76,7 @@ pub struct Trainer {
     step: u64,
     batches: Arc<BatchSource>,
     tests: Vec<TestSet>,
-    metrics: MetricsWriter,
+    metrics: RunLog,
     checkpoints: Checkpoints,
 }
 
@@ -106,7 +106,7 @@ impl Trainer {
     /// As [`Trainer::start`], or a folder that is no run.
     pub fn resume(run: &Path, data_dir: Option<&Path>) -> Result<Self> {
         let (run, config) = RunDir::open(run)?;
-        let stage = Stage::load(&config, data_dir)?;
+        let stage = Stage::load(&config, data_dir).map_err(|error| error.in_file(&run.config_path()))?;
         let checkpoints = run.checkpoints(config.train.keep_checkpoints);
         if checkpoints.steps()?.is_empty() {
             let model = config.model.init(stage.dims, config.precision, config.seed, &stage.device)?;
@@ -140,7 +140,7 @@ impl Trainer {
         step: u64,
         metrics_bytes: u64,
     ) -> Result<Self> {
-        let metrics = MetricsWriter::open(&run.metrics_path(), metrics_bytes)?;
+        let metrics = RunLog::open(&run, metrics_bytes)?;
         let checkpoints = run.checkpoints(config.train.keep_checkpoints);
         let Stage { dims, device, batches, tests } = stage;
         Ok(Self { config, run, dims, device, model, optimizer, step, batches, tests, metrics, checkpoints })

@@ -1,0 +1,96 @@
+//! A finished run in a few numbers: what sweeps, figures and reports are made of.
+
+use burn::module::Module as _;
+use serde::{Deserialize, Serialize};
+
+use super::{CurveSummary, Outcome, Plateau, PlateauRule, Scores};
+use crate::config::DeviceKind;
+use crate::error::{Error, Result};
+use crate::models::SequenceModel as _;
+use crate::report::Results;
+use crate::run::RunDir;
+use crate::train::{Metric, read_metrics};
+
+/// What a finished run amounts to: one row of a sweep's results. The same numbers whenever the run is repeated.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunSummary {
+    /// Which of the paper's four outcomes it is; known where seen and unseen tasks were tested.
+    pub outcome: Option<Outcome>,
+    /// The final meta-test: label of the set, such as `unseen tasks, glyphs test`, and its learning curve in short. Seen
+    /// tasks, unseen tasks, then the other data sets.
+    pub curves: Vec<(String, CurveSummary)>,
+    /// The plateau of the training loss.
+    pub plateau: Option<Plateau>,
+    /// The plateau of the meta-tests on unseen tasks; `None` if there were none during meta-training.
+    pub test_plateau: Option<Plateau>,
+    /// Mean cross-entropy of the last meta-training batch, in nats.
+    pub final_loss: f64,
+    /// Numbers carried between positions at the full context length.
+    pub state_size: usize,
+    /// Numbers in the weights.
+    pub num_params: usize,
+    /// Meta-training steps.
+    pub steps: u64,
+}
+
+impl RunSummary {
+    /// Of a finished run, from `results.json`, `metrics.jsonl` and `config.toml`.
+    ///
+    /// # Errors
+    /// [`Error::Io`] or [`Error::File`] if the run is not finished or a file of it is broken.
+    pub fn of(run: &RunDir) -> Result<Self> {
+        let (_, config) = RunDir::open(run.path())?;
+        let path = run.results_path();
+        let text = std::fs::read(&path).map_err(Error::io("read", &path))?;
+        let results: Results = serde_json::from_slice(&text).map_err(|error| {
+            let fix = "remove it and run `gpicl resume` on the run";
+            Error::file(&path, format!("holds no results: {error}"), fix)
+        })?;
+        let path = run.metrics_path();
+        let metrics = read_metrics(&path)?;
+        let last = metrics.iter().rev().find_map(|metric| match metric {
+            Metric::Train { loss, .. } => Some(*loss),
+            Metric::Eval { .. } => None,
+        });
+        let Some(final_loss) = last else {
+            return Err(Error::file(&path, "has no line of a training step", "run the run again"));
+        };
+        let (rule, classes) = (PlateauRule::default(), results.dims.classes);
+        // Sizes depend on the configuration only; the model is made for them and dropped.
+        let model = config.model.init(
+            results.dims,
+            config.precision,
+            config.seed,
+            &DeviceKind::default().device()?,
+        )?;
+        Ok(Self {
+            outcome: results.outcome,
+            curves: results.curves.iter().map(|curve| (curve.label.clone(), curve.summary())).collect(),
+            plateau: rule.of_loss(&metrics, classes),
+            test_plateau: rule.of_meta_tests(&metrics, classes),
+            final_loss,
+            state_size: model.state_size(results.dims.episode_length),
+            num_params: model.num_params(),
+            steps: config.train.steps,
+        })
+    }
+
+    /// The curve of seen tasks, if they were tested.
+    pub fn seen(&self) -> Option<&CurveSummary> {
+        self.curve("seen")
+    }
+
+    /// The curve of unseen tasks over the meta-training data set: the first of unseen tasks.
+    pub fn unseen(&self) -> Option<&CurveSummary> {
+        self.curve("unseen")
+    }
+
+    /// How much is learned on seen and on unseen tasks, and how much of it carries over; known where both were tested.
+    pub fn scores(&self, chance: f64) -> Option<Scores> {
+        Some(Scores::of(self.seen()?, self.unseen()?, chance))
+    }
+
+    fn curve(&self, start: &str) -> Option<&CurveSummary> {
+        self.curves.iter().find_map(|(label, curve)| label.starts_with(start).then_some(curve))
+    }
+}
