@@ -171,6 +171,11 @@ impl Layers {
         Ok(())
     }
 
+    /// The layers' table, without what they leave out.
+    pub(crate) fn into_table(self) -> Table {
+        self.0
+    }
+
     /// The configuration that the layers add up to, validated.
     ///
     /// # Errors

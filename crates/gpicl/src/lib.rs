@@ -19,6 +19,7 @@ pub mod predict;
 pub mod presets;
 pub mod provenance;
 pub mod report;
+pub mod reproduce;
 pub mod run;
 mod spec;
 pub mod sweep;

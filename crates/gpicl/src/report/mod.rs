@@ -2,7 +2,10 @@
 
 mod canvas;
 pub mod grid;
+pub mod heatmap;
+pub mod panels;
 pub mod plot;
+pub mod ranking;
 mod results;
 pub mod scatter;
 pub mod table;
