@@ -9,6 +9,7 @@ mod inspect;
 mod output;
 mod predict;
 mod presets;
+mod reproduce;
 mod train;
 
 use std::process::ExitCode;
@@ -46,6 +47,10 @@ enum Command {
     /// `set` (laid on the base), `runs` (finished runs, one a seed) or `baseline` (a name). Runs are made below
     /// OUT/runs; what is there and finished is not done again. Exit code 1 if a method failed.
     Compare(compare::CompareArgs),
+    /// Reproduce a figure of the paper: meta-train its runs, draw it, and say whether the paper's statements hold.
+    ///
+    /// What is there and finished is not done again. Exit code 1 if a run failed, whatever the verdict is.
+    Reproduce(reproduce::ReproduceArgs),
     /// Predict the labels of your own table from labelled rows, without training.
     Predict(predict::PredictArgs),
     /// List, download and look at data sets.
@@ -69,6 +74,7 @@ fn main() -> ExitCode {
         Command::Resume(args) => train::resume(&args, &output),
         Command::Eval(args) => eval::eval(&args, &output),
         Command::Compare(args) => compare::compare(&args, &output),
+        Command::Reproduce(args) => reproduce::reproduce(&args, &output),
         Command::Predict(args) => predict::predict(&args, &output),
         Command::Data(args) => data::data(&args, &output),
         Command::Inspect(args) => inspect::inspect(&args, &output),

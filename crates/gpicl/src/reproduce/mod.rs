@@ -325,6 +325,8 @@ fn finish(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::Results;
+    use crate::train::Trainer;
 
     #[test]
     fn every_preset_makes_valid_runs() {
@@ -337,5 +339,66 @@ mod tests {
         }
         assert!(Figure::find("plateaus").is_ok());
         assert!(Figure::find("nope").err().unwrap().to_string().contains("transition-map"));
+    }
+
+    /// Meta-trains in this process.
+    struct Here;
+
+    impl Executor for Here {
+        fn execute(&self, sweep: &Sweep, pending: &[&PlannedRun], watch: &Watch<'_>) -> Result<()> {
+            for run in pending {
+                let dir = sweep.prepare(run)?;
+                let mut trainer = Trainer::resume(dir.path(), watch.data_dir)?;
+                trainer.train(watch.stop, &mut |_| ())?;
+                let curves = trainer.meta_test(trainer.config().eval.final_episodes)?;
+                let results = Results::new(trainer.dims(), 1, curves)?;
+                std::fs::write(dir.results_path(), serde_json::to_vec(&results).unwrap()).unwrap();
+            }
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn every_sweep_s_figure_is_made_from_its_own_runs_made_small() {
+        let dir = tempfile::tempdir().unwrap();
+        for figure in FIGURES.iter().filter(|figure| matches!(figure.how, How::Sweep(_))) {
+            let mut spec = figure.spec(Scale::Cpu).unwrap().with_seeds(&[0, 1]);
+            for small in [
+                "train.steps=2",
+                "train.batch=2",
+                "train.log_every=1",
+                "tasks.episode_length=6",
+                "data={ name = 'random', size = 9, classes = 3, per_class = 20 }",
+                "eval.final_episodes=4",
+            ] {
+                spec.set(small).unwrap();
+            }
+            let out = dir.path().join(figure.name);
+            let again = || {
+                let around = Around {
+                    out: &out,
+                    data_dir: None,
+                    program: Path::new("gpicl"),
+                    executor: &Here,
+                    jobs: 1,
+                    note: &|_| (),
+                    stop: &AtomicBool::new(false),
+                };
+                reproduce(figure, &spec, &around).unwrap_or_else(|error| panic!("{}: {error}", figure.name)).unwrap()
+            };
+            let reproduced = again();
+            assert!(!reproduced.verdict.checks.is_empty() && reproduced.failed.is_empty());
+            let read = |ending: &str| std::fs::read(out.join(format!("{}.{ending}", figure.name))).unwrap();
+            let svg = String::from_utf8(read("svg")).unwrap();
+            assert!(svg.len() > 3000 && svg.contains("<text"), "{}", figure.name);
+            assert!(read("png").len() > 3000, "{}", figure.name);
+            assert!(String::from_utf8(read("csv")).unwrap().lines().count() > 5, "{}", figure.name);
+            let verdict = std::fs::read_to_string(out.join("verdict.txt")).unwrap();
+            assert!(verdict.starts_with(&format!("verdict: {}: ", figure.name)), "{verdict}");
+            // Nothing is meta-trained again, and the files are the same.
+            let first = [read("csv"), read("svg"), verdict.into_bytes()];
+            assert_eq!(again().verdict, reproduced.verdict);
+            assert!(first == [read("csv"), read("svg"), std::fs::read(out.join("verdict.txt")).unwrap()]);
+        }
     }
 }

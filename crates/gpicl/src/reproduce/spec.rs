@@ -67,6 +67,13 @@ impl Spec {
         Ok(())
     }
 
+    /// Under other seeds.
+    #[cfg(test)]
+    pub(super) fn with_seeds(mut self, seeds: &[i64]) -> Self {
+        self.table.insert("seeds".into(), seeds.to_vec().into());
+        self
+    }
+
     /// With every path to random features replaced by that of a file below `out`, which is written.
     pub(super) fn with_features(mut self, out: &Path, data_dir: Option<&Path>) -> Result<Self> {
         let folder = out.join(frozen_features::FOLDER);
@@ -96,7 +103,8 @@ impl Spec {
         NamedSpec::parse(&self.source, &self.text())
     }
 
-    fn text(&self) -> String {
+    /// As TOML.
+    pub fn text(&self) -> String {
         toml::to_string(&self.table).expect("a TOML table has a TOML form")
     }
 }
