@@ -368,7 +368,7 @@ mod tests {
                 "train.batch=2",
                 "train.log_every=1",
                 "tasks.episode_length=6",
-                "data={ name = 'random', size = 9, classes = 3, per_class = 20 }",
+                "data={ name = 'random', size = 9, per_class = 20 }",
                 "eval.final_episodes=4",
             ] {
                 spec.set(small).unwrap();
@@ -384,7 +384,9 @@ mod tests {
                     note: &|_| (),
                     stop: &AtomicBool::new(false),
                 };
-                reproduce(figure, &spec, &around).unwrap_or_else(|error| panic!("{}: {error}", figure.name)).unwrap()
+                reproduce(figure, &spec, &around)
+                    .unwrap_or_else(|error| panic!("{}: {error}", figure.name))
+                    .unwrap()
             };
             let reproduced = again();
             assert!(!reproduced.verdict.checks.is_empty() && reproduced.failed.is_empty());
