@@ -8,12 +8,11 @@ use std::sync::atomic::AtomicBool;
 use anyhow::{Context as _, Result};
 use clap::{Args, ValueEnum};
 use gpicl::reproduce::{Around, FIGURES, Figure, Scale, Spec, reproduce as reproduce_figure};
-use gpicl::sweep::LocalSpec;
 use serde_json::json;
 
 use crate::args::DataDirArgs;
 use crate::output::Output;
-use crate::sweep::ExecutorKind;
+use crate::sweep::ExecutorArgs;
 use crate::train::{FAILED, INTERRUPTED, watch_for_ctrl_c};
 
 /// Arguments of `gpicl reproduce`.
@@ -41,18 +40,8 @@ pub struct ReproduceArgs {
     /// Lay one field on the base of all runs, like train.steps=3; may be given several times.
     #[arg(long, value_name = "NAME=VALUE")]
     set: Vec<String>,
-    /// Where to meta-train.
-    #[arg(long, value_enum, default_value_t = ExecutorKind::Local)]
-    executor: ExecutorKind,
-    /// Processes at a time; default: as many as cores.
-    #[arg(long, value_name = "N")]
-    jobs: Option<usize>,
-    /// Threads of each process; default: the cores shared among the processes.
-    #[arg(long, value_name = "N")]
-    threads: Option<usize>,
-    /// Runs that a process meta-trains together; default: 1.
-    #[arg(long, value_name = "N")]
-    population: Option<usize>,
+    #[command(flatten)]
+    executor: ExecutorArgs,
     #[command(flatten)]
     data_dir: DataDirArgs,
 }
@@ -86,7 +75,6 @@ pub fn reproduce(args: &ReproduceArgs, output: &Output) -> Result<ExitCode> {
     let stop = Arc::new(AtomicBool::new(false));
     watch_for_ctrl_c(&stop, *output, "stopping; the runs save their step (Ctrl-C again: at once)")?;
     let program = std::env::current_exe().context("cannot find this program")?;
-    let local = LocalSpec { jobs: args.jobs, threads: args.threads, population: args.population };
     output.note(format!("{name}: {runs} runs in {}", out.display()));
     let reproduced = reproduce_figure(
         figure,
@@ -95,8 +83,8 @@ pub fn reproduce(args: &ReproduceArgs, output: &Output) -> Result<ExitCode> {
             out: &out,
             data_dir: args.data_dir.data_dir.as_deref(),
             program: &program,
-            executor: args.executor.executor(local).as_ref(),
-            jobs: args.jobs.unwrap_or(1),
+            executor: &|spec| args.executor.executor(spec),
+            jobs: args.executor.jobs().unwrap_or(1),
             note: &|text| output.note(text),
             stop: &stop,
         },

@@ -27,7 +27,7 @@ use serde::Serialize;
 pub use spec::{Scale, Spec};
 pub use verdict::{Answer, Check, Verdict};
 
-use crate::compare::{NamedSpec, Surroundings, Workers, compare};
+use crate::compare::{NamedSpec, Surroundings, compare};
 use crate::error::{Error, Result};
 use crate::eval::LearningCurve;
 use crate::fs::write_atomic;
@@ -37,7 +37,8 @@ use crate::report::plot::learning_curve;
 use crate::report::ranking::Ranking;
 use crate::report::scatter::Scatter;
 use crate::report::table::Table;
-use crate::sweep::{Executor, NamedSweep, PlannedRun, RunState, Sweep, Watch};
+use crate::sweep::{Executor, NamedSweep, Sweep, SweepSpec, Watch};
+use crate::workers::Workers;
 use runs::Run;
 
 /// A figure of the paper that can be reproduced.
@@ -199,7 +200,7 @@ pub struct Around<'a> {
     /// The `gpicl` program.
     pub program: &'a Path,
     /// Where the runs of a sweep are meta-trained.
-    pub executor: &'a dyn Executor,
+    pub executor: &'a dyn Fn(&SweepSpec) -> Box<dyn Executor>,
     /// Runs of a comparison at a time.
     pub jobs: usize,
     /// Gets a remark now and then.
@@ -243,17 +244,8 @@ fn from_sweep(
     around: &Around<'_>,
 ) -> Result<Option<Reproduced>> {
     let sweep = Sweep::create(sweep, &around.out.join("sweep"))?;
-    let mut pending: Vec<&PlannedRun> = Vec::new();
-    for run in sweep.runs() {
-        if !matches!(sweep.state(run)?, RunState::Finished | RunState::Failed { .. }) {
-            pending.push(run);
-        }
-    }
     let Around { program, data_dir, note, stop, .. } = *around;
-    if !pending.is_empty() {
-        note(format!("{}: {} of {} runs to meta-train", figure.name, pending.len(), sweep.runs().len()));
-        around.executor.execute(&sweep, &pending, &Watch { program, data_dir, note, stop })?;
-    }
+    sweep.execute((around.executor)(sweep.spec()).as_ref(), &Watch { program, data_dir, note, stop })?;
     if stop.load(Ordering::Relaxed) {
         return Ok(None);
     }
@@ -286,7 +278,12 @@ fn from_comparison(
     let surroundings = Surroundings {
         out: &folder,
         data_dir: around.data_dir,
-        workers: Workers { program: around.program.to_path_buf(), jobs: around.jobs },
+        workers: Workers {
+            program: around.program.to_path_buf(),
+            jobs: around.jobs,
+            threads: None,
+            population: 1,
+        },
         note: around.note,
         stop: around.stop,
     };
@@ -326,6 +323,7 @@ fn finish(
 mod tests {
     use super::*;
     use crate::report::Results;
+    use crate::sweep::PlannedRun;
     use crate::train::Trainer;
 
     #[test]
@@ -379,7 +377,7 @@ mod tests {
                     out: &out,
                     data_dir: None,
                     program: Path::new("gpicl"),
-                    executor: &Here,
+                    executor: &|_| Box::new(Here),
                     jobs: 1,
                     note: &|_| (),
                     stop: &AtomicBool::new(false),
