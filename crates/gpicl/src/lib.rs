@@ -18,11 +18,13 @@ pub mod predict;
 pub mod presets;
 pub mod provenance;
 pub mod report;
+pub mod reproduce;
 pub mod run;
 mod spec;
 pub mod sweep;
 pub mod tasks;
 pub mod train;
+pub mod workers;
 
 pub use config::{DeviceKind, Layers, RunConfig};
 pub use error::{Error, Result};

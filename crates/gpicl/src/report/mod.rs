@@ -2,10 +2,13 @@
 
 mod canvas;
 pub mod grid;
+pub mod heatmap;
+pub mod panels;
 pub mod plot;
+pub mod ranking;
 mod results;
 pub mod scatter;
 pub mod table;
 pub mod tensorboard;
 
-pub use results::{Results, Written, save_results, write_results};
+pub use results::{Results, Written, conclude, save_results, write_results};
