@@ -10,7 +10,7 @@ use gpicl_ops::{Activation, MatrixMemory, MemoryTokens, Precision, WriteRule};
 
 use super::blocks::{Mixer, Residual, block_config};
 use super::layers::{Linear, QueryKeyValue};
-use super::memory::{Forget, HeadNorm, matrices, unit};
+use super::memory::{Forget, HeadNorm, matrices};
 use super::tokens::Layout;
 use super::{Dims, Initializer};
 
@@ -56,8 +56,8 @@ impl Mixer for Delta {
     fn forward(&self, x: Tensor<3>, residual: Tensor<3>) -> Tensor<3> {
         let [query, key, value] = self.maps.forward(x.clone());
         let tokens = MemoryTokens {
-            query: unit(query, self.heads),
-            key: unit(key, self.heads),
+            query: gpicl_ops::unit_silu(query, self.heads),
+            key: gpicl_ops::unit_silu(key, self.heads),
             value,
             write: activation::sigmoid(self.strength.forward(x.clone(), Activation::Identity)),
             log_decay: self.forget.as_ref().map(|forget| forget.log_decay(x)),

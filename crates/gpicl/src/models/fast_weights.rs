@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::blocks::{Mixer, Residual, block_config};
 use super::layers::{Linear, QueryKeyValue};
-use super::memory::{HeadNorm, matrices, unit};
+use super::memory::{HeadNorm, matrices};
 use super::tokens::Layout;
 use super::{Dims, Initializer};
 
@@ -74,7 +74,7 @@ impl Mixer for Sum {
         let [query, key, value] = self.maps.forward(x);
         let heads = self.heads;
         let features = |x| match self.norm {
-            Some(_) => unit(x, heads),
+            Some(_) => gpicl_ops::unit_silu(x, heads),
             None => activation::elu(x, 1.0) + 1.0,
         };
         let memory = MatrixMemory {

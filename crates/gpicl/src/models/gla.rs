@@ -2,8 +2,8 @@
 //! outer products that fades by a factor each token gives, a layer norm of every head's read, and a `silu` gate.
 
 use burn::module::Module;
-use burn::tensor::{Tensor, activation};
-use gpicl_ops::{Activation, MatrixMemory, MemoryTokens, Precision, WriteRule};
+use burn::tensor::Tensor;
+use gpicl_ops::{Activation, Gate, MatrixMemory, MemoryTokens, Precision, WriteRule};
 
 use super::blocks::{Mixer, Residual, block_config};
 use super::layers::{Linear, QueryKeyValue};
@@ -61,8 +61,8 @@ impl Mixer for GatedSum {
         let memory =
             MatrixMemory { heads: self.heads, rule: WriteRule::Sum, layout: self.layout, normaliser: None };
         let read = self.norm.forward(gpicl_ops::matrix_memory(tokens, memory));
-        let gate = activation::silu(self.gate.forward(x, Activation::Identity));
-        self.out.forward_residual(gate * read, residual)
+        let gate = self.gate.forward(x, Activation::Identity);
+        self.out.forward_residual(gpicl_ops::gated(read, gate, Gate::Silu), residual)
     }
 
     /// The matrices: `heads x d_head x d_head` a layer, whatever the context length.

@@ -5,7 +5,7 @@
 
 use burn::module::Module;
 use burn::tensor::{Tensor, activation};
-use gpicl_ops::{Activation, MatrixMemory, MemoryTokens, Precision, WriteRule};
+use gpicl_ops::{Activation, Gate, MatrixMemory, MemoryTokens, Precision, WriteRule};
 
 use super::blocks::{Mixer, Residual, block_config};
 use super::layers::{Linear, QueryKeyValue};
@@ -69,8 +69,8 @@ impl Mixer for MatrixCell {
             normaliser: Some(1.0),
         };
         let read = self.norm.forward(gpicl_ops::matrix_memory(tokens, memory));
-        let gate = activation::sigmoid(self.output.forward(x, Activation::Identity));
-        self.out.forward_residual(gate * read, residual)
+        let gate = self.output.forward(x, Activation::Identity);
+        self.out.forward_residual(gpicl_ops::gated(read, gate, Gate::Sigmoid), residual)
     }
 
     /// The matrices and the normaliser: `heads x d_head x (d_head + 1)` a layer, whatever the context length.
