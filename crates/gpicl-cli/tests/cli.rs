@@ -512,6 +512,11 @@ fn a_broken_comparison_is_refused_with_file_and_field() {
         ("[[methods]]\nname = 'a'\nset = { train = { lr = -1 } }", ["methods[0].set", "train.lr"]),
         ("test_sets = ['imagenet']\n[[methods]]\nname = 'a'", ["test_sets[0]", "imagenet"]),
         ("test_sets = ['mnist']\n[[methods]]\nname = 'a'", ["test_sets", "gpicl data fetch"]),
+        (
+            "preset = 'quickstart'\ntest_sets = ['glyphs']\n[[methods]]\nname = 'a'\n\
+             [[methods]]\nname = 'b'\nset = { tasks = { episode_length = 7 } }",
+            ["methods.b", "10 classes in 7 examples"],
+        ),
     ] {
         fs::write(at.join("c.toml"), spec).unwrap();
         let error = refused(at, &["compare", "--config", "c.toml", "--out", "c", "--data-dir", "."]);
