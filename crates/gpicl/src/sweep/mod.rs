@@ -3,10 +3,11 @@
 //! [`NamedSweep`] says which. [`Sweep`] is the folder: `sweep.toml`, a run folder for each in `runs/`, what the runs
 //! said in `logs/`, the errors of those that failed in `failures/`, and in the end `results.csv` and `results.json`.
 //! All there is to know about a sweep is in its folder, so that whatever is killed, the same command goes on. An
-//! [`Executor`] meta-trains the runs: [`Local`] on this machine.
+//! [`Executor`] meta-trains the runs: [`Local`] on this machine, [`Slurm`] on a cluster.
 
 mod executor;
 mod results;
+mod slurm;
 mod spec;
 mod state;
 
@@ -14,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 pub use executor::{Executor, Watch};
 pub use results::{SweepResults, SweepRow};
+pub use slurm::Slurm;
 pub use spec::{LocalSpec, NamedSweep, PlannedRun, SlurmSpec, SweepSpec};
 pub use state::RunState;
 
