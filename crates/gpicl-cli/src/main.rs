@@ -9,6 +9,7 @@ mod inspect;
 mod output;
 mod predict;
 mod presets;
+mod sweep;
 mod train;
 
 use std::process::ExitCode;
@@ -39,6 +40,14 @@ enum Command {
     Resume(train::ResumeArgs),
     /// Meta-test runs: accuracy by examples seen, with 95% intervals; several runs count as seeds.
     Eval(eval::EvalArgs),
+    /// Meta-train many runs: every point of a grid, or a list, of any fields, on all cores; stop it, kill it, go on.
+    ///
+    /// The file: `preset` and `[base]` (what all have in common, with the fields of a run's config.toml), `[grid]` (fields
+    /// with arrays of their values: `model.d_model = [8, 64]`), `[[list]]` (tables of fields, each with an optional `name`;
+    /// the grid is run for each), `seeds` (each sets `seed` and `tasks.seed`), `[local]` (`jobs`, `threads`, `population`)
+    /// and `[slurm]`. Runs are made below OUT/runs; what is there and finished is not done again. Exit code 1 if a run
+    /// failed.
+    Sweep(sweep::SweepArgs),
     /// Compare learners on the same episodes: the paper's table and the state-size figure.
     ///
     /// The file: `preset` and `[base]` (what all have in common, with the fields of a run's config.toml), `seeds`,
@@ -68,6 +77,7 @@ fn main() -> ExitCode {
         Command::Train(args) => train::train(&args, &output),
         Command::Resume(args) => train::resume(&args, &output),
         Command::Eval(args) => eval::eval(&args, &output),
+        Command::Sweep(args) => sweep::sweep(&args, &output),
         Command::Compare(args) => compare::compare(&args, &output),
         Command::Predict(args) => predict::predict(&args, &output),
         Command::Data(args) => data::data(&args, &output),

@@ -24,6 +24,7 @@ mod spec;
 pub mod sweep;
 pub mod tasks;
 pub mod train;
+pub mod workers;
 
 pub use config::{DeviceKind, Layers, RunConfig};
 pub use error::{Error, Result};

@@ -7,4 +7,4 @@ mod results;
 pub mod scatter;
 pub mod table;
 
-pub use results::{Results, Written, save_results, write_results};
+pub use results::{Results, Written, conclude, save_results, write_results};
