@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand, ValueEnum};
-use gpicl::sweep::{Executor, Local, LocalSpec, NamedSweep, Sweep, Watch};
+use gpicl::Error;
+use gpicl::sweep::{Executor, Local, LocalSpec, NamedSweep, Slurm, Sweep, Watch};
 
 use crate::args::DataDirArgs;
 use crate::output::Output;
@@ -50,7 +51,7 @@ struct RunArgs {
     /// Where to meta-train.
     #[arg(long, value_enum, default_value_t = ExecutorKind::Local)]
     executor: ExecutorKind,
-    /// Processes at a time; default: as many as cores.
+    /// Processes at a time; default: as many as cores. With Slurm, tasks at a time.
     #[arg(long, value_name = "N")]
     jobs: Option<usize>,
     /// Threads of each process; default: the cores shared among the processes.
@@ -59,6 +60,9 @@ struct RunArgs {
     /// Runs that a process meta-trains together, a model on each thread; default: 1.
     #[arg(long, value_name = "N")]
     population: Option<usize>,
+    /// With Slurm, return as soon as the runs are submitted; the same command without this waits for them.
+    #[arg(long)]
+    detach: bool,
     /// Begin the runs again that failed before.
     #[arg(long)]
     retry_failed: bool,
@@ -71,6 +75,8 @@ struct RunArgs {
 enum ExecutorKind {
     /// Child processes on this machine.
     Local,
+    /// Tasks of a Slurm job array on a cluster that shares this folder; table [slurm] of the spec.
+    Slurm,
 }
 
 /// Arguments of `gpicl sweep status`.
@@ -108,7 +114,12 @@ fn run(args: &RunArgs, output: &Output) -> Result<ExitCode> {
         sweep.retry_failed()?;
     }
     let stop = Arc::new(AtomicBool::new(false));
-    watch_for_ctrl_c(&stop, *output, "stopping; the runs save their step (Ctrl-C again: at once)")?;
+    let remark = match args.executor {
+        ExecutorKind::Local => "stopping; the runs save their step (Ctrl-C again: at once)",
+        ExecutorKind::Slurm => "stopping to wait (Ctrl-C again: at once)",
+    };
+    watch_for_ctrl_c(&stop, *output, remark)?;
+    let executor = executor(args, &sweep)?;
     let program = std::env::current_exe().context("cannot find this program")?;
     output.note(format!("{} runs in {}", sweep.runs().len(), sweep.dir().display()));
     let view = output.sweep(sweep.runs().len());
@@ -126,7 +137,7 @@ fn run(args: &RunArgs, output: &Output) -> Result<ExitCode> {
             note: &|text| view.note(text),
             stop: &stop,
         };
-        let results = sweep.execute(executor(args, &sweep).as_ref(), &watch);
+        let results = sweep.execute(executor.as_ref(), &watch);
         ended.store(true, Ordering::Relaxed);
         results
     });
@@ -140,7 +151,10 @@ fn run(args: &RunArgs, output: &Output) -> Result<ExitCode> {
         output.note("stopped; the same command goes on");
         return Ok(ExitCode::from(INTERRUPTED));
     }
-    let failed = sweep.status()?.count("failed") > 0;
+    let status = sweep.status()?;
+    // Tasks of Slurm that somebody cancelled leave runs that are neither finished nor failed.
+    let all = args.detach || status.count("finished") == status.rows.len();
+    let failed = status.count("failed") > 0 || !all;
     Ok(if failed { ExitCode::from(FAILED) } else { ExitCode::SUCCESS })
 }
 
@@ -161,15 +175,30 @@ fn folder(args: &RunArgs) -> Result<Sweep> {
 }
 
 /// Where to meta-train: as the spec says, unless the command says otherwise.
-fn executor(args: &RunArgs, sweep: &Sweep) -> Box<dyn Executor> {
-    match args.executor {
+fn executor(args: &RunArgs, sweep: &Sweep) -> Result<Box<dyn Executor>> {
+    let RunArgs { jobs, threads, population, detach, .. } = *args;
+    Ok(match args.executor {
         ExecutorKind::Local => {
-            let LocalSpec { jobs, threads, population } = sweep.spec().local;
+            if detach {
+                return Err(Error::argument("--detach", "needs --executor slurm").into());
+            }
+            let spec = sweep.spec().local;
             Box::new(Local(LocalSpec {
-                jobs: args.jobs.or(jobs),
-                threads: args.threads.or(threads),
-                population: args.population.or(population),
+                jobs: jobs.or(spec.jobs),
+                threads: threads.or(spec.threads),
+                population: population.or(spec.population),
             }))
         }
-    }
+        ExecutorKind::Slurm => {
+            for (option, given) in [("--threads", threads.is_some()), ("--population", population.is_some())]
+            {
+                if given {
+                    let problem =
+                        "is for --executor local; with Slurm, `cpus` in [slurm] is the threads of a run";
+                    return Err(Error::argument(option, problem).into());
+                }
+            }
+            Box::new(Slurm { detach, at_a_time: jobs })
+        }
+    })
 }

@@ -23,6 +23,8 @@ use crate::output::{Output, TrainingProgress};
 pub const INTERRUPTED: u8 = 130;
 /// Exit code where one of several runs failed.
 pub const FAILED: u8 = 1;
+/// Exit code where another process has the run.
+pub const BUSY: u8 = gpicl::workers::BUSY as u8;
 
 /// Arguments of `gpicl train`.
 #[derive(Debug, Args)]

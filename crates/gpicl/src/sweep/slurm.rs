@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use self::queue::Task;
 use self::record::Record;
 use self::script::Script;
-use super::{Executor, PlannedRun, RunState, Sweep, Watch};
+use super::{Executor, PlannedRun, RunState, SlurmSpec, Sweep, Watch};
 use crate::error::{Error, Result};
 use crate::fs::write_atomic;
 
@@ -30,6 +30,8 @@ use crate::fs::write_atomic;
 pub struct Slurm {
     /// Return when the runs are submitted, instead of waiting for them.
     pub detach: bool,
+    /// Runs at a time, instead of the spec's `slurm.max_parallel`.
+    pub at_a_time: Option<usize>,
 }
 
 /// Times in a row that a run's task may end with neither results nor an error nor a new checkpoint.
@@ -39,7 +41,7 @@ const PAUSES: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(1
 
 impl Executor for Slurm {
     fn execute(&self, sweep: &Sweep, pending: &[&PlannedRun], watch: &Watch<'_>) -> Result<()> {
-        let mut campaign = Campaign::new(sweep, pending, watch)?;
+        let mut campaign = Campaign::new(sweep, pending, self.at_a_time, watch)?;
         let mut shown = String::new();
         let mut pause = PAUSES[0];
         while let Some(round) = campaign.round()? {
@@ -74,6 +76,7 @@ impl Executor for Slurm {
 /// The runs of one command, from their submission to their ends.
 struct Campaign<'a> {
     sweep: &'a Sweep,
+    spec: SlurmSpec,
     watch: &'a Watch<'a>,
     /// `slurm/`.
     folder: PathBuf,
@@ -119,12 +122,28 @@ impl fmt::Display for Round {
 }
 
 impl<'a> Campaign<'a> {
-    fn new(sweep: &'a Sweep, pending: &[&'a PlannedRun], watch: &'a Watch<'a>) -> Result<Self> {
-        sweep.spec().slurm.validate()?;
+    fn new(
+        sweep: &'a Sweep,
+        pending: &[&'a PlannedRun],
+        at_a_time: Option<usize>,
+        watch: &'a Watch<'a>,
+    ) -> Result<Self> {
+        let mut spec = sweep.spec().slurm.clone();
+        spec.max_parallel = at_a_time.or(spec.max_parallel);
+        spec.validate()?;
         let folder = sweep.dir().join("slurm");
         std::fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
         let open = pending.to_vec();
-        Ok(Self { sweep, watch, folder, open, jobs: BTreeSet::new(), tries: HashMap::new(), last: None })
+        Ok(Self {
+            sweep,
+            spec,
+            watch,
+            folder,
+            open,
+            jobs: BTreeSet::new(),
+            tries: HashMap::new(),
+            last: None,
+        })
     }
 
     /// Looks at the queue and at the run folders, and submits the runs that neither are over nor have a task. None if
@@ -244,12 +263,12 @@ impl<'a> Campaign<'a> {
         if missing.is_empty() {
             return Ok(());
         }
-        for Missing { run, .. } in missing {
-            self.sweep.prepare(run)?;
-        }
         let longest = queue::longest_array()?;
-        let at_a_time = self.sweep.spec().slurm.max_parallel;
+        self.sweep.exclusively(|| {
+            missing.iter().try_for_each(|Missing { run, .. }| self.sweep.prepare(run).map(drop))
+        })?;
         // The limit is one an array.
+        let at_a_time = self.spec.max_parallel;
         let at_a_time = at_a_time.map(|runs| (runs / missing.len().div_ceil(longest)).max(1));
         for part in missing.chunks(longest) {
             let (number, script) = self.write_script(part, record, at_a_time)?;
@@ -262,7 +281,7 @@ impl<'a> Campaign<'a> {
                 }
                 Err(refused) => {
                     record.refused(number, &self.folder)?;
-                    let refused = self.sweep.spec().slurm.refused(&refused);
+                    let refused = self.spec.refused(&refused);
                     if self.jobs.is_empty() {
                         return Err(refused);
                     }
@@ -291,7 +310,7 @@ impl<'a> Campaign<'a> {
         let ids: String = part.iter().map(|missing| format!("{}\n", missing.run.id)).collect();
         write_atomic(&list_path(&self.folder, number), ids.as_bytes())?;
         let script = Script {
-            spec: &self.sweep.spec().slurm,
+            spec: &self.spec,
             name: &record.array_name(number),
             number,
             tasks: part.len(),
@@ -319,6 +338,7 @@ fn list_path(folder: &Path, number: usize) -> PathBuf {
 
 /// The task of each run: the one in the queue, else the one that was submitted last.
 fn newest(mut tasks: Vec<Task>, folder: &Path) -> Result<HashMap<String, Task>> {
+    // The last one to be put in stays.
     tasks.sort_by_key(|task| (!task.over(), task.array));
     let mut lists: HashMap<usize, Vec<String>> = HashMap::new();
     let mut of_runs = HashMap::new();
@@ -336,4 +356,44 @@ fn newest(mut tasks: Vec<Task>, folder: &Path) -> Result<HashMap<String, Task>> 
         }
     }
     Ok(of_runs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn task(array: usize, index: usize, state: &str) -> Task {
+        Task { array, job: format!("1{array}"), index, state: state.into(), reason: "None".into() }
+    }
+
+    #[test]
+    fn the_task_of_a_run_is_the_one_in_the_queue_or_else_the_last() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(list_path(dir.path(), 1), "a\nb\nc\n").unwrap();
+        std::fs::write(list_path(dir.path(), 2), "c\nb\n").unwrap();
+        let tasks = vec![
+            task(1, 0, "COMPLETED"),
+            task(2, 0, "RUNNING"),
+            task(1, 1, "TIMEOUT"),
+            task(1, 2, "FAILED"),
+            task(2, 1, "CANCELLED"),
+        ];
+        for tasks in [tasks.clone(), tasks.into_iter().rev().collect()] {
+            let of_runs = newest(tasks, dir.path()).unwrap();
+            let states = ["a", "b", "c"].map(|run| of_runs[run].state.as_str());
+            assert_eq!(states, ["COMPLETED", "CANCELLED", "RUNNING"]);
+        }
+        let live = vec![task(1, 1, "PENDING"), task(2, 1, "CANCELLED")];
+        assert_eq!(newest(live, dir.path()).unwrap()["b"].state, "PENDING");
+    }
+
+    #[test]
+    fn a_round_reads_as_a_line() {
+        let tasks = [("RUNNING".to_string(), 2), ("PENDING (Resources)".to_string(), 3)].into();
+        let mut round = Round { runs: 9, finished: 3, failed: 1, tasks, ..Round::default() };
+        let text = "3 of 9 runs finished, 1 failed; in Slurm: 3 PENDING (Resources), 2 RUNNING";
+        assert_eq!(round.to_string(), text);
+        round.trouble = Some("squeue fails: timed out".into());
+        assert_eq!(round.to_string(), format!("{text}; squeue fails: timed out; trying again"));
+    }
 }

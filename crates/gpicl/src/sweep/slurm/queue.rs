@@ -156,3 +156,31 @@ fn ask(mut command: Command) -> Result<Answer> {
     let said: Vec<&str> = said.filter(|line| !line.is_empty()).collect();
     Ok(Err(if said.is_empty() { output.status.to_string() } else { said.join("; ") }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_squeue_are_read_and_those_of_others_are_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut record = Record::open(dir.path(), dir.path()).unwrap();
+        record.begin(record.next(), dir.path()).unwrap();
+        let name = record.array_name(1);
+        let task = Task::parse(&format!("{name}|17|3|PENDING|Resources"), &record).unwrap();
+        assert_eq!((task.array, &*task.job, task.index, task.over()), (1, "17", 3, false));
+        assert_eq!(task.label(), "PENDING (Resources)");
+        let task = Task::parse(&format!("{name}|17|0|TIMEOUT|TimeLimit"), &record).unwrap();
+        assert!(task.over());
+        let task = Task::parse(&format!("{name}|17|0|RUNNING|JobArrayTaskLimit"), &record).unwrap();
+        assert_eq!(task.label(), "RUNNING", "the reason is that of the time before");
+        for other in [
+            "",
+            "x|1|0|RUNNING|None",
+            &format!("{name}0|1|0|RUNNING|None"),
+            &format!("{name}|1|N/A|RUNNING|None"),
+        ] {
+            assert_eq!(Task::parse(other, &record), None, "{other}");
+        }
+    }
+}

@@ -128,3 +128,55 @@ fn name(dir: &Path) -> String {
     let checksum: String = path.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
     format!("gpicl-{short}-{checksum}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_reads_back_and_learns_the_job_it_was_killed_before_it_knew() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("slurm");
+        std::fs::create_dir(&folder).unwrap();
+        let mut record = Record::open(&folder, dir.path()).unwrap();
+        assert_eq!((record.next(), record.array_names()), (1, vec![]));
+        record.begin(1, &folder).unwrap();
+        record.submitted(1, "17", &folder).unwrap();
+        record.begin(2, &folder).unwrap();
+
+        let mut killed = Record::open(&folder, dir.path()).unwrap();
+        assert_eq!(killed, record);
+        assert_eq!(
+            killed.next(),
+            3,
+            "what may have been submitted is not submitted under the same name again"
+        );
+        let task = |array, job: &str| Task {
+            array,
+            job: job.into(),
+            index: 0,
+            state: "RUNNING".into(),
+            reason: "None".into(),
+        };
+        killed.learn(&[task(1, "17"), task(2, "18")], &folder).unwrap();
+        assert_eq!(killed.arrays[1].job.as_deref(), Some("18"));
+        assert_eq!(Record::open(&folder, dir.path()).unwrap(), killed);
+
+        killed.begin(3, &folder).unwrap();
+        killed.refused(3, &folder).unwrap();
+        assert_eq!(killed.array_names().len(), 2);
+        assert_eq!(killed.array_number(&killed.array_name(2)), Some(2));
+        assert_eq!(killed.array_number(&killed.array_name(3)), None);
+
+        std::fs::write(folder.join("job.json"), "{").unwrap();
+        let error = Record::open(&folder, dir.path()).unwrap_err().to_string();
+        assert!(error.contains("job.json") && error.contains("squeue"), "{error}");
+    }
+
+    #[test]
+    fn job_names_tell_folders_apart() {
+        let one = name(Path::new("/home/ann/my maps,1"));
+        assert!(one.starts_with("gpicl-my-maps-1-") && one.len() == "gpicl-my-maps-1-".len() + 8, "{one}");
+        assert_ne!(one, name(Path::new("/home/bob/my maps,1")));
+    }
+}

@@ -4,6 +4,7 @@ use std::path::{Path, absolute};
 
 use crate::error::{Error, Result};
 use crate::sweep::SlurmSpec;
+use crate::workers::{BUSY, INTERRUPTED};
 
 /// What a batch script is made from.
 pub(super) struct Script<'a> {
@@ -41,10 +42,7 @@ const RESERVED: [&str; 13] = [
 ];
 /// Seconds before its time limit at which a task is told.
 const SECONDS_TO_SAVE: u32 = 120;
-/// Exit codes of `gpicl resume`: another process has the run; it was asked to stop and has saved its step; it was asked
-/// before it could listen.
-const BUSY: i32 = 75;
-const INTERRUPTED: i32 = 130;
+/// Exit code of a run that was told to stop before it could listen: 128 + SIGTERM.
 const TERMINATED: i32 = 143;
 /// Times that a task puts itself back into the queue; then the waiting command, or the next one, submits it anew.
 const RESTARTS: u32 = 100;
@@ -206,4 +204,98 @@ fn quoted(path: &Path) -> Result<String> {
     let fix = "move it to a path of letters and digits";
     let text = text.ok_or_else(|| Error::file(&path, "cannot be written into a batch script", fix))?;
     Ok(format!("'{}'", text.replace('\'', r"'\''")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec() -> SlurmSpec {
+        SlurmSpec {
+            partition: Some("gpu".into()),
+            time: Some("1:00:00".into()),
+            gpus: Some(1),
+            memory: Some("4G".into()),
+            cpus: Some(2),
+            max_parallel: Some(8),
+            extra: vec!["--account=lab".into()],
+        }
+    }
+
+    fn script<'a>(spec: &'a SlurmSpec, at_a_time: Option<usize>) -> Script<'a> {
+        Script {
+            spec,
+            name: "gpicl-maps-0a1b2c3d.2",
+            number: 2,
+            tasks: 12,
+            at_a_time,
+            program: Path::new("/opt/it's/gpicl"),
+            data_dir: Some(Path::new("/data")),
+        }
+    }
+
+    #[test]
+    fn the_script_asks_for_what_the_spec_says_and_resumes_a_run() {
+        let spec = spec();
+        let text = script(&spec, spec.max_parallel).text().unwrap();
+        let options: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("#SBATCH ")).collect();
+        assert_eq!(
+            options,
+            [
+                "--job-name=gpicl-maps-0a1b2c3d.2",
+                "--array=0-11%8",
+                "--partition=gpu",
+                "--time=1:00:00",
+                "--gpus=1",
+                "--mem=4G",
+                "--cpus-per-task=2",
+                "--account=lab",
+                "--requeue",
+                "--open-mode=append",
+                "--signal=B:USR1@120",
+                "--output=logs/slurm-%A_%a.log",
+            ]
+        );
+        assert!(text.starts_with("#!/bin/bash\n"));
+        let resume = r#"'/opt/it'\''s/gpicl' resume "runs/$run" --data-dir '/data' > /dev/null 2>> "$log" &"#;
+        assert!(text.lines().any(|line| line == resume), "{text}");
+        assert_eq!(text.matches("slurm/runs-2.txt").count(), 2, "{text}");
+    }
+
+    #[test]
+    fn what_the_spec_leaves_open_is_for_the_cluster_to_decide() {
+        let spec = SlurmSpec { gpus: Some(0), ..SlurmSpec::default() };
+        let text = script(&spec, None).text().unwrap();
+        assert!(text.contains("#SBATCH --array=0-11\n#SBATCH --requeue\n"), "{text}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn bash_can_read_the_script() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("array.sbatch");
+        std::fs::write(&path, script(&spec(), Some(8)).text().unwrap()).unwrap();
+        let Ok(output) = std::process::Command::new("bash").arg("-n").arg(&path).output() else { return };
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    #[test]
+    fn a_spec_that_cannot_be_asked_for_is_refused_by_its_field() {
+        let with = |change: &dyn Fn(&mut SlurmSpec)| {
+            let mut spec = spec();
+            change(&mut spec);
+            spec.validate().unwrap_err().to_string()
+        };
+        assert!(spec().validate().is_ok() && SlurmSpec::default().validate().is_ok());
+        for (error, part) in [
+            (with(&|spec| spec.cpus = Some(0)), "`slurm.cpus`: is 0"),
+            (with(&|spec| spec.max_parallel = Some(0)), "`slurm.max_parallel`: is 0"),
+            (with(&|spec| spec.time = Some("1 hour".into())), "`slurm.time`: \"1 hour\""),
+            (with(&|spec| spec.partition = Some(String::new())), "`slurm.partition`: \"\""),
+            (with(&|spec| spec.extra = vec!["account=lab".into()]), "`slurm.extra[0]`: \"account=lab\""),
+            (with(&|spec| spec.extra.push("--array=0-3".into())), "`slurm.extra[1]`: `--array`"),
+        ] {
+            assert!(error.contains(part), "`{part}` is not in: {error}");
+        }
+    }
 }
