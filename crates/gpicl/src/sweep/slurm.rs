@@ -86,6 +86,8 @@ struct Campaign<'a> {
     jobs: BTreeSet<String>,
     /// For each run, the step of its newest checkpoint when it was submitted, and how many times it was from there.
     tries: HashMap<&'a str, (u64, usize)>,
+    /// For each run, the array of its task at the last look or submitted since, and whether it waited there.
+    queued: HashMap<&'a str, (usize, bool)>,
     /// How things stand; none before the queue was asked.
     last: Option<Round>,
 }
@@ -216,9 +218,7 @@ impl<'a> Campaign<'a> {
                 RunState::Running { .. } => *round.tasks.entry("elsewhere".into()).or_default() += 1,
                 state => {
                     let step = if let RunState::Cut { step, .. } = state { step } else { 0 };
-                    // A task that was cancelled while this command waits, somebody does not want; one that was before
-                    // is wanted again.
-                    if self.last.is_some() && task.is_some_and(|task| task.state == "CANCELLED") {
+                    if self.cancelled(run, task) {
                         (self.watch.note)(format!("{}: its task was cancelled", run.id));
                         round.cancelled += 1;
                         continue;
@@ -231,13 +231,26 @@ impl<'a> Campaign<'a> {
                     missing.push(Missing { run, step });
                 }
             }
+            self.queued.remove(&*run.id);
             if let Some(task) = live {
+                self.queued.insert(&run.id, (task.array, task.state == "PENDING"));
                 self.jobs.insert(task.job.clone());
                 *round.tasks.entry(task.label()).or_default() += 1;
             }
             self.open.push(run);
         }
         Ok((round, missing))
+    }
+
+    /// Whether somebody cancelled the run's task since the last look. Such a run is not submitted again by this command;
+    /// one that was cancelled before is wanted again.
+    fn cancelled(&self, run: &PlannedRun, task: Option<&Task>) -> bool {
+        let Some(&(array, waited)) = self.queued.get(&*run.id) else { return false };
+        match task.filter(|task| task.array == array) {
+            Some(task) => task.state == "CANCELLED",
+            // One that had not started can leave nothing behind.
+            None => waited,
+        }
     }
 
     /// Records that a run's tasks do not get on.
@@ -293,6 +306,7 @@ impl<'a> Campaign<'a> {
             for &Missing { run, step } in part {
                 let tries = self.tries.entry(&run.id).or_insert((step, 0));
                 *tries = if tries.0 == step { (step, tries.1 + 1) } else { (step, 1) };
+                self.queued.insert(&run.id, (number, false));
             }
         }
         Ok(())
