@@ -105,6 +105,7 @@ fn main() -> ExitCode {
 fn exit_code(error: &anyhow::Error) -> u8 {
     match error.downcast_ref::<gpicl::Error>() {
         Some(gpicl::Error::Diverged { .. }) => 1,
+        Some(gpicl::Error::Busy { .. }) => train::BUSY,
         Some(gpicl::Error::Io { cause, .. }) if cause.kind() != std::io::ErrorKind::NotFound => 1,
         Some(_) => BAD_INPUT,
         None => 1,
