@@ -2,7 +2,8 @@
 //! they become learning algorithms, and find out when and why that works.
 //!
 //! The flow, one module a stage: [`data`] -> [`tasks`] -> [`models`] -> [`train`] -> [`eval`] -> [`report`];
-//! [`sweep`] makes many runs, [`compare`] sets learners side by side; [`predict`] uses the result on anyone's table.
+//! [`sweep`] makes many runs, [`compare`] sets learners side by side, [`reproduce`] makes the paper's figures;
+//! [`predict`] uses the result on anyone's table.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
