@@ -9,6 +9,7 @@ mod inspect;
 mod output;
 mod predict;
 mod presets;
+mod report;
 mod train;
 
 use std::process::ExitCode;
@@ -46,6 +47,8 @@ enum Command {
     /// `set` (laid on the base), `runs` (finished runs, one a seed) or `baseline` (a name). Runs are made below
     /// OUT/runs; what is there and finished is not done again. Exit code 1 if a method failed.
     Compare(compare::CompareArgs),
+    /// Write a run, a sweep, a comparison or a figure as one HTML page that needs no network.
+    Report(report::ReportArgs),
     /// Predict the labels of your own table from labelled rows, without training.
     Predict(predict::PredictArgs),
     /// List, download and look at data sets.
@@ -69,6 +72,7 @@ fn main() -> ExitCode {
         Command::Resume(args) => train::resume(&args, &output),
         Command::Eval(args) => eval::eval(&args, &output),
         Command::Compare(args) => compare::compare(&args, &output),
+        Command::Report(args) => report::report(&args, &output),
         Command::Predict(args) => predict::predict(&args, &output),
         Command::Data(args) => data::data(&args, &output),
         Command::Inspect(args) => inspect::inspect(&args, &output),

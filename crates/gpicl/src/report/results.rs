@@ -69,6 +69,18 @@ impl Results {
         })
     }
 
+    /// Each set, with the curves of the model and of the baselines, named by learner.
+    pub(super) fn by_learner(&self) -> impl Iterator<Item = (String, Vec<LearningCurve>)> {
+        self.by_set().map(|curves| {
+            let mut curves: Vec<LearningCurve> = curves.cloned().collect();
+            let set = curves[0].label.clone();
+            for curve in &mut curves {
+                curve.label = curve.learner.take().unwrap_or_else(|| MODEL.into());
+            }
+            (set, curves)
+        })
+    }
+
     /// The table: one row a set and learner.
     pub fn table(&self) -> Table {
         let last = format!("after {} examples", self.dims.episode_length - 1);
@@ -172,12 +184,7 @@ pub fn save_results(dir: &Path, results: &Results) -> Result<Vec<PathBuf>> {
         return Ok(files);
     }
     // All learners on all sets would be too many lines for one figure.
-    for curves in results.by_set() {
-        let mut curves: Vec<LearningCurve> = curves.cloned().collect();
-        let set = curves[0].label.clone();
-        for curve in &mut curves {
-            curve.label = curve.learner.take().unwrap_or_else(|| MODEL.into());
-        }
+    for (set, curves) in results.by_learner() {
         let name = set.replace(|letter: char| !letter.is_ascii_alphanumeric(), "_").replace("__", "_");
         let figure = plots.join(format!("learning_curve_{name}"));
         let title = format!("{title}: {set}");
