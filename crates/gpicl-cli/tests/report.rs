@@ -69,7 +69,8 @@ fn folders() -> tempfile::TempDir {
     fs::remove_file(at.join("cut/results.json")).unwrap();
 
     let table = |name: &str| SMALL.replace('[', &format!("[{name}."));
-    let methods = "[[methods]]\nname = 'small'\n[[methods]]\nname = 'wide'\nset = { model = { d_model = 32 } }\n";
+    let methods =
+        "[[methods]]\nname = 'small'\n[[methods]]\nname = 'wide'\nset = { model = { d_model = 32 } }\n";
     let spec = format!("seeds = [0]\nepisodes = 8\ntest_sets = ['random']\n{}{methods}", table("base"));
     fs::write(at.join("compare.toml"), spec).unwrap();
     ok(at, &["compare", "--config", "compare.toml", "--out", "comparison"]);
@@ -250,5 +251,7 @@ fn a_browser_shows_and_sorts_the_pages_and_loads_nothing() {
     let html = fs::read_to_string(at.join("cut/report.html")).unwrap();
     fs::write(&page, html.replace("</body>", VISITOR)).unwrap();
     let (dom, console) = open(&browser, at, &page, &[]);
-    assert!(!dom.contains("data-loads") && console.iter().any(|line| line.contains("Content Security Policy")));
+    assert!(
+        !dom.contains("data-loads") && console.iter().any(|line| line.contains("Content Security Policy"))
+    );
 }

@@ -145,6 +145,11 @@ impl Figure {
         canvas::svg(self)
     }
 
+    /// The same for a page, where there is less room: smaller, with lettering of the same size.
+    pub(super) fn small_svg(&self) -> Result<String> {
+        canvas::svg(&Small(self))
+    }
+
     /// The figure as the bytes of a PNG file.
     ///
     /// # Errors
@@ -202,7 +207,8 @@ impl Drawing for Figure {
     ) -> Result<(), DrawingAreaErrorKind<DB::ErrorType>> {
         let px = |units: u32| units * scale;
         let (x_range, y_range) = (self.x_range(), self.fitted_y_range());
-        let (plot, beside) = area.split_horizontally(px(SIZE.0));
+        let beside = if self.crowded() { px(LEGEND) } else { 0 };
+        let (plot, beside) = area.split_horizontally(area.dim_in_pixel().0 - beside);
         let mut chart = ChartBuilder::on(&plot)
             .caption(&self.title, font(19, scale))
             .margin(px(14))
@@ -270,6 +276,32 @@ impl Drawing for Figure {
         plot.draw(&Rectangle::new(ground, FAINT.stroke_width(scale)))?;
         let units = |pixels: i32| pixels / scale as i32;
         self.names(&plot, (units(x) + NAMES_MARGIN, units(y) + NAMES_MARGIN + NAME_ROW / 2), scale)
+    }
+}
+
+/// A figure on less room.
+struct Small<'a>(&'a Figure);
+
+impl Drawing for Small<'_> {
+    fn title(&self) -> &str {
+        &self.0.title
+    }
+
+    fn size(&self) -> (u32, u32) {
+        let (width, height) = self.0.size();
+        (width - 180, height - 110)
+    }
+
+    fn check(&self) -> Result<()> {
+        self.0.check()
+    }
+
+    fn draw<DB: DrawingBackend>(
+        &self,
+        area: &DrawingArea<DB, Shift>,
+        scale: u32,
+    ) -> Result<(), DrawingAreaErrorKind<DB::ErrorType>> {
+        self.0.draw(area, scale)
     }
 }
 

@@ -8,7 +8,7 @@ use super::cells::{Cell, csv, markdown, table};
 use super::page::{Page, Section, State, duration, facts, thousands};
 use super::run::program;
 use super::svg::{accuracies, figure, stamp};
-use super::view::{RunView, mark};
+use super::view::{RunView, short_mark};
 use crate::error::{Error, Result};
 use crate::eval::{Outcome, PlateauRule};
 use crate::provenance::Provenance;
@@ -29,15 +29,26 @@ pub(super) fn page(dir: &Path, name: String) -> Result<Page> {
         }
         false => files(dir, "csv")?,
     };
-    let comparison = dir.join("table.md");
-    let comparison = if comparison.exists() { Some(read(&comparison)?) } else { None };
-    let runs = if own { Vec::new() } else { runs(&dir.join("runs"))? };
+    // A reproduced table has its comparison in a folder.
+    let compared =
+        [dir.to_path_buf(), dir.join("compare")].into_iter().find(|dir| dir.join("table.md").exists());
+    let comparison = compared.as_ref().map(|dir| read(&dir.join("table.md"))).transpose()?;
+    let runs = if own { Vec::new() } else { runs(&compared.as_deref().unwrap_or(dir).join("runs"))? };
     if sweeps.is_empty() && figures.is_empty() && tables.is_empty() && runs.is_empty() {
         let fix = "name the folder of a run, a sweep, a comparison or a reproduced figure";
         return Err(Error::file(dir, "holds nothing to report", fix));
     }
 
+    let verdict = dir.join("verdict.txt");
+    let verdict = if verdict.exists() { read(&verdict)? } else { String::new() };
+    let mut statements = verdict.split("\n\n").map(str::trim).filter(|part| !part.is_empty());
+    let lead = statements.next().into_iter().map(String::from).collect();
     let mut sections = Vec::new();
+    let statements: Vec<&str> = statements.collect();
+    if !statements.is_empty() {
+        let body = html! { @for statement in &statements { p.statement { (statement) } } };
+        sections.push(Section::new("Verdict", body));
+    }
     if let Some(text) = &comparison {
         sections.push(Section::new("Results", markdown(text)));
     }
@@ -45,47 +56,43 @@ pub(super) fn page(dir: &Path, name: String) -> Result<Page> {
     let shown = figures.iter().filter(|path| comparison.is_none() || !is(path, &["table.svg"]));
     let shown = shown.map(|path| Ok((read(path)?, stem(path)))).collect::<Result<Vec<_>>>()?;
     if !shown.is_empty() {
-        let figures = html! {
-            div.figures { @for (svg, name) in &shown { (figure(svg, name, Some(&format!("{name}.svg")))) } }
-        };
+        let figures =
+            html! { @for (svg, name) in &shown { (figure(svg, name, Some(&format!("{name}.svg")))) } };
         sections.push(Section::new("Figures", figures));
-    }
-    let mut provenances = Vec::new();
-    let mut numbers = Vec::new();
-    for (sweep, name) in &sweeps {
-        let name = if own { String::new() } else { format!(", {name}") };
-        let (parts, states) = of_sweep(sweep, &name, &mut provenances)?;
-        sections.extend(parts);
-        numbers.push((format!("Runs{name}"), states.len().to_string(), counted(&states)));
     }
     let data = tables.iter().filter(|path| comparison.is_none() || !is(path, &["table.csv"]));
     let data = data.map(|path| csv(&file_name(path), &read(path)?)).collect::<Result<Vec<_>>>()?;
     if !data.is_empty() {
         sections.push(Section::new("Data", html! { @for table in &data { (table) } }));
     }
+    let mut provenances = Vec::new();
+    let mut states = Vec::new();
+    for (sweep, name) in &sweeps {
+        let name = if sweeps.len() == 1 { String::new() } else { format!(": {name}") };
+        let (parts, of_runs) = of_sweep(sweep, &name, &mut provenances)?;
+        sections.extend(parts);
+        states.extend(of_runs);
+    }
     if !runs.is_empty() {
-        numbers.push((
-            "Runs".into(),
-            runs.len().to_string(),
-            counted(&runs.iter().map(RunView::state).collect::<Vec<_>>()),
-        ));
         let named = runs.iter().map(|run| (stem(run.dir.path()), Some(run), run.state()));
-        sections.push(Section::new("Runs", stamps(&named.collect::<Vec<_>>())));
+        sections.push(Section::new("Every run", stamps(&named.collect::<Vec<_>>())));
         provenances.extend(runs.iter().filter_map(RunView::provenance));
+        states.extend(runs.iter().map(RunView::state));
     }
     sections.push(Section::new("Where it came from", origin(dir, &provenances)));
-    let verdict = dir.join("verdict.txt");
-    let verdict = if verdict.exists() { read(&verdict)? } else { String::new() };
-    let lead = verdict.lines().map(str::trim).filter(|line| !line.is_empty()).map(String::from).collect();
+    let numbers = match states.len() {
+        0 => Vec::new(),
+        count => vec![("Runs".to_string(), thousands(count as u64), counted(&states))],
+    };
     let kind = match () {
         () if own => "sweep",
         () if comparison.is_some() => "comparison",
         () => "figure",
     };
-    Ok(Page { kind, title: name, state: overall(&sweeps)?, lead, numbers, sections })
+    Ok(Page { kind, title: name, state: overall(&states), lead, numbers, sections })
 }
 
-/// The sweep in `dir` itself, or those in the folders right below it; with the names of these.
+/// The sweep in `dir` itself, or those in the folders right below it; with their folders' names.
 fn sweeps(dir: &Path) -> Result<Vec<(Sweep, String)>> {
     let mut found = Vec::new();
     for folder in std::iter::once(dir.to_path_buf()).chain(folders(dir)?) {
@@ -99,22 +106,17 @@ fn sweeps(dir: &Path) -> Result<Vec<(Sweep, String)>> {
     Ok(found)
 }
 
-fn overall(sweeps: &[(Sweep, String)]) -> Result<Option<State>> {
-    let mut states = Vec::new();
-    for (sweep, _) in sweeps {
-        for run in sweep.runs() {
-            states.push(sweep.state(run)?);
-        }
-    }
+/// How far all runs are together.
+fn overall(states: &[RunState]) -> Option<State> {
     let some = |name: &str| states.iter().any(|state| state.name() == name);
     let (text, colour) = match () {
-        () if states.is_empty() => return Ok(None),
+        () if states.is_empty() => return None,
         () if some("running") => ("running", "busy"),
         () if some("waiting") || some("cut") => ("not finished", "busy"),
         () if some("failed") => ("finished, with failures", "bad"),
         () => ("finished", "good"),
     };
-    Ok(Some(State { text: text.into(), colour }))
+    Some(State { text: text.into(), colour })
 }
 
 /// Such as `3 finished, 1 failed`.
@@ -147,7 +149,7 @@ fn of_sweep(
         .iter()
         .filter_map(|row| match &row.state {
             RunState::Failed { error } => {
-                Some(vec![Cell::text(&row.id), Cell::other(html! { span.wide { (error) } }, error)])
+                Some(vec![Cell::text(&row.id), Cell::other(html! { span.long { (error) } }, error)])
             }
             _ => None,
         })
@@ -197,7 +199,7 @@ fn results(rows: &[SweepRow], views: &[Option<RunView>]) -> Markup {
                 }));
             }
             cells.push(Cell::number(row.seed.to_string(), row.seed as f64));
-            cells.push(Cell::other(mark(&row.state).mark(), row.state.name()));
+            cells.push(Cell::other(short_mark(&row.state).mark(), row.state.name()));
             let Some(summary) = &row.summary else {
                 cells.extend(vec![Cell::default(); 7]);
                 cells.push(time(view.as_ref()));
@@ -258,8 +260,9 @@ fn stamps(runs: &[(String, Option<&RunView>, RunState)]) -> Markup {
             @for (name, view, state) in runs {
                 li {
                     @if let Some(view) = view { (run_stamp(name, view)) }
-                    (name)
-                    @if *state != RunState::Finished { " " (mark(state).mark()) }
+                    // Ids are long, and may end their line behind a comma.
+                    @for part in name.split_inclusive(',') { (part) wbr; }
+                    @if *state != RunState::Finished { " " (short_mark(state).mark()) }
                 }
             }
         }

@@ -61,7 +61,7 @@ fn numbers(run: &RunView) -> Vec<(String, String, String)> {
         let examples = results.dims.episode_length - 1;
         for (which, name) in [("unseen", "Unseen tasks"), ("seen", "Seen tasks")] {
             let Some(curve) = run.curve(which) else { continue };
-            let accuracy = format!("{} %", curve.summary().last.percent());
+            let accuracy = format!("{} %", curve.summary().last.percent()).replace(' ', "\u{a0}");
             add(&format!("{name}, after {examples} examples"), accuracy, curve.label.clone());
         }
     }
@@ -121,13 +121,15 @@ fn sizes(run: &RunView) -> Option<Sizes> {
 /// Curve, table and numbers of a meta-test.
 fn meta_test(results: &Results) -> Result<Markup> {
     let title = "Accuracy within an episode";
-    let svg = plot::learning_figure(&results.curves, Some(results.chance()), title).svg()?;
+    let svg = plot::learning_figure(&results.curves, Some(results.chance()), title).small_svg()?;
     let mut baselines = Vec::new();
     if !results.baselines.is_empty() {
         for (set, curves) in results.by_learner() {
             let title = format!("{title}: {set}");
-            baselines
-                .push((title.clone(), plot::learning_figure(&curves, Some(results.chance()), &title).svg()?));
+            baselines.push((
+                title.clone(),
+                plot::learning_figure(&curves, Some(results.chance()), &title).small_svg()?,
+            ));
         }
     }
     let what = if results.seeds > 1 { "seeds" } else { "episodes" };
@@ -168,15 +170,19 @@ fn training(run: &RunView) -> Result<Markup> {
     }
     let [loss, accuracy] = plot::training_figures(&run.metrics);
     let figures = [
-        (loss.svg()?, "Meta-training loss", "Mean cross-entropy of a batch of episodes, over all positions."),
         (
-            accuracy.svg()?,
+            loss.small_svg()?,
+            "Meta-training loss",
+            "Mean cross-entropy of a batch of episodes, over all positions.",
+        ),
+        (
+            accuracy.small_svg()?,
             "Accuracy during meta-training",
             "Meta-tests on the way, where there are any; else the last position of the training batches.",
         ),
     ];
     Ok(html! {
-        div.figures { @for (svg, title, caption) in &figures { (figure(svg, title, Some(caption))) } }
+        div.pair { @for (svg, title, caption) in &figures { (figure(svg, title, Some(caption))) } }
     })
 }
 
@@ -191,10 +197,10 @@ pub(super) fn configuration(config: &RunConfig) -> Markup {
         .filter(|pair| !defaults.contains(pair))
         .map(|(field, value)| {
             let default = defaults.iter().find(|(other, _)| *other == field);
-            let default = default.map_or(String::new(), |(_, value)| value.to_string());
+            let default = default.map_or("not set".to_string(), |(_, value)| value.to_string());
             vec![
                 Cell::other(html! { code { (field) } }, &field),
-                Cell::other(html! { span.wide { (value) } }, value.to_string()),
+                Cell::other(html! { span.long { (value) } }, value.to_string()),
                 Cell::text(default),
             ]
         })

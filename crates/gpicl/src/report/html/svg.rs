@@ -12,8 +12,10 @@ const ELEMENTS: [&str; 9] = ["svg", "g", "rect", "line", "polyline", "polygon", 
 /// A figure with what it shows in words. Is the SVG one of this program, it becomes part of the page, in the colours of
 /// the reader's choice; of any other only the picture is shown.
 pub(super) fn figure(svg: &str, title: &str, caption: Option<&str>) -> Markup {
+    // Several panels side by side take all the width there is.
+    let class = (size(svg).0 > 1000.0).then_some("wide");
     html! {
-        figure {
+        figure class=[class] {
             div.frame tabindex="0" role="region" aria-label=(title) {
                 @if harmless(svg) {
                     (PreEscaped(labelled(svg, title)))
@@ -48,18 +50,24 @@ fn acts(tag: &str) -> bool {
 
 /// The SVG as an element of the page: with a name for those who do not see it, and without a size of its own.
 fn labelled(svg: &str, title: &str) -> String {
-    let (head, rest) = svg.split_once('>').unwrap_or((svg, ""));
-    let view = head.split_once("viewBox=\"").and_then(|(_, rest)| rest.split_once('"'));
-    let view = view.map_or("0 0 840 520", |(view, _)| view);
-    // Colours with a meaning stay as they are; on their own white ground.
-    let shaded = rest.split("<rect ").skip(1).any(|rect| {
-        rect.split('>')
-            .next()
-            .is_some_and(|rect| rect.contains("fill=\"#") && !rect.contains("fill=\"#FFFFFF\""))
-    });
+    let (_, rest) = svg.split_once('>').unwrap_or((svg, ""));
+    // Colours with a meaning stay as they are, on their own white ground.
+    let coloured = |rect: &str| rect.contains("fill=\"#") && !rect.contains("fill=\"#FFFFFF\"");
+    let shaded = rest.split("<rect ").skip(1).any(|rect| rect.split('>').next().is_some_and(coloured));
     let class = if shaded { "paper" } else { "lines" };
     let title = html! { (title) }.into_string();
-    format!("<svg class=\"{class}\" role=\"img\" aria-label=\"{title}\" viewBox=\"{view}\">{rest}")
+    let (width, height) = size(svg);
+    format!(
+        "<svg class=\"{class}\" role=\"img\" aria-label=\"{title}\" viewBox=\"0 0 {width} {height}\">{rest}"
+    )
+}
+
+/// Width and height of a figure, in its own units.
+fn size(svg: &str) -> (f64, f64) {
+    let view = svg.split_once("viewBox=\"0 0 ").and_then(|(_, rest)| rest.split_once('"'));
+    let sides = view.and_then(|(view, _)| view.split_once(' '));
+    let sides = sides.and_then(|(width, height)| Some((width.parse().ok()?, height.parse().ok()?)));
+    sides.unwrap_or((840.0, 520.0))
 }
 
 fn percent_encoded(text: &str) -> String {

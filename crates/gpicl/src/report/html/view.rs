@@ -148,6 +148,16 @@ pub(super) fn mark(state: &RunState) -> State {
     State { text, colour }
 }
 
+/// The same in short, for a table of many.
+pub(super) fn short_mark(state: &RunState) -> State {
+    let text = match state {
+        RunState::Running { step, steps } => format!("running {step}/{steps}"),
+        RunState::Cut { step, steps } => format!("stopped {step}/{steps}"),
+        other => other.name().to_string(),
+    };
+    State { text, ..mark(state) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
