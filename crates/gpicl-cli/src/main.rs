@@ -9,6 +9,7 @@ mod inspect;
 mod output;
 mod predict;
 mod presets;
+mod report;
 mod reproduce;
 mod sweep;
 mod train;
@@ -60,6 +61,8 @@ enum Command {
     ///
     /// What is there and finished is not done again. Exit code 1 if a run failed, whatever the verdict is.
     Reproduce(reproduce::ReproduceArgs),
+    /// Write a run, a sweep, a comparison or a figure as one HTML page that needs no network.
+    Report(report::ReportArgs),
     /// Predict the labels of your own table from labelled rows, without training.
     Predict(predict::PredictArgs),
     /// List, download and look at data sets.
@@ -85,6 +88,7 @@ fn main() -> ExitCode {
         Command::Sweep(args) => sweep::sweep(&args, &output),
         Command::Compare(args) => compare::compare(&args, &output),
         Command::Reproduce(args) => reproduce::reproduce(&args, &output),
+        Command::Report(args) => report::report(&args, &output),
         Command::Predict(args) => predict::predict(&args, &output),
         Command::Data(args) => data::data(&args, &output),
         Command::Inspect(args) => inspect::inspect(&args, &output),
