@@ -171,17 +171,22 @@ impl Layers {
         Ok(())
     }
 
+    /// Names the default architecture where there are sizes and no kind. Done before the next layer, one of another
+    /// kind replaces them.
+    pub(crate) fn name_model(&mut self) {
+        if let Some(Value::Table(model)) = self.0.get_mut("model") {
+            model.entry("kind").or_insert_with(|| Value::String(ModelConfig::default().kind().to_string()));
+        }
+    }
+
     /// The configuration that the layers add up to, validated.
     ///
     /// # Errors
     /// [`Error::Config`] naming the field at fault.
-    pub fn build(self) -> Result<RunConfig> {
-        let mut table = self.0;
+    pub fn build(mut self) -> Result<RunConfig> {
         // The enum is tagged by its kind; a config that only sets sizes means the default architecture.
-        if let Some(Value::Table(model)) = table.get_mut("model") {
-            model.entry("kind").or_insert_with(|| Value::String(ModelConfig::default().kind().to_string()));
-        }
-        let config: RunConfig = serde_path_to_error::deserialize(Value::Table(table)).map_err(|error| {
+        self.name_model();
+        let config: RunConfig = serde_path_to_error::deserialize(Value::Table(self.0)).map_err(|error| {
             let field = error.path().to_string();
             let problem = error.into_inner().message().to_string();
             Error::config(field, problem, "see `gpicl presets --show paper` for every field and its default")
