@@ -186,6 +186,12 @@ impl Layers {
         self.merged
     }
 
+    /// Names the default architecture where there are sizes and no kind. Done before the next layer, one of another
+    /// kind replaces them.
+    pub(crate) fn name_model(&mut self) {
+        name_model(&mut self.merged);
+    }
+
     /// The configuration that the layers add up to, validated.
     ///
     /// # Errors
@@ -209,9 +215,7 @@ impl Layers {
     fn deserialized(&self) -> Result<RunConfig> {
         let mut table = self.merged.clone();
         // The enum is tagged by its kind; a config that only sets sizes means the default architecture.
-        if let Some(Value::Table(model)) = table.get_mut("model") {
-            model.entry("kind").or_insert_with(|| Value::String(ModelConfig::default().kind().to_string()));
-        }
+        name_model(&mut table);
         let config: RunConfig = serde_path_to_error::deserialize(Value::Table(table)).map_err(|error| {
             let field = error.path().to_string();
             let problem = error.into_inner().message().to_string();
@@ -238,6 +242,13 @@ fn depth(table: &Table, field: &str) -> usize {
         Some(Value::Table(inner)) if !rest.is_empty() => 1 + depth(inner, rest),
         Some(_) => 1,
         None => 0,
+    }
+}
+
+/// Names the default architecture where the table has sizes of a model and no kind.
+fn name_model(table: &mut Table) {
+    if let Some(Value::Table(model)) = table.get_mut("model") {
+        model.entry("kind").or_insert_with(|| Value::String(ModelConfig::default().kind().to_string()));
     }
 }
 

@@ -50,6 +50,7 @@ impl<T: DeserializeOwned> Sourced<T> {
             Preset::find(name).and_then(|preset| preset.apply(&mut layers)).map_err(self.at("preset"))?;
         }
         layers.table(base.clone());
+        layers.name_model();
         Ok(layers)
     }
 

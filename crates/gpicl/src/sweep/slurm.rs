@@ -143,8 +143,8 @@ impl<'a> Campaign<'a> {
             folder,
             open,
             jobs: BTreeSet::new(),
-            queued: HashMap::new(),
             tries: HashMap::new(),
+            queued: HashMap::new(),
             last: None,
         })
     }
