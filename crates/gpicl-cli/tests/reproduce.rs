@@ -87,7 +87,8 @@ fn the_figures_are_listed_and_their_runs_shown() {
 fn a_figure_is_meta_trained_drawn_and_judged_once() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("tiny.toml"), TINY).unwrap();
-    let args = ["reproduce", "transition-map", "--spec", "tiny.toml", "--set", "train.steps=4", "--out", "map"];
+    let args =
+        ["reproduce", "transition-map", "--spec", "tiny.toml", "--set", "train.steps=4", "--out", "map"];
     let said = ok(dir.path(), &args);
     assert!(said.starts_with("verdict: transition-map: "), "{said}");
     assert!(said.contains("runs of tiny.toml, train.steps=4; 8 of 8 runs, 2 seeds"), "{said}");
@@ -110,7 +111,9 @@ fn a_figure_is_meta_trained_drawn_and_judged_once() {
 #[test]
 fn a_run_that_fails_is_named_and_the_figure_made_of_the_others() {
     let dir = tempfile::tempdir().unwrap();
-    let broken = format!("{TINY}\n[[list]]\nname = \"far\"\nmodel = {{ kind = \"gru\" }}\ndata = {{ name = \"mnist\" }}\n");
+    let broken = format!(
+        "{TINY}\n[[list]]\nname = \"far\"\nmodel = {{ kind = \"gru\" }}\ndata = {{ name = \"mnist\" }}\n"
+    );
     fs::write(dir.path().join("broken.toml"), broken).unwrap();
     let output = gpicl(
         dir.path(),
