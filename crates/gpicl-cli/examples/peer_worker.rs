@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 use burn::module::Module;
 use burn::tensor::Device;
 use gpicl::data::{Dataset, InputShape};
-use gpicl::models::{DeltaNetConfig, Dims, LstmConfig, ModelConfig, SequenceModel, TransformerConfig};
+use gpicl::models::{DeltaNetConfig, Dims, ModelConfig, RecurrentConfig, SequenceModel, TransformerConfig};
 use gpicl::tasks::{Batch, BatchSource, Mode, TaskDistribution, TasksConfig};
 use gpicl::train::{Optimizer, TrainConfig, meta_train_step, to_device};
 use gpicl_ops::Precision;
@@ -69,7 +69,7 @@ impl Config {
                 ..Default::default()
             }),
             Architecture::Lstm => {
-                ModelConfig::Lstm(LstmConfig { hidden: d_model, layers, ..Default::default() })
+                ModelConfig::Lstm(RecurrentConfig { hidden: d_model, layers, ..Default::default() })
             }
             Architecture::DeltaNet => ModelConfig::DeltaNet(DeltaNetConfig {
                 d_model,

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context as _, Result};
-use clap::Args;
+use clap::{ArgGroup, Args};
 use gpicl::compare::{NamedSpec, Surroundings, compare as run_comparison};
+use gpicl::fs::check_folder;
 use gpicl::workers::Workers;
 
 use crate::args::DataDirArgs;
@@ -16,9 +17,10 @@ use crate::train::{FAILED, INTERRUPTED, watch_for_ctrl_c};
 
 /// Arguments of `gpicl compare`.
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("spec").required(true).args(["config", "preset"])))]
 pub struct CompareArgs {
     /// TOML file with the methods, seeds and data sets.
-    #[arg(long, value_name = "FILE", required_unless_present = "preset", conflicts_with = "preset")]
+    #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// A comparison that comes with the program: glyphs, mnist.
     #[arg(long, value_name = "NAME")]
@@ -46,6 +48,7 @@ pub fn compare(args: &CompareArgs, output: &Output) -> Result<ExitCode> {
         }
     };
     let out = args.out.clone().unwrap_or_else(|| Path::new("runs").join(format!("compare-{name}")));
+    check_folder(&out)?;
     let stop = Arc::new(AtomicBool::new(false));
     watch_for_ctrl_c(&stop, *output, "stopping; the runs save their step (Ctrl-C again: at once)")?;
     let comparison = run_comparison(

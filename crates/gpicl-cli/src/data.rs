@@ -10,6 +10,7 @@ use gpicl::data::sources::{Kind, SOURCES};
 use gpicl::data::{
     DataConfig, EmbedConfig, Normalize, contact_sheet, data_dir, embed as features_of, write_features,
 };
+use gpicl::fs::check_file;
 use gpicl::report::table::Table;
 use serde_json::json;
 
@@ -144,6 +145,7 @@ fn download(name: &str, mirror: Option<&str>, args: &DataDirArgs, output: &Outpu
 }
 
 fn show(spec: &str, sheet: Option<&PathBuf>, args: &DataDirArgs, output: &Output) -> Result<ExitCode> {
+    sheet.map_or(Ok(()), |path| check_file(path))?;
     let splits = DataConfig::from_spec(spec)?.load(args.data_dir.as_deref())?;
     let (train, test) = (&splits.train, &splits.test);
     let shape = train.shape();
@@ -167,6 +169,7 @@ fn show(spec: &str, sheet: Option<&PathBuf>, args: &DataDirArgs, output: &Output
 }
 
 fn embed(args: &EmbedArgs, output: &Output) -> Result<ExitCode> {
+    check_file(&args.out)?;
     // The network has its own normalisation.
     let data = DataConfig { normalize: Normalize::None, ..DataConfig::from_spec(&args.data)? };
     let splits = data.load(args.data_dir.data_dir.as_deref())?;

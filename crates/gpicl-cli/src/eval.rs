@@ -7,6 +7,7 @@ use anyhow::Result;
 use clap::Args;
 use gpicl::eval::baselines::BaselinesConfig;
 use gpicl::eval::{EvalRequest, evaluate_runs};
+use gpicl::fs::check_folder;
 use gpicl::report::{Results, save_results};
 
 use crate::args::DataDirArgs;
@@ -32,7 +33,8 @@ pub struct EvalArgs {
     /// sgd-converged, maml, or all. They are tuned on the run's meta-training tasks, so this takes its time.
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     baselines: Vec<String>,
-    /// Folder for results.json, results.csv and the plots; default: the run's own folder, if there is one run.
+    /// Folder for results.json, results.csv and the plots; default: eval in the run's folder, if there is one run. The
+    /// results that the run itself ended with stay as they are.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     #[command(flatten)]
@@ -49,14 +51,17 @@ pub fn eval(args: &EvalArgs, output: &Output) -> Result<ExitCode> {
         baselines: args.baselines.clone(),
         baselines_config: BaselinesConfig::default(),
     };
+    let out = match (&args.out, args.runs.as_slice()) {
+        (Some(out), _) => Some(out.clone()),
+        (None, [run]) if run.is_dir() => Some(run.join("eval")),
+        _ => None,
+    };
+    if let Some(out) = &out {
+        check_folder(out)?;
+    }
     let results: Results = evaluate_runs(&args.runs, &request, &mut |text| output.note(text))?;
     output.text(results.text());
     output.json(&results);
-    let out = match (&args.out, args.runs.as_slice()) {
-        (Some(out), _) => Some(out.clone()),
-        (None, [run]) if run.is_dir() => Some(run.clone()),
-        _ => None,
-    };
     if let Some(out) = out {
         for path in save_results(&out, &results)? {
             output.note(format!("wrote {}", path.display()));

@@ -90,12 +90,14 @@ fn main() -> ExitCode {
         Command::Inspect(args) => inspect::inspect(&args, &output),
         Command::Presets(args) => presets::presets(&args, &output),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "gpicl", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "gpicl", &mut script);
+            output::print(&String::from_utf8_lossy(&script));
             Ok(ExitCode::SUCCESS)
         }
     };
     result.unwrap_or_else(|error| {
-        eprintln!("error: {error:#}");
+        output::remark(&format!("error: {error:#}"));
         ExitCode::from(exit_code(&error))
     })
 }
@@ -103,7 +105,8 @@ fn main() -> ExitCode {
 fn exit_code(error: &anyhow::Error) -> u8 {
     match error.downcast_ref::<gpicl::Error>() {
         Some(gpicl::Error::Diverged { .. }) => 1,
-        Some(gpicl::Error::Io { source, .. }) if source.kind() != std::io::ErrorKind::NotFound => 1,
+        Some(gpicl::Error::Busy { .. }) => train::BUSY,
+        Some(gpicl::Error::Io { cause, .. }) if cause.kind() != std::io::ErrorKind::NotFound => 1,
         Some(_) => BAD_INPUT,
         None => 1,
     }

@@ -36,28 +36,36 @@ impl Output {
     pub fn new(args: &OutputArgs) -> Self {
         let filter = tracing_subscriber::EnvFilter::try_from_default_env()
             .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
-        Self { quiet: args.quiet, json: args.json, terminal: std::io::stderr().is_terminal() }
+        let terminal = std::io::stderr().is_terminal();
+        let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(std::io::stderr)
+            .with_ansi(terminal && !plain)
+            .log_internal_errors(false)
+            .without_time()
+            .init();
+        Self { quiet: args.quiet, json: args.json, terminal }
     }
 
     /// A result for people; silent with `--json`.
     pub fn text(&self, text: impl AsRef<str>) {
         if !self.json {
-            print_line(text.as_ref());
+            print(&format!("{}\n", text.as_ref()));
         }
     }
 
     /// A result for programs; silent without `--json`.
     pub fn json(&self, value: &impl Serialize) {
         if self.json {
-            print_line(&serde_json::to_string(value).expect("a result has a JSON form"));
+            print(&format!("{}\n", serde_json::to_string(value).expect("a result has a JSON form")));
         }
     }
 
     /// A remark on stderr, such as where files were written; silent with `--quiet` and `--json`.
     pub fn note(&self, text: impl AsRef<str>) {
         if !self.quiet && !self.json {
-            eprintln!("{}", text.as_ref());
+            remark(text.as_ref());
         }
     }
 
@@ -179,9 +187,15 @@ fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).expect("the template is fixed").progress_chars("=> ")
 }
 
-fn print_line(line: &str) {
+/// Prints to stdout.
+pub fn print(text: &str) {
     // A closed pipe (`gpicl ... | head`) is the reader's wish, not an error.
-    let _ = writeln!(std::io::stdout().lock(), "{line}");
+    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+}
+
+/// Prints a line to stderr, which may be closed: nobody reads it then, and the work goes on.
+pub fn remark(line: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
 /// Shows the events of meta-training.

@@ -64,6 +64,7 @@ pub fn reproduce(args: &ReproduceArgs, output: &Output) -> Result<ExitCode> {
         }
         return Ok(ExitCode::SUCCESS);
     };
+    args.executor.check(false)?;
     let figure = Figure::find(name)?;
     let (spec, scale) = spec(args, figure)?;
     if args.show_spec {
@@ -83,7 +84,7 @@ pub fn reproduce(args: &ReproduceArgs, output: &Output) -> Result<ExitCode> {
             out: &out,
             data_dir: args.data_dir.data_dir.as_deref(),
             program: &program,
-            executor: &|spec| args.executor.executor(spec),
+            executor: &|spec| args.executor.executor(spec, false),
             jobs: args.executor.jobs().unwrap_or(1),
             note: &|text| output.note(text),
             stop: &stop,

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand, ValueEnum};
-use gpicl::sweep::{Executor, Local, LocalSpec, NamedSweep, Sweep, SweepSpec, Watch};
+use gpicl::Error;
+use gpicl::sweep::{Executor, Local, LocalSpec, NamedSweep, Slurm, Sweep, SweepSpec, Watch};
 
 use crate::args::DataDirArgs;
 use crate::output::Output;
@@ -49,6 +50,9 @@ struct RunArgs {
     out: Option<PathBuf>,
     #[command(flatten)]
     executor: ExecutorArgs,
+    /// With Slurm, return as soon as the runs are submitted; the same command without this waits for them.
+    #[arg(long)]
+    detach: bool,
     /// Begin the runs again that failed before.
     #[arg(long)]
     retry_failed: bool,
@@ -62,7 +66,7 @@ pub struct ExecutorArgs {
     /// Where to meta-train.
     #[arg(long, value_enum, default_value_t = ExecutorKind::Local)]
     executor: ExecutorKind,
-    /// Processes at a time; default: as many as cores.
+    /// Processes at a time; default: as many as cores. With Slurm, tasks at a time.
     #[arg(long, value_name = "N")]
     jobs: Option<usize>,
     /// Threads of each process; default: the cores shared among the processes.
@@ -78,6 +82,8 @@ pub struct ExecutorArgs {
 enum ExecutorKind {
     /// Child processes on this machine.
     Local,
+    /// Tasks of a Slurm job array on a cluster that shares this folder; table [slurm] of the spec.
+    Slurm,
 }
 
 /// Arguments of `gpicl sweep status`.
@@ -110,12 +116,18 @@ fn show(sweep: &Sweep, output: &Output) -> Result<()> {
 }
 
 fn run(args: &RunArgs, output: &Output) -> Result<ExitCode> {
+    args.executor.check(args.detach)?;
     let sweep = folder(args)?;
     if args.retry_failed {
         sweep.retry_failed()?;
     }
     let stop = Arc::new(AtomicBool::new(false));
-    watch_for_ctrl_c(&stop, *output, "stopping; the runs save their step (Ctrl-C again: at once)")?;
+    let remark = match args.executor.executor {
+        ExecutorKind::Local => "stopping; the runs save their step (Ctrl-C again: at once)",
+        ExecutorKind::Slurm => "stopping to wait (Ctrl-C again: at once)",
+    };
+    watch_for_ctrl_c(&stop, *output, remark)?;
+    let executor = args.executor.executor(sweep.spec(), args.detach);
     let program = std::env::current_exe().context("cannot find this program")?;
     output.note(format!("{} runs in {}", sweep.runs().len(), sweep.dir().display()));
     let view = output.sweep(sweep.runs().len());
@@ -133,7 +145,7 @@ fn run(args: &RunArgs, output: &Output) -> Result<ExitCode> {
             note: &|text| view.note(text),
             stop: &stop,
         };
-        let results = sweep.execute(args.executor.executor(sweep.spec()).as_ref(), &watch);
+        let results = sweep.execute(executor.as_ref(), &watch);
         ended.store(true, Ordering::Relaxed);
         results
     });
@@ -147,7 +159,10 @@ fn run(args: &RunArgs, output: &Output) -> Result<ExitCode> {
         output.note("stopped; the same command goes on");
         return Ok(ExitCode::from(INTERRUPTED));
     }
-    let failed = sweep.status()?.count("failed") > 0;
+    let status = sweep.status()?;
+    // Tasks of Slurm that somebody cancelled leave runs that are neither finished nor failed.
+    let all = args.detach || status.count("finished") == status.rows.len();
+    let failed = status.count("failed") > 0 || !all;
     Ok(if failed { ExitCode::from(FAILED) } else { ExitCode::SUCCESS })
 }
 
@@ -168,8 +183,31 @@ fn folder(args: &RunArgs) -> Result<Sweep> {
 }
 
 impl ExecutorArgs {
-    /// Where to meta-train: as the spec says, unless the command says otherwise.
-    pub fn executor(&self, spec: &SweepSpec) -> Box<dyn Executor> {
+    /// Refuses options that are not for the executor.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] naming the option.
+    pub fn check(&self, detach: bool) -> Result<()> {
+        if matches!(self.executor, ExecutorKind::Local) {
+            if detach {
+                return Err(Error::argument("--detach", "needs --executor slurm").into());
+            }
+            return Ok(());
+        }
+        for (option, given) in
+            [("--threads", self.threads.is_some()), ("--population", self.population.is_some())]
+        {
+            if given {
+                let problem =
+                    "is for --executor local; with Slurm, `cpus` in [slurm] is the threads of a run";
+                return Err(Error::argument(option, problem).into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Where to meta-train: as the spec says, unless the command says otherwise. With `detach`, Slurm is not waited for.
+    pub fn executor(&self, spec: &SweepSpec, detach: bool) -> Box<dyn Executor> {
         match self.executor {
             ExecutorKind::Local => {
                 let LocalSpec { jobs, threads, population } = spec.local;
@@ -179,6 +217,7 @@ impl ExecutorArgs {
                     population: self.population.or(population),
                 }))
             }
+            ExecutorKind::Slurm => Box::new(Slurm { detach, at_a_time: self.jobs }),
         }
     }
 

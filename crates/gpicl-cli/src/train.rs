@@ -23,6 +23,8 @@ use crate::output::{Output, TrainingProgress};
 pub const INTERRUPTED: u8 = 130;
 /// Exit code where one of several runs failed.
 pub const FAILED: u8 = 1;
+/// Exit code where another process has the run.
+pub const BUSY: u8 = gpicl::workers::BUSY as u8;
 
 /// Arguments of `gpicl train`.
 #[derive(Debug, Args)]
@@ -79,7 +81,8 @@ pub fn train(args: &TrainArgs, output: &Output) -> Result<ExitCode> {
         Some(run) => run.clone(),
         None => unused_folder(preset.unwrap_or(&config.data.name), config.seed),
     };
-    let trainer = Trainer::start(config, args.data_dir.data_dir.as_deref(), &run)?;
+    let trainer = Trainer::start(config, args.data_dir.data_dir.as_deref(), &run);
+    let trainer = trainer.map_err(|error| layers.blame(error))?;
     output.note(format!("run folder: {}", run.display()));
     let stop = stop_on_ctrl_c(output)?;
     finish(trainer, &stop, output)
@@ -97,7 +100,16 @@ pub fn resume(args: &ResumeArgs, output: &Output) -> Result<ExitCode> {
         output.note(format!("continuing {} after step {}", run.display(), trainer.step()));
         return finish(trainer, &stop, output);
     }
-    let runs = Runs { args, output, progress: Mutex::default(), failed: AtomicBool::new(false) };
+    // The lines of several would say little; each has its metrics.jsonl.
+    let progress = match args.runs.as_slice() {
+        [run] => RunDir::open(run).ok().map(|(run, config)| {
+            let train = &config.train;
+            let done = run.checkpoints(train.keep_checkpoints).steps().unwrap_or_default();
+            output.training(done.first().copied().unwrap_or(0), train.steps, train.batch)
+        }),
+        _ => None,
+    };
+    let runs = Runs { args, output, progress: Mutex::new(progress), failed: AtomicBool::new(false) };
     train_together(&args.runs, &Library::new(data_dir), &stop, &runs)?;
     Ok(if runs.failed.into_inner() {
         ExitCode::from(FAILED)
@@ -117,19 +129,8 @@ struct Runs<'a> {
 }
 
 impl Listener for Runs<'_> {
-    fn on_event(&self, run: usize, event: Event) {
-        // The lines of several would say little; each has its metrics.jsonl.
-        if self.args.runs.len() > 1 {
-            return;
-        }
-        let mut progress = self.progress.lock().expect("no thread panics with it");
-        if progress.is_none()
-            && let Event::Step { step, .. } = event
-            && let Ok((_, config)) = RunDir::open(&self.args.runs[run])
-        {
-            *progress = Some(self.output.training(step - 1, config.train.steps, config.train.batch));
-        }
-        if let Some(progress) = &mut *progress {
+    fn on_event(&self, _: usize, event: Event) {
+        if let Some(progress) = self.progress.lock().expect("no thread panics with it").as_mut() {
             progress.on_event(event);
         }
     }

@@ -88,6 +88,7 @@ fn a_run_leaves_everything_it_promises() {
         "config.toml",
         "metrics.jsonl",
         "timing.jsonl",
+        "tensorboard/events.out.tfevents.0.gpicl",
         "results.json",
         "results.csv",
         "plots/learning_curve.svg",
@@ -194,6 +195,59 @@ fn predict_writes_a_row_for_every_query() {
     assert_eq!(written.lines().count(), 3);
     fs::write(dir.path().join("test.csv"), "a\n1\n").unwrap();
     assert!(refused(dir.path(), &args).contains("no column `b`"));
+    let mut folder = args;
+    folder[8] = "run";
+    assert!(refused(dir.path(), &folder).contains("run: is a folder; name a file"));
+}
+
+#[test]
+fn eval_leaves_the_results_of_the_run_itself_alone() {
+    let dir = trained();
+    let read = |name: &str| fs::read(dir.path().join("run").join(name)).unwrap();
+    let before = read("results.json");
+    ok(dir.path(), &["eval", "run", "--episodes", "4", "--data", "random"]);
+    assert_eq!(read("results.json"), before);
+    assert_ne!(read("eval/results.json"), before);
+    let error = refused(dir.path(), &["eval", "run", "--episodes", "4", "--out", "small.toml"]);
+    assert!(
+        error.contains("small.toml: is a file, not a folder") && !error.contains("meta-testing"),
+        "{error}"
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_reader_that_leaves_is_no_reason_to_stop() {
+    use std::process::Stdio;
+
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("small.toml"), SMALL).unwrap();
+    for (args, code) in [
+        (&["train", "--config", "small.toml", "--run", "run"][..], 0),
+        (&["resume", "absent"], 2),
+        (&["completions", "bash"], 0),
+    ] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_gpicl"))
+            .args(args)
+            .current_dir(dir.path())
+            .env("RUST_LOG", "trace")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop((child.stdout.take(), child.stderr.take()));
+        assert_eq!(child.wait().unwrap().code(), Some(code), "{args:?}");
+    }
+    assert!(dir.path().join("run/results.json").exists());
+}
+
+#[test]
+fn warnings_are_plain_text_where_there_is_no_terminal() {
+    let dir = trained();
+    fs::write(dir.path().join("run/checkpoints/step-00000006.safetensors"), "torn").unwrap();
+    let output = gpicl(dir.path(), &["inspect", "run"]);
+    let stderr = text(&output.stderr);
+    assert!(stderr.contains("WARN") && !stderr.contains('\x1b'), "{stderr:?}");
 }
 
 #[test]
@@ -202,9 +256,14 @@ fn bad_input_is_refused_with_what_to_do_and_leaves_nothing() {
     let at = dir.path();
     fs::write(at.join("bad.toml"), "[train]\nsteps = 'many'\n").unwrap();
     fs::write(at.join("broken.toml"), "[train\n").unwrap();
+    fs::write(at.join("large.toml"), "[tasks]\nepisode_length = 0\n").unwrap();
     fs::write(at.join("not.safetensors"), "no checkpoint").unwrap();
     for (args, parts) in [
-        (&["train", "--config", "bad.toml", "--run", "r"][..], ["train.steps", "many"]),
+        (&["train", "--config", "bad.toml", "--run", "r"][..], ["bad.toml: field `train.steps`", "many"]),
+        (
+            &["train", "--config", "large.toml", "--run", "r"],
+            ["large.toml: field `tasks.episode_length`", "0"],
+        ),
         (&["train", "--config", "broken.toml", "--run", "r"], ["broken.toml", "line 1"]),
         (&["train", "--config", "absent.toml", "--run", "r"], ["absent.toml", "No such file"]),
         (&["train", "--preset", "nope", "--run", "r"], ["nope", "quickstart"]),
@@ -219,6 +278,13 @@ fn bad_input_is_refused_with_what_to_do_and_leaves_nothing() {
         (&["resume", "absent"], ["absent", "no run folder"]),
         (&["inspect", "not.safetensors"], ["not.safetensors", "safetensors file"]),
         (&["eval", "absent.safetensors"], ["absent.safetensors", "No such file"]),
+        (&["eval", "x.safetensors", "--out", "bad.toml/e"], ["bad.toml", "not a folder"]),
+        (
+            &["data", "embed", "glyphs", "--onnx", "x.onnx", "--out", "no/f.safetensors"],
+            ["no/f.safetensors", "make no"],
+        ),
+        (&["compare"], ["--config <FILE>", "--preset <NAME>"]),
+        (&["compare", "--preset", "glyphs", "--config", "bad.toml"], ["--preset", "cannot be used with"]),
         (&["data", "show", "imagenet"], ["imagenet", "fashion-mnist"]),
         (&["data", "fetch", "glyphs"], ["glyphs", "gpicl data list"]),
     ] {
@@ -228,6 +294,8 @@ fn bad_input_is_refused_with_what_to_do_and_leaves_nothing() {
         }
     }
     assert!(!at.join("r").exists(), "nothing is left of a refused run");
+    let error = refused(at, &["train", "--config", "absent.toml"]);
+    assert_eq!(error.matches("No such file").count(), 1, "{error}");
 }
 
 #[test]
@@ -242,7 +310,6 @@ fn data_lists_and_shows() {
     assert!(dir.path().join("sheet.png").exists());
 }
 
-#[cfg(unix)]
 /// Loss and norm of the gradient at every training line of a run of `small.toml`.
 fn course(dir: &Path, run: &str, set: &[&str], environment: &[(&str, &str)]) -> Vec<f64> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gpicl"));
@@ -327,7 +394,8 @@ fn a_run_killed_with_sigkill_and_resumed_ends_with_the_same_files() {
     child.wait().unwrap();
     assert!(!at.join("cut/results.json").exists(), "it was cut before its end");
     ok(at, &["resume", "cut"]);
-    for file in ["metrics.jsonl", "results.csv", "checkpoints/step-00000400.safetensors"] {
+    let events = "tensorboard/events.out.tfevents.0.gpicl";
+    for file in ["metrics.jsonl", events, "results.csv", "checkpoints/step-00000400.safetensors"] {
         let read = |run: &str| fs::read(at.join(run).join(file)).unwrap();
         assert_eq!(read("whole"), read("cut"), "{file}");
     }
@@ -444,6 +512,11 @@ fn a_broken_comparison_is_refused_with_file_and_field() {
         ("[[methods]]\nname = 'a'\nset = { train = { lr = -1 } }", ["methods[0].set", "train.lr"]),
         ("test_sets = ['imagenet']\n[[methods]]\nname = 'a'", ["test_sets[0]", "imagenet"]),
         ("test_sets = ['mnist']\n[[methods]]\nname = 'a'", ["test_sets", "gpicl data fetch"]),
+        (
+            "preset = 'quickstart'\ntest_sets = ['glyphs']\n[[methods]]\nname = 'a'\n\
+             [[methods]]\nname = 'b'\nset = { tasks = { episode_length = 7 } }",
+            ["methods.b", "10 classes in 7 examples"],
+        ),
     ] {
         fs::write(at.join("c.toml"), spec).unwrap();
         let error = refused(at, &["compare", "--config", "c.toml", "--out", "c", "--data-dir", "."]);

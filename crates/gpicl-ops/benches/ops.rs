@@ -7,8 +7,8 @@ use std::time::Duration;
 use burn::tensor::{Device, Distribution, Int, Tensor};
 use criterion::{Criterion, criterion_group, criterion_main};
 use gpicl_ops::{
-    Activation, AdamWStep, AttentionMask, Embedding, FeedForward, MatrixMemory, MemoryTokens, Precision,
-    TokenLayout, Vsml, VsmlNet, WriteRule, reference,
+    Activation, AdamWStep, AttentionMask, Embedding, FeedForward, Gate, MatrixMemory, MemoryTokens,
+    Precision, TokenLayout, Vsml, VsmlNet, WriteRule, reference,
 };
 
 const BATCH: usize = 64;
@@ -101,6 +101,14 @@ fn layer_norm(criterion: &mut Criterion) {
     op(criterion, "reference/layer_norm", || {
         reference::layer_norm(x.clone(), gamma.clone(), beta.clone(), 1e-5)
     });
+}
+
+fn gates(criterion: &mut Criterion) {
+    let (x, gate) = (random([BATCH, TIME, D_MODEL]), random([BATCH, TIME, D_MODEL]));
+    op(criterion, "native/unit_silu", || gpicl_ops::unit_silu(x.clone(), 8));
+    op(criterion, "reference/unit_silu", || reference::unit_silu(x.clone(), 8));
+    op(criterion, "native/gated", || gpicl_ops::gated(x.clone(), gate.clone(), Gate::Silu));
+    op(criterion, "reference/gated", || reference::gated(x.clone(), gate.clone(), Gate::Silu));
 }
 
 fn attention(criterion: &mut Criterion) {
@@ -250,7 +258,7 @@ criterion_group! {
         .sample_size(10)
         .warm_up_time(Duration::from_millis(300))
         .measurement_time(Duration::from_secs(1));
-    targets = linear, feed_forward, embed, layer_norm, attention, scans, outer_product_lstm, vsml,
+    targets = linear, feed_forward, embed, layer_norm, gates, attention, scans, outer_product_lstm, vsml,
         matrix_memory, cross_entropy, update
 }
 criterion_main!(benches);

@@ -25,6 +25,15 @@ pub enum Activation {
     Gelu,
 }
 
+/// What values are multiplied with, a function of a gate's number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Gate {
+    /// `sigmoid(gate)`: between 0 and 1.
+    Sigmoid,
+    /// `silu(gate) = gate sigmoid(gate)`.
+    Silu,
+}
+
 /// Which positions a position attends to. A query always sees itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

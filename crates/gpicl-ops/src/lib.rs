@@ -10,9 +10,9 @@ mod kind;
 mod op;
 pub mod reference;
 
-pub use kind::{Activation, AdamWStep, AttentionMask, MatrixMemory, Precision, TokenLayout, WriteRule};
+pub use kind::{Activation, AdamWStep, AttentionMask, Gate, MatrixMemory, Precision, TokenLayout, WriteRule};
 pub use op::{
     Embedding, FeedForward, MemoryTokens, Vsml, VsmlNet, adamw, attention, cross_entropy, embed,
-    feed_forward, gru, layer_norm, linear, linear_residual, lstm, matrix_memory, outer_product_lstm,
-    sum_of_squares, upload, vsml,
+    feed_forward, gated, gru, layer_norm, linear, linear_residual, lstm, matrix_memory, outer_product_lstm,
+    sum_of_squares, unit_silu, upload, vsml,
 };

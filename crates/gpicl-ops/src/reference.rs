@@ -11,7 +11,7 @@ use burn::tensor::{Bool, DType, Int, Tensor, TensorData, activation};
 
 pub use recurrent::{gru, lstm};
 
-use crate::{Activation, AdamWStep, AttentionMask, Embedding, FeedForward, Precision, TokenLayout};
+use crate::{Activation, AdamWStep, AttentionMask, Embedding, FeedForward, Gate, Precision, TokenLayout};
 
 pub use matrix_memory::matrix_memory;
 pub use outer_product_lstm::outer_product_lstm;
@@ -88,6 +88,22 @@ pub fn feed_forward<const D: usize>(
     let FeedForward { up, up_bias, down, down_bias } = weights;
     let hidden = linear(x, up, up_bias, Activation::Gelu, precision);
     linear_residual(hidden, down, down_bias, residual, precision)
+}
+
+/// See [`crate::unit_silu`].
+pub fn unit_silu(x: Tensor<3>, heads: usize) -> Tensor<3> {
+    let [batch, tokens, features] = x.dims();
+    let x = activation::silu(x).reshape([batch, tokens, heads, features / heads]);
+    let length = (x.clone().powi_scalar(2).sum_dim(3) + 1e-6).sqrt();
+    (x / length).reshape([batch, tokens, features])
+}
+
+/// See [`crate::gated`].
+pub fn gated<const D: usize>(x: Tensor<D>, gate: Tensor<D>, kind: Gate) -> Tensor<D> {
+    match kind {
+        Gate::Sigmoid => x * activation::sigmoid(gate),
+        Gate::Silu => x * activation::silu(gate),
+    }
 }
 
 /// See [`crate::layer_norm`].

@@ -5,7 +5,7 @@ mod common;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use common::{check, host, leaf, numbers};
-use gpicl_ops::{Activation, AdamWStep, AttentionMask, Embedding, FeedForward, Precision, TokenLayout};
+use gpicl_ops::{Activation, AdamWStep, AttentionMask, Embedding, FeedForward, Gate, Precision, TokenLayout};
 
 const FP32: Precision = Precision::Fp32;
 
@@ -89,6 +89,35 @@ fn layer_norm() {
         };
         x[0].chunks(features).flat_map(normal).collect()
     });
+}
+
+#[test]
+fn unit_silu() {
+    let (rows, heads, width) = (3, 2, 19);
+    let native = |x: &[Tensor<1>]| {
+        let y = x[0].clone().reshape([1, rows, heads * width]);
+        gpicl_ops::unit_silu(y, heads).reshape([rows * heads * width])
+    };
+    check("unit_silu", &[rows * heads * width], native, |x| {
+        let unit = |row: &[f64]| {
+            let s: Vec<f64> = row.iter().map(|v| v / (1.0 + (-v).exp())).collect();
+            let length = (s.iter().map(|s| s * s).sum::<f64>() + 1e-6).sqrt();
+            s.into_iter().map(move |s| s / length).collect::<Vec<_>>()
+        };
+        x[0].chunks(width).flat_map(unit).collect()
+    });
+}
+
+#[test]
+fn gated() {
+    for kind in [Gate::Sigmoid, Gate::Silu] {
+        let native = |x: &[Tensor<1>]| gpicl_ops::gated(x[0].clone(), x[1].clone(), kind);
+        check(&format!("gated {kind:?}"), &[37, 37], native, |x| {
+            let open = |gate: f64| 1.0 / (1.0 + (-gate).exp());
+            let gate = |gate: f64| if kind == Gate::Silu { gate * open(gate) } else { open(gate) };
+            x[0].iter().zip(&x[1]).map(|(x, &at)| x * gate(at)).collect()
+        });
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ mod common;
 use burn::tensor::{Device, Distribution, Int, Tensor, TensorData};
 use common::{agree, close, device, random};
 use gpicl_ops::{
-    Activation, AdamWStep, AttentionMask, Embedding, FeedForward, Precision, TokenLayout, reference,
+    Activation, AdamWStep, AttentionMask, Embedding, FeedForward, Gate, Precision, TokenLayout, reference,
 };
 
 const FP32: f32 = 5e-6;
@@ -145,6 +145,16 @@ fn views_agree() {
     };
     agree!("layer_norm of views", FP32, [x, gamma], run(gpicl_ops::layer_norm), run(reference::layer_norm));
 
+    let x = random([12, 5, 2]);
+    let run = |f: fn(Tensor<3>, usize) -> Tensor<3>| f(x.clone().permute([2, 1, 0]), 3);
+    agree!("unit_silu of views", FP32, [x], run(gpicl_ops::unit_silu), run(reference::unit_silu));
+
+    let gate = random([5, 2, 12]);
+    let run = |f: fn(Tensor<3>, Tensor<3>, Gate) -> Tensor<3>| {
+        f(x.clone().permute([1, 2, 0]), gate.clone().flip([1]), Gate::Silu)
+    };
+    agree!("gated of views", FP32, [x, gate], run(gpicl_ops::gated), run(reference::gated));
+
     let qkv = random([24, 6, 3]);
     let run = |f: fn(Tensor<3>, usize, AttentionMask, Precision) -> Tensor<3>| {
         f(qkv.clone().permute([2, 1, 0]), 2, AttentionMask::Paired, Precision::Fp32)
@@ -164,6 +174,37 @@ fn layer_norm_agrees() {
             gpicl_ops::layer_norm(x.clone(), gamma.clone(), beta.clone(), 1e-5),
             reference::layer_norm(x.clone(), gamma.clone(), beta.clone(), 1e-5)
         );
+    }
+}
+
+#[test]
+fn unit_silu_agrees() {
+    for [batch, tokens, heads, width] in [[1, 1, 1, 1], [2, 3, 5, 3], [3, 7, 1, 37], [4, 130, 4, 32]] {
+        // Further from zero than the constant under the root.
+        let x = (random([batch, tokens, heads * width]) * 4.0).detach().require_grad();
+        agree!(
+            format!("unit_silu [{batch}, {tokens}], {heads} heads of {width}"),
+            1e-4,
+            [x],
+            gpicl_ops::unit_silu(x.clone(), heads),
+            reference::unit_silu(x.clone(), heads)
+        );
+    }
+}
+
+#[test]
+fn gated_agrees() {
+    for kind in [Gate::Sigmoid, Gate::Silu] {
+        for shape in [[1, 1, 1], [2, 3, 5], [3, 70, 130]] {
+            let (x, gate) = (random(shape), (random(shape) * 6.0).detach().require_grad());
+            agree!(
+                format!("gated {kind:?} {shape:?}"),
+                FP32,
+                [x, gate],
+                gpicl_ops::gated(x.clone(), gate.clone(), kind),
+                reference::gated(x.clone(), gate.clone(), kind)
+            );
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Task generation: normals and batches of 64 episodes of 100 examples.
+//! Task generation: entries of projections and batches of 64 episodes of 100 examples.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -7,17 +7,17 @@ use std::time::Duration;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use gpicl::data::{Dataset, InputShape};
 use gpicl::tasks::{Batch, BatchSource, Mode, TaskDistribution, TasksConfig, random_matrix};
-use gpicl_ops::cpu::normal::fill_normal;
+use gpicl_ops::cpu::entries;
 
 const SIZES: [usize; 2] = [196, 784];
 const BATCH: usize = 64;
 
-fn normals(c: &mut Criterion) {
-    let mut group = c.benchmark_group("normals, one thread");
-    let mut out = vec![0.0; 64 * 784];
-    group.throughput(Throughput::Elements(out.len() as u64));
+fn entries_alone(c: &mut Criterion) {
+    let mut group = c.benchmark_group("entries, one thread");
+    let mut lines = vec![[0; entries::LINE]; 784];
+    group.throughput(Throughput::Elements(lines.as_flattened().len() as u64));
     let sequence = random_matrix(0, 1, 64, 784).sequence;
-    group.bench_function("fill_normal", |b| b.iter(|| fill_normal(sequence, 0, 1.0, black_box(&mut out))));
+    group.bench_function("fill", |b| b.iter(|| entries::fill(sequence, 0, black_box(&mut lines))));
     group.finish();
 }
 
@@ -26,9 +26,9 @@ fn projection(c: &mut Criterion) {
     for dim in SIZES {
         let matrix = random_matrix(0, 1, dim, dim);
         let inputs = vec![0.5; 100 * dim];
-        let (mut panel, mut out) = (Vec::new(), vec![0.0; 100 * dim]);
+        let mut out = vec![0.0; 100 * dim];
         group.bench_with_input(BenchmarkId::from_parameter(dim), &dim, |b, _| {
-            b.iter(|| matrix.project(&inputs, &mut panel, black_box(&mut out)));
+            b.iter(|| matrix.project(inputs.chunks_exact(dim), black_box(&mut out)));
         });
     }
     group.finish();
@@ -62,6 +62,6 @@ criterion_group! {
     name = benches;
     config = Criterion::default().sample_size(20).warm_up_time(Duration::from_millis(500))
         .measurement_time(Duration::from_secs(2));
-    targets = normals, projection, batches
+    targets = entries_alone, projection, batches
 }
 criterion_main!(benches);

@@ -1,6 +1,6 @@
 //! A run's complete configuration: the stages' configs in the order of the flow.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use gpicl_ops::Precision;
 use serde::{Deserialize, Serialize};
@@ -120,7 +120,11 @@ impl RunConfig {
 
 /// Settings from several sources, each overriding the ones before: preset, file, `--set`.
 #[derive(Clone, Debug, Default)]
-pub struct Layers(Table);
+pub struct Layers {
+    merged: Table,
+    /// What each layer was made from: a file's name, or none for `--set` and tables; with its fields.
+    sources: Vec<(Option<PathBuf>, Table)>,
+}
 
 impl Layers {
     /// Lays TOML text on top; `name` is what an error calls it.
@@ -128,13 +132,19 @@ impl Layers {
     /// # Errors
     /// [`Error::File`] if `text` is no TOML.
     pub fn text(&mut self, name: impl AsRef<Path>, text: &str) -> Result<()> {
-        self.table(parse_toml(name.as_ref(), text)?);
+        let name = name.as_ref();
+        self.layer(Some(name.to_path_buf()), parse_toml(name, text)?);
         Ok(())
     }
 
     /// Lays a TOML table on top.
     pub fn table(&mut self, table: Table) {
-        merge(&mut self.0, table);
+        self.layer(None, table);
+    }
+
+    fn layer(&mut self, source: Option<PathBuf>, table: Table) {
+        self.sources.push((source, table.clone()));
+        merge(&mut self.merged, table);
     }
 
     /// Lays a TOML file on top.
@@ -167,21 +177,37 @@ impl Layers {
             Value::Table(table)
         });
         let Value::Table(table) = nested else { unreachable!("a name has at least one part") };
-        merge(&mut self.0, table);
+        self.table(table);
         Ok(())
     }
 
     /// The layers' table, without what they leave out.
     pub(crate) fn into_table(self) -> Table {
-        self.0
+        self.merged
     }
 
     /// The configuration that the layers add up to, validated.
     ///
     /// # Errors
-    /// [`Error::Config`] naming the field at fault.
-    pub fn build(self) -> Result<RunConfig> {
-        let mut table = self.0;
+    /// [`Error::Config`] naming the field at fault, or [`Error::File`] naming also the file it comes from.
+    pub fn build(&self) -> Result<RunConfig> {
+        self.deserialized().map_err(|error| self.blame(error))
+    }
+
+    /// `error` with the file that the field at fault comes from, where it comes from a file.
+    pub fn blame(&self, error: Error) -> Error {
+        let Error::Config { field, .. } = &error else { return error };
+        let named = |(_, table): &&(_, Table)| depth(table, field) > 0;
+        let best = self.sources.iter().filter(named).map(|(_, table)| depth(table, field)).max();
+        let source = self.sources.iter().rev().find(|(_, table)| Some(depth(table, field)) == best);
+        match source {
+            Some((Some(path), _)) => error.in_file(path),
+            _ => error,
+        }
+    }
+
+    fn deserialized(&self) -> Result<RunConfig> {
+        let mut table = self.merged.clone();
         // The enum is tagged by its kind; a config that only sets sizes means the default architecture.
         if let Some(Value::Table(model)) = table.get_mut("model") {
             model.entry("kind").or_insert_with(|| Value::String(ModelConfig::default().kind().to_string()));
@@ -202,6 +228,17 @@ pub(crate) fn parse_toml(name: &Path, text: &str) -> Result<Table> {
         let line = error.span().map_or(1, |span| 1 + text[..span.start].matches('\n').count());
         Error::file_at(name, format!("line {line}"), error.message().to_string(), "mend the TOML")
     })
+}
+
+/// How many parts of the dotted name `field` lead into `table`.
+fn depth(table: &Table, field: &str) -> usize {
+    let (first, rest) = field.split_once('.').unwrap_or((field, ""));
+    // `data[0]` is in `data`.
+    match table.get(first.split('[').next().unwrap_or_default()) {
+        Some(Value::Table(inner)) if !rest.is_empty() => 1 + depth(inner, rest),
+        Some(_) => 1,
+        None => 0,
+    }
 }
 
 /// Lays `top` on `base`, table by table. A table that names another kind (a model, a data set) replaces
@@ -273,6 +310,17 @@ mod tests {
         let broken = built(&["a = ["], &[]).unwrap_err().to_string();
         assert!(broken.contains("layer0.toml") && broken.contains("line 1"), "{broken}");
         assert!(built(&[], &["train"]).is_err());
+    }
+
+    #[test]
+    fn an_error_names_the_file_that_the_field_comes_from() {
+        let error = |layers: &[&str], sets: &[&str]| built(layers, sets).unwrap_err().to_string();
+        let from_file = error(&["[train]\nsteps = 5", "[train]\nlr = -1", "[train]\nbatch = 2"], &[]);
+        assert!(from_file.starts_with("layer1.toml: field `train.lr`"), "{from_file}");
+        let unknown = error(&["[train]\nstepz = 5", "[data]\nname = 'random'"], &[]);
+        assert!(unknown.starts_with("layer0.toml: field `train.stepz`"), "{unknown}");
+        let set = error(&["[train]\nlr = 0.1"], &["train.lr=-1"]);
+        assert!(set.starts_with("config field `train.lr`"), "{set}");
     }
 
     #[test]

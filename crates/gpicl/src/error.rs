@@ -22,14 +22,14 @@ pub enum Error {
         fix: String,
     },
     /// The operating system refused to read or write a path.
-    #[error("{}: cannot {action}: {source}", path.display())]
+    #[error("{}: cannot {action}: {cause}", path.display())]
     Io {
         /// Verb: "open", "write", "rename".
         action: &'static str,
         /// The path at fault.
         path: PathBuf,
-        /// The system's own error.
-        source: std::io::Error,
+        /// The system's own error. Part of the message, so it is no `source`, which would be printed once more.
+        cause: std::io::Error,
     },
     /// A configuration value that cannot be used.
     #[error("config field `{field}`: {problem}; {fix}")]
@@ -107,6 +107,16 @@ impl Error {
         Self::Config { field: field.into(), problem: problem.into(), fix: fix.into() }
     }
 
+    /// A [`Error::Config`] as a [`Error::File`]: the field stands in the file `path`. Others stay as they are.
+    pub fn in_file(self, path: &Path) -> Self {
+        match self {
+            Self::Config { field, problem, fix } => {
+                Self::file_at(path, format!("field `{field}`"), problem, fix)
+            }
+            other => other,
+        }
+    }
+
     /// A [`Error::Argument`] at the door of the function or argument `what`.
     pub fn argument(what: &'static str, problem: impl Into<String>) -> Self {
         Self::Argument { what, problem: problem.into() }
@@ -115,6 +125,6 @@ impl Error {
     /// Wraps an I/O error with what was being done to which path: `.map_err(Error::io("open", path))`.
     pub fn io(action: &'static str, path: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.as_ref().to_path_buf();
-        move |source| Self::Io { action, path, source }
+        move |cause| Self::Io { action, path, cause }
     }
 }

@@ -26,6 +26,43 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
     })
 }
 
+/// Finds out before the work whether the file `path` can be written after it.
+///
+/// # Errors
+/// [`Error::File`] if `path` is a folder or its folder does not exist, [`Error::Io`] if nothing can be written there.
+pub fn check_file(path: &Path) -> Result<()> {
+    if path.is_dir() {
+        let name = path.join("FILE");
+        return Err(Error::file(path, "is a folder", format!("name a file, like {}", name.display())));
+    }
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    if !folder.is_dir() {
+        return Err(Error::file(path, "its folder does not exist", format!("make {}", folder.display())));
+    }
+    probe(folder)
+}
+
+/// Finds out before the work whether the folder `path` can be made, if it is not there, and written to.
+///
+/// # Errors
+/// [`Error::File`] if a file is in its place, [`Error::Io`] if nothing can be written there.
+pub fn check_folder(path: &Path) -> Result<()> {
+    let there = path.ancestors().find(|path| path.exists()).unwrap_or(Path::new("."));
+    if !there.is_dir() {
+        return Err(Error::file(there, "is a file, not a folder", "name another folder"));
+    }
+    probe(there)
+}
+
+/// Writes a file into `folder` and removes it.
+fn probe(folder: &Path) -> Result<()> {
+    let path = folder.join(format!(".partial-{}", std::process::id()));
+    File::create(&path).and_then(|_| std::fs::remove_file(&path)).map_err(Error::io("write to", folder))
+}
+
 /// Waits until no other process has `path` locked, and locks it until the file is dropped.
 ///
 /// # Errors
@@ -42,4 +79,28 @@ pub(crate) fn lock(path: &Path) -> Result<File> {
 pub(crate) fn partial(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     path.with_file_name(format!(".partial-{name}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_that_cannot_be_written_is_known_beforehand() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        std::fs::write(at("file"), "").unwrap();
+        check_file(&at("new")).unwrap();
+        check_file(&at("file")).unwrap();
+        check_folder(&at("a/b/c")).unwrap();
+        check_folder(dir.path()).unwrap();
+        for (error, problem) in [
+            (check_file(dir.path()), "is a folder"),
+            (check_file(&at("absent/new")), "does not exist"),
+            (check_folder(&at("file/b")), "is a file"),
+        ] {
+            assert!(error.unwrap_err().to_string().contains(problem), "{problem}");
+        }
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left");
+    }
 }

@@ -12,11 +12,10 @@ pub mod config;
 pub mod data;
 pub mod error;
 pub mod eval;
-mod fs;
+pub mod fs;
 pub mod inspect;
 pub mod models;
 pub mod predict;
-
 pub mod presets;
 pub mod provenance;
 pub mod report;

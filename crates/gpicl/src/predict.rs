@@ -6,13 +6,14 @@ use std::path::Path;
 
 use burn::module::Module as _;
 use burn::tensor::{Device, Tensor, TensorData};
+use gpicl_ops::cpu::project::RandomMatrix;
 
 use crate::config::DeviceKind;
 use crate::error::{Error, Result};
 use crate::eval::{host, label_tensor};
 use crate::models::{Dims, Model, SequenceModel as _};
 use crate::tasks::rng::{Rng, Stream};
-use crate::tasks::{TaskId, permutation, projection};
+use crate::tasks::{TaskId, permutation, random_matrix};
 use crate::train::{CheckpointInfo, load_weights};
 
 pub use table::{PredictReport, predict_table};
@@ -188,8 +189,7 @@ impl Standardisation {
 /// How one member of the ensemble looks at the table.
 struct View {
     /// `[input_dim, features]`.
-    projection: Vec<f32>,
-    input_dim: usize,
+    projection: RandomMatrix,
     /// The label slot of every class.
     slots: Vec<u32>,
     rng: Rng,
@@ -199,8 +199,7 @@ impl View {
     fn new(dims: Dims, seed: u64, member: u64, features: usize, classes: usize) -> Self {
         let task = TaskId::unseen(member).key();
         Self {
-            projection: projection(seed, task, dims.input_dim, features),
-            input_dim: dims.input_dim,
+            projection: random_matrix(seed, task, dims.input_dim, features),
             slots: permutation(seed, task, classes, dims.classes),
             rng: Rng::new(seed, Stream::Context, member),
         }
@@ -237,14 +236,10 @@ impl View {
     /// `rows` of `[n, features]` (all if `None`) projected to `[rows, input_dim]`.
     fn project(&self, numbers: &[f32], features: usize, rows: Option<&[usize]>) -> Vec<f32> {
         let row = |i: usize| &numbers[i * features..(i + 1) * features];
-        let rows: Vec<&[f32]> = match rows {
-            Some(rows) => rows.iter().map(|&i| row(i)).collect(),
-            None => numbers.chunks_exact(features).collect(),
-        };
-        let mut out = vec![0.0; rows.len() * self.input_dim];
-        if !rows.is_empty() {
-            crate::tasks::project(&rows, &self.projection, &mut out);
-        }
+        let count = rows.map_or(numbers.len() / features, <[usize]>::len);
+        let rows = (0..count).map(|at| row(rows.map_or(at, |rows| rows[at])));
+        let mut out = vec![0.0; count * self.projection.out_dim];
+        self.projection.project(rows, &mut out);
         out
     }
 }

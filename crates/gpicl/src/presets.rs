@@ -1,6 +1,8 @@
 //! Configurations that come with the program.
 
-use crate::config::Layers;
+use std::path::Path;
+
+use crate::config::{Layers, parse_toml};
 use crate::error::{Error, Result};
 
 /// A named configuration.
@@ -75,7 +77,9 @@ impl Preset {
     /// # Errors
     /// [`Error::File`] if its TOML is broken, which the tests rule out.
     pub fn apply(&self, layers: &mut Layers) -> Result<()> {
-        layers.text(format!("preset {}", self.name), self.toml)
+        // Not a file of the user's: what is wrong with a field of it is wrong with what was laid on top.
+        layers.table(parse_toml(Path::new(self.name), self.toml)?);
+        Ok(())
     }
 }
 

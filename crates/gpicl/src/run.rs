@@ -1,4 +1,5 @@
-//! A run is a folder: `config.toml`, `metrics.jsonl`, `timing.jsonl`, `checkpoints/`, `results.json`, `plots/`.
+//! A run is a folder: `config.toml`, `metrics.jsonl`, `timing.jsonl`, `tensorboard/`, `checkpoints/`, `results.json`,
+//! `plots/`.
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -129,6 +130,11 @@ impl RunDir {
         self.0.join("timing.jsonl")
     }
 
+    /// The same as `metrics.jsonl`, for TensorBoard: `tensorboard --logdir RUN`, or the folder above many runs.
+    pub fn events_path(&self) -> PathBuf {
+        self.0.join("tensorboard").join("events.out.tfevents.0.gpicl")
+    }
+
     /// The final meta-test: a learning curve for each set.
     pub fn results_path(&self) -> PathBuf {
         self.0.join("results.json")
@@ -153,7 +159,7 @@ pub struct RunLock {
 
 impl RunLock {
     /// Time a killed process may take to let go, and a look at the lock to pass.
-    const PATIENCE: Duration = Duration::from_secs(5);
+    const PATIENCE: Duration = Duration::from_secs(2);
 }
 
 /// The weights file that `path` means: itself, or the newest whole checkpoint of a run folder.
@@ -166,4 +172,42 @@ pub fn checkpoint_path(path: &Path) -> Result<PathBuf> {
         return run.checkpoints(config.train.keep_checkpoints).latest_path();
     }
     Ok(path.to_path_buf())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_is_taken_once_at_a_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let run = RunDir::prepare(dir.path().join("run"), &RunConfig::default()).unwrap();
+        assert!(!run.locked());
+        let lock = run.lock().unwrap();
+        assert!(run.locked());
+        let busy = run.lock().unwrap_err().to_string();
+        assert!(busy.contains("run: another process"), "{busy}");
+        drop(lock);
+        assert!(!run.locked());
+        // A look at the lock, or a process that is about to end, is waited for.
+        let lock = run.lock().unwrap();
+        std::thread::scope(|scope| {
+            let next = scope.spawn(|| run.lock());
+            std::thread::sleep(Duration::from_millis(100));
+            drop(lock);
+            assert!(next.join().unwrap().is_ok());
+        });
+    }
+
+    #[test]
+    fn a_folder_is_prepared_for_one_configuration() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = RunConfig::default();
+        for _ in 0..2 {
+            RunDir::prepare(dir.path(), &config).unwrap();
+        }
+        let other = RunConfig { seed: 1, ..config };
+        let error = RunDir::prepare(dir.path(), &other).unwrap_err().to_string();
+        assert!(error.contains("another configuration"), "{error}");
+    }
 }

@@ -58,6 +58,14 @@ impl<T: DeserializeOwned> Sourced<T> {
         Error::file_at(&self.source, format!("field `{field}`"), problem, fix)
     }
 
+    /// Names the file in which a field stands.
+    pub fn named(&self) -> impl Fn(Error) -> Error {
+        move |error| match error {
+            Error::Config { field, problem, fix } => self.fault(&field, &problem, &fix),
+            other => other,
+        }
+    }
+
     /// Names the file and where in it a configuration's field stands.
     pub fn at(&self, within: &str) -> impl Fn(Error) -> Error {
         move |error| match error {

@@ -72,6 +72,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 /// Exit code of a worker that stopped because it was told to: 128 + SIGINT, as shells expect.
 pub const INTERRUPTED: i32 = 130;
+/// Exit code where another process has the run: EX_TEMPFAIL of `sysexits.h`.
+pub const BUSY: i32 = 75;
 
 /// A run that is not begun, and how often its worker was killed.
 #[derive(Clone, Copy, Debug)]

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 const DIMS: Dims = Dims { input_dim: 5, classes: 3, episode_length: 9 };
 
-/// What blocks of tokens share; `{layout}` stands for the layout and the label's size, `{layout_only}` for the first.
+/// What blocks of tokens share; `{layout}` stands for the layout and the label's size.
 const BLOCKS: &str = "d_model = 8\nlayers = 2\nheads = 2\nd_ff = 16\n{layout}";
 const RECURRENT: &str = "hidden = 8\nlayers = 2\n{layout}";
 
@@ -28,15 +28,15 @@ const MODELS: &[(&str, &[&str], [usize; 2])] = &[
     // Memories of two heads, and the output.
     ("outer-product-lstm", &["size = 4\nheads = 2\nlayers = 2\n{layout}"], [2 * (2 * 16 + 8); 2]),
     // 5 x 3 connections; in the shifted layout also two numbers to each of three units.
-    ("vsml", &["hidden = 4\n{layout_only}"], [2 * 4 * 15 + 2 * 3, 2 * 4 * 15]),
+    ("vsml", &["hidden = 4\n{layout}"], [2 * 4 * 15 + 2 * 3, 2 * 4 * 15]),
     (
         "vsml",
-        &["hidden = 4\nunits = [4]\nforward = 2\nticks = 2\n{layout_only}"],
+        &["hidden = 4\nunits = [4]\nforward = 2\nticks = 2\n{layout}"],
         [2 * 4 * (20 + 12) + 2 * 7, 2 * 4 * (20 + 12)],
     ),
     (
         "vsml",
-        &["hidden = 3\nunits = [2, 3]\nbackward = 1\nshared = false\n{layout_only}"],
+        &["hidden = 3\nunits = [2, 3]\nbackward = 1\nshared = false\n{layout}"],
         [2 * 3 * (10 + 6 + 9) + 8, 2 * 3 * (10 + 6 + 9)],
     ),
     ("mlp", &["hidden = 8\nlayers = 2"], [0; 2]),
@@ -46,12 +46,8 @@ const LAYOUTS: [&str; 2] = ["shifted", "paired"];
 
 fn model(which: usize, layout: &str, seed: u64) -> Model {
     let (kind, sizes, _) = MODELS[which];
-    let layout = format!("layout = '{layout}'");
-    let labels = format!("{layout}\nlabel_scale = {{ relative = 1.0 }}");
-    let text = format!(
-        "kind = '{kind}'\n{}",
-        sizes.join("\n").replace("{layout}", &labels).replace("{layout_only}", &layout)
-    );
+    let layout = format!("layout = '{layout}'\nlabel_scale = {{ relative = 1.0 }}");
+    let text = format!("kind = '{kind}'\n{}", sizes.join("\n").replace("{layout}", &layout));
     let config: ModelConfig = toml::from_str(&text).unwrap_or_else(|error| panic!("{text}: {error}"));
     config.init(DIMS, Default::default(), seed, &Device::flex()).unwrap()
 }

@@ -17,6 +17,12 @@ pub fn is_avx512() -> bool {
     matches!(arch(), Arch::V4(_))
 }
 
+/// Whether [`run`] runs on AVX2.
+#[cfg(target_arch = "x86_64")]
+pub fn is_avx2() -> bool {
+    matches!(arch(), Arch::V3(_))
+}
+
 #[inline]
 fn arch() -> Arch {
     static ARCH: OnceLock<Arch> = OnceLock::new();

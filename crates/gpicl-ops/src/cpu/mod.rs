@@ -11,6 +11,8 @@ pub mod buffer;
 pub mod cross_entropy;
 pub mod dispatch;
 pub mod embed;
+pub mod entries;
+pub mod gated;
 pub mod gemm;
 pub mod layer_norm;
 pub mod matrix_memory;
@@ -22,6 +24,7 @@ pub mod recurrent;
 mod simd;
 pub mod sum;
 mod tile;
+pub mod unit_silu;
 pub mod vsml;
 
 /// Rows of `width` values that one task takes: about 64 KiB of each operand.

@@ -1,16 +1,9 @@
-//! Standard normals by Box and Muller's transform of Philox bits: the entries of the tasks' projections.
+//! Standard normals by Box and Muller's transform of random bits: initial weights, made data.
 //!
 //! Two words make a pair: `r = sqrt(-2 ln u)` from the first, an angle from the second. Logarithm, sine and
 //! cosine are polynomials, and every element is the same fixed sequence of IEEE operations (no libm, no
-//! contraction to FMA), so that the scalar, AVX2 and AVX-512 versions agree to the bit. The tails end at
-//! 6.66; three in 10^11 normals would lie beyond.
-
-use super::philox::Sequence;
-
-/// Numbers made at a time: eight blocks of four words, one 512-bit register a word.
-const GROUP: usize = 32;
-const BLOCKS: usize = GROUP / 4;
-const PAIRS: usize = GROUP / 2;
+//! contraction to FMA), the same to the bit on every CPU. The tails end at 6.66; three in 10^11 normals would
+//! lie beyond.
 
 /// `-2 ln(1 + f) / f` for `1 + f` in `[sqrt(1/2), sqrt(2))`; relative error 2e-7.
 const LN: [f32; 8] =
@@ -52,99 +45,19 @@ pub fn normal_pair(radius: u32, angle: u32, std: f32) -> [f32; 2] {
     [r * x, r * y]
 }
 
-/// The normals made of eight consecutive blocks.
-#[inline(always)]
-fn fill_group(sequence: Sequence, blocks: [u32; BLOCKS], std: f32, out: &mut [f32; GROUP]) {
-    let words = sequence.blocks(blocks);
-    let mut radius = [0; PAIRS];
-    let mut angle = [0; PAIRS];
-    for j in 0..BLOCKS {
-        radius[j] = words[0][j] as u32;
-        radius[BLOCKS + j] = words[1][j] as u32;
-        angle[j] = words[2][j] as u32;
-        angle[BLOCKS + j] = words[3][j] as u32;
-    }
-    let (first, second) = out.split_at_mut(PAIRS);
-    for j in 0..PAIRS {
-        [first[j], second[j]] = normal_pair(radius[j], angle[j], std);
-    }
-}
-
-#[inline(always)]
-fn fill(sequence: Sequence, first_group: u32, std: f32, out: &mut [f32]) {
-    let (groups, rest) = out.as_chunks_mut::<GROUP>();
-    let mut blocks = std::array::from_fn(|j| first_group.wrapping_mul(BLOCKS as u32) + j as u32);
-    for out in groups {
-        fill_group(sequence, blocks, std, out);
-        blocks = blocks.map(|block| block.wrapping_add(BLOCKS as u32));
-    }
-    if !rest.is_empty() {
-        let mut last = [0.0; GROUP];
-        fill_group(sequence, blocks, std, &mut last);
-        rest.copy_from_slice(&last[..rest.len()]);
-    }
-}
-
-/// [`fill`] compiled for more of x86-64 than every such CPU has.
-#[cfg(target_arch = "x86_64")]
-mod x86 {
-    use super::{Sequence, fill};
-
-    pub fn has_avx512() -> bool {
-        is_x86_feature_detected!("avx512f")
-            && is_x86_feature_detected!("avx512dq")
-            && is_x86_feature_detected!("avx512bw")
-            && is_x86_feature_detected!("avx512vl")
-    }
-
-    #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl")]
-    pub fn fill_avx512(sequence: Sequence, first_group: u32, std: f32, out: &mut [f32]) {
-        fill(sequence, first_group, std, out);
-    }
-
-    #[target_feature(enable = "avx2")]
-    pub fn fill_avx2(sequence: Sequence, first_group: u32, std: f32, out: &mut [f32]) {
-        fill(sequence, first_group, std, out);
-    }
-}
-
-/// Numbers `first..first + out.len()` of the sequence's independent normals, of mean 0 and deviation `std`.
-///
-/// The same bits on every CPU, however the range is divided among calls.
-///
-/// # Panics
-/// If `first` is not a multiple of 32, or the range ends beyond 2^34.
-pub fn fill_normal(sequence: Sequence, first: usize, std: f32, out: &mut [f32]) {
-    assert!(first.is_multiple_of(GROUP), "a range starts at a multiple of {GROUP}, not at {first}");
-    assert!((first + out.len()) as u64 <= 1 << 34, "a sequence holds 2^34 numbers");
-    let first_group = (first / GROUP) as u32;
-    #[cfg(target_arch = "x86_64")]
-    if x86::has_avx512() {
-        // SAFETY: the CPU has the features that the function is compiled for.
-        return unsafe { x86::fill_avx512(sequence, first_group, std, out) };
-    } else if is_x86_feature_detected!("avx2") {
-        // SAFETY: as above.
-        return unsafe { x86::fill_avx2(sequence, first_group, std, out) };
-    }
-    fill(sequence, first_group, std, out);
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cpu::philox::Sequence;
 
-    fn sequence(k: u64) -> Sequence {
-        Sequence { seed: 20_221_208, stream: 1, k }
-    }
-
-    fn bits(values: &[f32]) -> Vec<u32> {
-        values.iter().map(|value| value.to_bits()).collect()
-    }
-
+    /// Four of every block of a sequence.
     fn normals(k: u64, n: usize) -> Vec<f32> {
-        let mut out = vec![0.0; n];
-        fill_normal(sequence(k), 0, 1.0, &mut out);
-        out
+        let sequence = Sequence { seed: 20_221_208, stream: 1, k };
+        let block = |index| {
+            let [a, b, c, d] = sequence.block(index);
+            [normal_pair(a, b, 1.0), normal_pair(c, d, 1.0)].into_iter().flatten()
+        };
+        (0..n as u32 / 4).flat_map(block).collect()
     }
 
     /// By the power series near 0 and the continued fraction in the tails.
@@ -162,47 +75,6 @@ mod tests {
             (-z * z).exp() / fraction * std::f64::consts::FRAC_2_SQRT_PI / 2.0
         };
         if x < 0.0 { erfc / 2.0 } else { 1.0 - erfc / 2.0 }
-    }
-
-    #[test]
-    fn every_version_gives_the_same_bits() {
-        for n in [0, 1, 31, 32, 33, 1000] {
-            let mut expected = vec![0.0; n];
-            fill(sequence(9), 5, 0.3, &mut expected);
-            #[cfg(target_arch = "x86_64")]
-            {
-                let mut out = vec![f32::NAN; n];
-                if is_x86_feature_detected!("avx2") {
-                    // SAFETY: just checked.
-                    unsafe { x86::fill_avx2(sequence(9), 5, 0.3, &mut out) };
-                    assert_eq!(bits(&out), bits(&expected));
-                }
-                if x86::has_avx512() {
-                    // SAFETY: just checked.
-                    unsafe { x86::fill_avx512(sequence(9), 5, 0.3, &mut out) };
-                    assert_eq!(bits(&out), bits(&expected));
-                }
-            }
-            let mut out = vec![f32::NAN; n];
-            fill_normal(sequence(9), 5 * GROUP, 0.3, &mut out);
-            assert_eq!(bits(&out), bits(&expected));
-        }
-    }
-
-    #[test]
-    fn a_range_is_part_of_the_whole() {
-        let whole = normals(4, 500);
-        for first in [0, 32, 96, 480] {
-            let mut part = vec![0.0; 500 - first];
-            fill_normal(sequence(4), first, 1.0, &mut part);
-            assert_eq!(bits(&part), bits(&whole[first..]));
-        }
-    }
-
-    #[test]
-    #[should_panic(expected = "multiple of 32, not at 7")]
-    fn a_range_cannot_start_inside_a_group() {
-        fill_normal(sequence(0), 7, 1.0, &mut [0.0]);
     }
 
     #[test]
@@ -278,8 +150,8 @@ mod tests {
         let correlation = |a: &[f32], b: &[f32]| {
             a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum::<f64>() / a.len() as f64
         };
-        // Next to each other, the two of a pair, the words of a block, neighbouring groups, two tasks.
-        for lag in [1, 8, 16, 24, 32] {
+        // Of a pair, of a block, of neighbouring blocks, of two tasks.
+        for lag in [1, 2, 3, 4, 8] {
             let linear = correlation(&values[lag..], &values[..n - lag]);
             assert!(linear.abs() < 4.0 / (n as f64).sqrt(), "lag {lag}: {linear}");
             let squares: Vec<f32> = values.iter().map(|x| x * x - 1.0).collect();
@@ -287,18 +159,5 @@ mod tests {
             assert!(square.abs() < 8.0 / (n as f64).sqrt(), "squares, lag {lag}: {square}");
         }
         assert!(correlation(&values, &others).abs() < 4.0 / (n as f64).sqrt());
-    }
-
-    /// Tasks are defined by these bits: a change makes every published run another one.
-    #[test]
-    fn the_definition_has_not_changed() {
-        let golden = [
-            (0, [1_065_032_927, 1_052_279_318, 1_066_740_216, 3_210_361_590]),
-            (1 << 40, [3_204_919_488, 1_024_190_767, 1_053_532_182, 3_219_424_945]),
-        ];
-        for (k, expected) in golden {
-            let values = normals(k, 1000);
-            assert_eq!([0, 15, 16, 999].map(|i| values[i].to_bits()), expected, "k = {k}");
-        }
     }
 }

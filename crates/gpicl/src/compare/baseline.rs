@@ -9,20 +9,23 @@ pub(super) fn check(name: &str) -> Result<()> {
     Baseline::select(&[name]).map(|_| ())
 }
 
-/// The curves of baseline `name` on `sets`; its numbers are chosen on `tuning`, meta-training episodes.
+/// The curves of baseline `name` on `sets`, and what was chosen; its numbers are chosen on `tuning`, meta-training
+/// episodes.
 pub(super) fn curves(
     name: &str,
+    config: &BaselinesConfig,
     tuning: &TestSet,
     sets: &[&TestSet],
     episodes: usize,
     seed: u64,
-) -> Result<Vec<LearningCurve>> {
-    let mut curves = Vec::new();
+) -> Result<(Vec<LearningCurve>, String)> {
+    let (mut curves, mut settings) = (Vec::new(), Vec::new());
     for baseline in Baseline::select(&[name])? {
-        let fitted = baseline.fit(&BaselinesConfig::default(), tuning, seed)?;
+        let fitted = baseline.fit(config, tuning, seed)?;
         for set in sets {
             curves.push(fitted.curve(set, episodes)?);
         }
+        settings.push(fitted.settings);
     }
-    Ok(curves)
+    Ok((curves, settings.join("; ")))
 }

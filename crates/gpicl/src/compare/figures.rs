@@ -54,6 +54,10 @@ impl Comparison {
 
     fn state_size(&self) -> Scatter {
         let sized = self.sized();
+        let ranked = match sized.iter().filter(|point| point.row.ranked).count() {
+            all if all == sized.len() => "all".to_string(),
+            some => format!("{some} of {}", sized.len()),
+        };
         let panel = |name: &str, x_label: &str, of: &dyn Fn(&Size) -> usize| {
             let rho = match self.rank_correlation(of) {
                 Some(rho) => format!("{rho:.2}"),
@@ -66,7 +70,7 @@ impl Comparison {
                 y: [accuracy.mean, accuracy.low, accuracy.high],
             };
             Panel {
-                title: format!("{name}: rank correlation {rho}"),
+                title: format!("{name}: rank correlation {rho} over {ranked}"),
                 x_label: x_label.into(),
                 points: sized.iter().map(point).collect(),
             }

@@ -8,17 +8,21 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::baseline;
-use super::spec::Plan;
+use super::spec::{Learner, Method, Plan};
 use crate::config::{DeviceKind, RunConfig};
 use crate::data::{DataConfig, Dataset};
 use crate::error::{Error, Result};
+use crate::eval::baselines::BaselinesConfig;
 use crate::eval::{LearningCurve, TestSet, meta_test};
 use crate::fs::write_atomic;
 use crate::models::{Dims, SequenceModel as _};
 use crate::provenance::Provenance;
 use crate::run::checkpoint_path;
-use crate::tasks::TaskDistribution;
-use crate::train::load_weights;
+use crate::tasks::{TaskDistribution, TasksConfig};
+use crate::train::{load_weights, read_info};
+
+/// What makes runs comparable.
+const FIX: &str = "compare runs of one data set, its preparation, and one episode length";
 
 /// Size of an architecture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +38,9 @@ pub struct Size {
 pub(super) struct Measured {
     /// Of a model.
     pub size: Option<Size>,
+    /// What a baseline chose.
+    #[serde(default)]
+    pub settings: Option<String>,
     /// One a set.
     pub curves: Vec<LearningCurve>,
 }
@@ -52,6 +59,9 @@ pub(super) struct Bench {
     /// The data of the sets that are here, for runs whose projection has another length.
     data: Vec<Arc<Dataset>>,
     base: RunConfig,
+    /// The base's meta-training data.
+    train: Arc<Dataset>,
+    baselines: BaselinesConfig,
     /// Meta-training episodes, for what a baseline has to choose.
     tuning: TestSet,
     episodes: usize,
@@ -67,10 +77,7 @@ impl Bench {
     pub fn load(plan: &Plan, data_dir: Option<&Path>) -> Result<Self> {
         let Plan { base, .. } = plan;
         let train = Arc::new(base.data.load(data_dir)?.train);
-        let classes = train.num_classes();
-        let distribution = TaskDistribution::new(&base.tasks, train.dim(), classes, classes)?;
-        let dims =
-            Dims { input_dim: distribution.input_dim(), classes, episode_length: base.tasks.episode_length };
+        let dims = dims(&base.tasks, &train)?;
         let mut data = Vec::new();
         let sets = plan.sets.iter().map(|config| {
             let test = match config.load(data_dir) {
@@ -99,8 +106,10 @@ impl Bench {
             dims,
             data,
             base: base.clone(),
+            baselines: plan.baselines.clone(),
             tuning: TestSet::tuning(&base.tasks, base.eval.seed, dims, &train)?,
             episodes: plan.episodes,
+            train,
             identity: identity.expect("configurations have a JSON form"),
             sets,
         })
@@ -108,6 +117,56 @@ impl Bench {
 
     fn present(&self) -> impl Iterator<Item = &TestSet> {
         self.sets.iter().filter_map(|(_, set)| set.as_ref())
+    }
+
+    /// Refuses methods that could not be judged on these episodes, before any is meta-trained.
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming the method, [`Error::File`] naming a run that is to be loaded.
+    pub fn admit(&self, methods: &[Method], data_dir: Option<&Path>) -> Result<()> {
+        for method in methods {
+            match &method.learner {
+                Learner::Train(configs) => {
+                    // The seeds' configurations differ in nothing that matters here.
+                    let Some((_, config)) = configs.first() else { continue };
+                    let dims = if config.data == self.base.data {
+                        dims(&config.tasks, &self.train)?
+                    } else {
+                        match config.data.load(data_dir) {
+                            Ok(splits) => dims(&config.tasks, &splits.train)?,
+                            // The run will say so; the other methods do not need it.
+                            Err(Error::Missing { .. }) => continue,
+                            Err(error) => return Err(error),
+                        }
+                    };
+                    if let Some(problem) = self.misfit(config, dims) {
+                        return Err(Error::config(format!("methods.{}", method.name), problem, FIX));
+                    }
+                }
+                // A name mistyped is better known before hours of meta-training.
+                Learner::Load(paths) => {
+                    for path in paths {
+                        let path = checkpoint_path(path)?;
+                        let info = read_info(&path)?;
+                        if let Some(problem) = self.misfit(&info.config, info.dims) {
+                            return Err(Error::file(&path, problem, FIX));
+                        }
+                    }
+                }
+                Learner::Baseline(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Why a model of these sizes cannot be judged here, if so; only the length of projected inputs may differ.
+    fn misfit(&self, config: &RunConfig, dims: Dims) -> Option<String> {
+        if (Dims { input_dim: self.dims.input_dim, ..dims }) != self.dims {
+            let sizes = |dims: Dims| format!("{} classes in {} examples", dims.classes, dims.episode_length);
+            return Some(format!("has episodes of {}, the base of {}", sizes(dims), sizes(self.dims)));
+        }
+        let same = config.data.clone().prepared_like(&self.base.data) == config.data;
+        (!same).then(|| "has inputs prepared otherwise than the base's".into())
     }
 
     /// Meta-tests the newest checkpoint of a run; `kept` is where the result is kept.
@@ -119,13 +178,8 @@ impl Bench {
         let weights = std::fs::read(&path).map_err(Error::io("read", &path))?;
         self.once(kept, &weights, || {
             let (info, model) = load_weights(&path, &DeviceKind::default().device()?)?;
-            let fix = "compare runs of one data set, its preparation, and one episode length";
-            if (Dims { input_dim: self.dims.input_dim, ..info.dims }) != self.dims {
-                let problem = format!("was meta-trained for {:?}, the base has {:?}", info.dims, self.dims);
-                return Err(Error::file(&path, problem, fix));
-            }
-            if info.config.data.clone().prepared_like(&self.base.data) != info.config.data {
-                return Err(Error::file(&path, "was meta-trained on inputs prepared otherwise", fix));
+            if let Some(problem) = self.misfit(&info.config, info.dims) {
+                return Err(Error::file(&path, problem, FIX));
             }
             let device = info.config.device.device()?;
             let size = Size {
@@ -141,7 +195,7 @@ impl Bench {
                 let set = |data| TestSet::unseen(tasks, seed, info.dims, data);
                 self.data.iter().map(|data| test(&set(data)?)).collect()
             };
-            Ok(Measured { size: Some(size), curves: curves? })
+            Ok(Measured { size: Some(size), settings: None, curves: curves? })
         })
     }
 
@@ -150,10 +204,13 @@ impl Bench {
     /// # Errors
     /// A baseline that cannot be fitted.
     pub fn baseline(&self, name: &str, seed: u64, kept: &Path) -> Result<Measured> {
-        self.once(kept, format!("baseline {name} seed {seed}").as_bytes(), || {
+        let key =
+            serde_json::to_vec(&(name, &self.baselines, seed)).expect("a configuration has a JSON form");
+        self.once(kept, &key, || {
             let sets: Vec<&TestSet> = self.present().collect();
-            let curves = baseline::curves(name, &self.tuning, &sets, self.episodes, seed)?;
-            Ok(Measured { size: None, curves })
+            let (curves, settings) =
+                baseline::curves(name, &self.baselines, &self.tuning, &sets, self.episodes, seed)?;
+            Ok(Measured { size: None, settings: Some(settings), curves })
         })
     }
 
@@ -177,6 +234,13 @@ impl Bench {
         write_atomic(kept, &json.expect("curves have a JSON form"))?;
         Ok(measured)
     }
+}
+
+/// The sizes of episodes of tasks over `data`.
+fn dims(tasks: &TasksConfig, data: &Dataset) -> Result<Dims> {
+    let classes = data.num_classes();
+    let input_dim = TaskDistribution::new(tasks, data.dim(), classes, classes)?.input_dim();
+    Ok(Dims { input_dim, classes, episode_length: tasks.episode_length })
 }
 
 /// Where the measurement number `seed` of method `name` is kept.

@@ -26,7 +26,7 @@ use crate::error::{Error, Result};
 use crate::eval::LearningCurve;
 use crate::fs::write_atomic;
 use crate::models::Dims;
-use crate::run::{RunDir, checkpoint_path};
+use crate::run::RunDir;
 use crate::workers::{Ending, Observer, Workers};
 use measure::{Bench, Measured, kept_path};
 use spec::{Learner, Method, Plan};
@@ -62,6 +62,8 @@ pub struct Row {
     pub name: String,
     /// Name for people.
     pub label: String,
+    /// Whether its architecture counts in the rank correlations.
+    pub ranked: bool,
     /// What came of it.
     pub outcome: Outcome,
 }
@@ -112,6 +114,7 @@ pub fn compare(spec: &NamedSpec, around: &Surroundings<'_>) -> Result<Option<Com
         let fix = "run `gpicl data fetch NAME`, or name others in test_sets";
         return Err(Error::config("test_sets", format!("none of {} is here", names.join(", ")), fix));
     }
+    bench.admit(&plan.methods, around.data_dir)?;
     let failures = meta_train(&plan, around)?;
     let kept = around.out.join("measured");
     std::fs::create_dir_all(&kept).map_err(Error::io("create", &kept))?;
@@ -129,7 +132,8 @@ pub fn compare(spec: &NamedSpec, around: &Surroundings<'_>) -> Result<Option<Com
                 }
             })?,
         };
-        methods.push(Row { name: method.name.clone(), label: method.label.clone(), outcome });
+        let Method { name, label, ranked, .. } = method.clone();
+        methods.push(Row { name, label, ranked, outcome });
     }
     let sets = bench.sets.iter();
     Ok(Some(Comparison {
@@ -145,7 +149,7 @@ fn run_path(out: &Path, method: &str, seed: u64) -> PathBuf {
     out.join("runs").join(format!("{method}-seed{seed}"))
 }
 
-/// Meta-trains the unfinished runs of all methods; those that are to be loaded have to be there. Returns the methods that failed, with what went wrong first.
+/// Meta-trains the unfinished runs of all methods. Returns the methods that failed, with what went wrong first.
 fn meta_train(plan: &Plan, around: &Surroundings<'_>) -> Result<HashMap<String, String>> {
     let mut owners = Vec::new();
     let mut runs: Vec<RunDir> = Vec::new();
@@ -157,14 +161,7 @@ fn meta_train(plan: &Plan, around: &Surroundings<'_>) -> Result<HashMap<String, 
                     owners.push((&method.name, seed));
                 }
             }
-            // A name mistyped is better known before hours of meta-training.
-            Learner::Load(paths) => {
-                for path in paths {
-                    let path = checkpoint_path(path)?;
-                    std::fs::metadata(&path).map_err(Error::io("read", &path))?;
-                }
-            }
-            Learner::Baseline(_) => {}
+            Learner::Load(_) | Learner::Baseline(_) => {}
         }
     }
     let progress = Progress { runs: &runs, note: around.note, failures: Mutex::default() };
@@ -225,6 +222,11 @@ fn measure_all(
             seeds.iter().map(|&seed| bench.baseline(name, seed, &kept(seed))).collect::<Result<_>>()?
         }
     };
+    for (run, seed) in measured.iter().zip(seeds) {
+        if let Some(settings) = &run.settings {
+            (around.note)(format!("{}, seed {seed}: {settings}", method.name));
+        }
+    }
     let size = measured[0].size;
     if measured.iter().any(|run| run.size != size) {
         let fix = "give runs that differ in their seed only";

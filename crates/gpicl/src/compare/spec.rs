@@ -8,6 +8,7 @@ use toml::{Table, Value};
 use crate::config::{Layers, RunConfig};
 use crate::data::DataConfig;
 use crate::error::Result;
+use crate::eval::baselines::BaselinesConfig;
 use crate::presets::Preset;
 use crate::spec::{Sourced, names_a_file, repeated};
 
@@ -27,6 +28,8 @@ pub struct CompareSpec {
     pub methods: Vec<MethodSpec>,
     /// The table's columns; unseen tasks made of these data sets' test splits.
     pub test_sets: Vec<TestSetSpec>,
+    /// What the baselines may cost, and the sizes of those that have any.
+    pub baselines: BaselinesConfig,
 }
 
 impl Default for CompareSpec {
@@ -39,6 +42,7 @@ impl Default for CompareSpec {
             episodes: 1024,
             methods: Vec::new(),
             test_sets: sets.map(|name| TestSetSpec::Like(name.into())).to_vec(),
+            baselines: BaselinesConfig::default(),
         }
     }
 }
@@ -58,6 +62,14 @@ pub struct MethodSpec {
     pub runs: Vec<PathBuf>,
     /// A learning algorithm that is not meta-trained here, by name.
     pub baseline: Option<String>,
+    /// Whether its architecture counts in the rank correlations of the state-size figure. Not, if its size was not
+    /// chosen beside the others'.
+    #[serde(default = "yes")]
+    pub ranked: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// A column of the table.
@@ -83,6 +95,7 @@ impl<'de> Deserialize<'de> for TestSetSpec {
 pub(super) struct Method {
     pub name: String,
     pub label: String,
+    pub ranked: bool,
     pub learner: Learner,
 }
 
@@ -106,6 +119,7 @@ pub(super) struct Plan {
     pub episodes: usize,
     pub methods: Vec<Method>,
     pub sets: Vec<DataConfig>,
+    pub baselines: BaselinesConfig,
 }
 
 /// A spec and the name that errors call it by.
@@ -156,7 +170,7 @@ impl NamedSpec {
     pub(super) fn plan(&self) -> Result<Plan> {
         let spec = &self.0.spec;
         let layers = self.0.layers(spec.preset.as_deref(), &spec.base)?;
-        let base = layers.clone().build().map_err(self.0.at("base"))?;
+        let base = layers.build().map_err(self.0.at("base"))?;
         if spec.methods.is_empty() {
             return Err(self.0.fault("methods", "there is none", "add a [[methods]] table"));
         }
@@ -175,6 +189,7 @@ impl NamedSpec {
             let problem = format!("is {}", spec.episodes);
             return Err(self.0.fault("episodes", &problem, "an interval needs at least 2"));
         }
+        spec.baselines.validate().map_err(self.0.at("baselines"))?;
         let methods = spec.methods.iter().enumerate().map(|(i, method)| self.method(i, method, &layers));
         let sets = spec.test_sets.iter().enumerate().map(|(i, set)| {
             let set = match set {
@@ -188,13 +203,14 @@ impl NamedSpec {
             sets: sets.collect::<Result<_>>()?,
             seeds: spec.seeds.clone(),
             episodes: spec.episodes,
+            baselines: spec.baselines.clone(),
             base,
         })
     }
 
     fn method(&self, i: usize, method: &MethodSpec, base: &Layers) -> Result<Method> {
         let field = format!("methods[{i}]");
-        let MethodSpec { name, label, set, runs, baseline } = method;
+        let MethodSpec { name, label, set, runs, baseline, ranked } = method;
         if !names_a_file(name) {
             let problem = format!("`{name}` cannot name a folder");
             return Err(self.0.fault(&format!("{field}.name"), &problem, "use letters, digits, `-` and `_`"));
@@ -222,7 +238,8 @@ impl NamedSpec {
         } else {
             Learner::Load(runs.clone())
         };
-        Ok(Method { name: name.clone(), label: label.clone().unwrap_or_else(|| name.clone()), learner })
+        let label = label.clone().unwrap_or_else(|| name.clone());
+        Ok(Method { name: name.clone(), label, ranked: *ranked, learner })
     }
 }
 
@@ -250,6 +267,7 @@ mod tests {
         [[methods]]
         name = "old"
         label = "Trained before"
+        ranked = false
         runs = ["a", "b"]
     "#;
 
@@ -265,6 +283,7 @@ mod tests {
             ("wide", "Trained before")
         );
         assert!(matches!(&plan.methods[1].learner, Learner::Load(runs) if runs.len() == 2));
+        assert!(plan.methods[0].ranked && !plan.methods[1].ranked);
         assert_eq!(plan.base.train.lr, 2e-3);
         assert_eq!((plan.sets[0].clone(), plan.sets[2].size), (plan.base.data, Some(5)));
     }
@@ -297,6 +316,7 @@ mod tests {
             ("[[methods]]\nname = 'a'\nbaseline = 'nope'", &["c.toml", "methods[0].baseline", "nope"]),
             ("test_sets = ['nope']\n[[methods]]\nname = 'a'", &["c.toml", "test_sets[0]", "nope"]),
             ("test_sets = [{ nam = 'x' }]\n[[methods]]\nname = 'a'", &["c.toml", "test_sets[0]", "nam"]),
+            ("baselines.tune_episodes = 1\n[[methods]]\nname = 'a'", &["c.toml", "baselines.tune_episodes"]),
             ("[base.train]\nstepz = 1\n[[methods]]\nname = 'a'", &["c.toml", "base", "stepz"]),
         ] {
             let error = error(text);

@@ -278,15 +278,16 @@ impl Comparison {
         rows.collect()
     }
 
-    /// Spearman's rank correlation of accuracy with `size`, over the architectures.
+    /// Spearman's rank correlation of accuracy with `size`, over the architectures that are ranked.
     pub(super) fn rank_correlation(&self, size: impl Fn(&Size) -> usize) -> Option<f64> {
-        let sized = self.sized();
+        let mut sized = self.sized();
+        sized.retain(|point| point.row.ranked);
         let x: Vec<f64> = sized.iter().map(|point| size(&point.size) as f64).collect();
         let y: Vec<f64> = sized.iter().map(|point| point.accuracy.mean).collect();
         spearman(&x, &y)
     }
 
-    /// The numbers of the state-size figure; the rank correlations, over all rows, stand in every row.
+    /// The numbers of the state-size figure; the rank correlations, over the ranked rows, stand in every row.
     pub fn state_size_csv(&self) -> String {
         let mut table = Table::new([
             "learner",
@@ -297,6 +298,7 @@ impl Comparison {
             "last_10",
             "low",
             "high",
+            "ranked",
             "spearman_state_size",
             "spearman_params",
         ]);
@@ -307,7 +309,7 @@ impl Comparison {
             let names = [row.label.clone(), row.name.clone(), self.main_set().to_string()];
             let sizes = [size.state.to_string(), size.params.to_string()];
             let numbers = [accuracy.mean, accuracy.low, accuracy.high].map(|number| number.to_string());
-            let rhos = [by_state.clone(), by_params.clone()];
+            let rhos = [row.ranked.to_string(), by_state.clone(), by_params.clone()];
             table.push(names.into_iter().chain(sizes).chain(numbers).chain(rhos));
         }
         table.csv()
@@ -351,13 +353,18 @@ mod tests {
         let row = |label: &str, state, params, of| Row {
             name: label.to_lowercase(),
             label: label.into(),
+            ranked: true,
             outcome: Outcome::Measured {
                 size: Some(Size { params, state }),
                 curves: vec![Some(curve(10, of)), None, Some(curve(5, of))],
             },
         };
-        let failed =
-            Row { name: "bad".into(), label: "Bad_one".into(), outcome: Outcome::Failed("diverged".into()) };
+        let failed = Row {
+            name: "bad".into(),
+            label: "Bad_one".into(),
+            ranked: true,
+            outcome: Outcome::Failed("diverged".into()),
+        };
         let column = |name: &str, present| Column { name: name.into(), present };
         Comparison {
             dims: Dims { input_dim: 8, classes: 10, episode_length: 100 },
@@ -412,9 +419,13 @@ mod tests {
         let rows: Vec<&str> = sizes.lines().collect();
         assert_eq!(rows.len(), 4, "the one that failed has no point: {sizes}");
         assert!(
-            rows[1].starts_with("Small,small,mnist,10,900,0.2,") && rows[1].ends_with(",1,-0.5"),
+            rows[1].starts_with("Small,small,mnist,10,900,0.2,") && rows[1].ends_with(",true,1,-0.5"),
             "{sizes}"
         );
+        let mut unlike = comparison();
+        unlike.methods[0].ranked = false;
+        let sizes = unlike.state_size_csv();
+        assert!(sizes.contains("Small,small,") && sizes.contains(",false,1,1\n"), "{sizes}");
     }
 
     #[test]

@@ -52,6 +52,11 @@ impl Interval {
         Ok(Self::symmetric(values, t.inverse_cdf(0.975)))
     }
 
+    /// The same with both ends inside `low..=high`, the values that there can be.
+    fn within(self, low: f64, high: f64) -> Self {
+        Self { low: self.low.max(low), high: self.high.min(high), ..self }
+    }
+
     fn symmetric(values: &[f64], quantile: f64) -> Self {
         let n = values.len() as f64;
         let mean = values.iter().sum::<f64>() / n;
@@ -60,9 +65,10 @@ impl Interval {
         Self { mean, low: mean - half, high: mean + half }
     }
 
-    /// For a table: `73.7 ± 1.2`, in percent.
+    /// For a table: `73.7 ± 1.2`, in percent, with the end that is further away.
     pub fn percent(&self) -> String {
-        format!("{:.1} ± {:.1}", 100.0 * self.mean, 50.0 * (self.high - self.low))
+        let half = (self.mean - self.low).max(self.high - self.mean);
+        format!("{:.1} ± {:.1}", 100.0 * self.mean, 100.0 * half)
     }
 }
 
@@ -131,8 +137,9 @@ impl LearningCurve {
         if curves.iter().any(|curve| curve.accuracy.len() != first.accuracy.len()) {
             return Err(Error::argument("across_seeds", "the curves have different lengths"));
         }
-        let over =
+        let student =
             |value: &dyn Fn(&Self) -> f64| Interval::student(&curves.iter().map(value).collect::<Vec<f64>>());
+        let over = |value: &dyn Fn(&Self) -> f64| student(value).map(|interval| interval.within(0.0, 1.0));
         let mean = |value: &dyn Fn(&Self) -> f64| curves.iter().map(value).sum::<f64>() / curves.len() as f64;
         let positions = 0..first.accuracy.len();
         Ok(Self {
@@ -150,7 +157,7 @@ impl LearningCurve {
                 last: over(&|curve| curve.summary.last.mean)?,
                 last_10: over(&|curve| curve.summary.last_10.mean)?,
                 mean: over(&|curve| curve.summary.mean.mean)?,
-                improvement: over(&|curve| curve.summary.improvement.mean)?,
+                improvement: student(&|curve| curve.summary.improvement.mean)?.within(-1.0, 1.0),
                 loss: mean(&|curve| curve.summary.loss),
             },
         })
@@ -281,7 +288,9 @@ mod tests {
         let seeds = [curve(&[(5, 10)]), curve(&[(12, 10)])];
         let both = LearningCurve::across_seeds(&seeds).unwrap();
         assert_eq!((both.seeds, both.accuracy[0].mean), (2, 0.5));
-        assert!(both.accuracy[0].low < 0.0, "two seeds say little");
+        assert_eq!((both.accuracy[0].low, both.accuracy[0].high), (0.0, 1.0), "two seeds say little");
+        assert_eq!(both.summary().improvement.low, -1.0);
+        assert_eq!(Interval { mean: 0.99, low: 0.97, high: 1.0 }.percent(), "99.0 ± 2.0");
         assert!(LearningCurve::across_seeds(&seeds[..1]).is_err());
     }
 }

@@ -37,6 +37,71 @@ pub struct BlockSizes {
     pub positions: bool,
 }
 
+/// Declares the configuration of such a model: [`BlockSizes`], the initial relation of keys and queries, whether there
+/// are positions unless it is said, and the fields that it alone has, with their defaults.
+macro_rules! block_config {
+    (
+        $(#[$doc:meta])* $name:ident { positions: $positions:literal }
+        $($(#[$field_doc:meta])* $field:ident: $type:ty = $default:expr),* $(,)?
+    ) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+        #[serde(deny_unknown_fields, default)]
+        pub struct $name {
+            /// Width of the residual stream.
+            pub d_model: usize,
+            /// Number of blocks.
+            pub layers: usize,
+            /// Heads of a block; divides `d_model`.
+            pub heads: usize,
+            /// Width of the feed-forward hidden layer.
+            pub d_ff: usize,
+            /// Where the labels stand.
+            pub layout: $crate::models::tokens::Layout,
+            /// Size of the one-hot label.
+            pub label_scale: $crate::models::tokens::LabelScale,
+            /// Initial relation of keys and queries.
+            pub qk_init: $crate::models::layers::QkInit,
+            /// Learned positions or none.
+            pub positions: bool,
+            $($(#[$field_doc])* pub $field: $type,)*
+        }
+
+        impl Default for $name {
+            /// The paper's setting at the size of its main experiments; positions only where nothing else has an order.
+            fn default() -> Self {
+                Self {
+                    d_model: 256,
+                    layers: 4,
+                    heads: 8,
+                    d_ff: 1024,
+                    layout: $crate::models::tokens::Layout::Shifted,
+                    label_scale: Default::default(),
+                    qk_init: Default::default(),
+                    positions: $positions,
+                    $($field: $default,)*
+                }
+            }
+        }
+
+        impl $name {
+            /// Checks the sizes against each other.
+            ///
+            /// # Errors
+            /// [`crate::Error::Config`] naming the field.
+            pub fn validate(&self) -> $crate::error::Result<()> {
+                self.sizes().validate()
+            }
+
+            fn sizes(&self) -> $crate::models::blocks::BlockSizes {
+                let Self { d_model, layers, heads, d_ff, layout, label_scale, positions, .. } = *self;
+                $crate::models::blocks::BlockSizes { d_model, layers, heads, d_ff, layout, label_scale, positions }
+            }
+        }
+    };
+}
+pub(super) use block_config;
+
 impl BlockSizes {
     /// Checks the sizes against each other.
     ///

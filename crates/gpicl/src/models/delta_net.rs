@@ -7,70 +7,21 @@
 use burn::module::Module;
 use burn::tensor::{Tensor, activation};
 use gpicl_ops::{Activation, MatrixMemory, MemoryTokens, Precision, WriteRule};
-use serde::{Deserialize, Serialize};
 
-use super::blocks::{BlockSizes, Mixer, Residual};
-use super::layers::{Linear, QkInit, QueryKeyValue};
-use super::memory::{Forget, HeadNorm, matrices, unit};
-use super::tokens::{LabelScale, Layout};
+use super::blocks::{Mixer, Residual, block_config};
+use super::layers::{Linear, QueryKeyValue};
+use super::memory::{Forget, HeadNorm, matrices};
+use super::tokens::Layout;
 use super::{Dims, Initializer};
-use crate::error::Result;
 
-/// Sizes and options of a [`DeltaNet`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct DeltaNetConfig {
-    /// Width of the residual stream.
-    pub d_model: usize,
-    /// Number of blocks.
-    pub layers: usize,
-    /// Memories in a block; divides `d_model`.
-    pub heads: usize,
-    /// Width of the feed-forward hidden layer.
-    pub d_ff: usize,
-    /// Where the labels stand.
-    pub layout: Layout,
-    /// Size of the one-hot label.
-    pub label_scale: LabelScale,
-    /// Initial relation of keys and queries.
-    pub qk_init: QkInit,
-    /// Learned positions or none.
-    pub positions: bool,
+block_config! {
+    /// Sizes and options of a [`DeltaNet`].
+    DeltaNetConfig { positions: false }
     /// Whether the memory fades by a factor that each token gives.
-    pub decay: bool,
-}
-
-impl Default for DeltaNetConfig {
-    /// The Transformer's sizes, without positions: the recurrence has an order.
-    fn default() -> Self {
-        Self {
-            d_model: 256,
-            layers: 4,
-            heads: 8,
-            d_ff: 1024,
-            layout: Layout::Shifted,
-            label_scale: LabelScale::default(),
-            qk_init: QkInit::Independent,
-            positions: false,
-            decay: false,
-        }
-    }
+    decay: bool = false,
 }
 
 impl DeltaNetConfig {
-    /// Checks the sizes against each other.
-    ///
-    /// # Errors
-    /// [`crate::Error::Config`] naming the field.
-    pub fn validate(&self) -> Result<()> {
-        self.sizes().validate()
-    }
-
-    fn sizes(&self) -> BlockSizes {
-        let Self { d_model, layers, heads, d_ff, layout, label_scale, positions, .. } = *self;
-        BlockSizes { d_model, layers, heads, d_ff, layout, label_scale, positions }
-    }
-
     pub(super) fn init(&self, dims: Dims, precision: Precision, init: &mut Initializer) -> DeltaNet {
         let (d, sizes) = (self.d_model, self.sizes());
         sizes.init(dims, precision, init, |init| Delta {
@@ -105,8 +56,8 @@ impl Mixer for Delta {
     fn forward(&self, x: Tensor<3>, residual: Tensor<3>) -> Tensor<3> {
         let [query, key, value] = self.maps.forward(x.clone());
         let tokens = MemoryTokens {
-            query: unit(query, self.heads),
-            key: unit(key, self.heads),
+            query: gpicl_ops::unit_silu(query, self.heads),
+            key: gpicl_ops::unit_silu(key, self.heads),
             value,
             write: activation::sigmoid(self.strength.forward(x.clone(), Activation::Identity)),
             log_decay: self.forget.as_ref().map(|forget| forget.log_decay(x)),

@@ -10,12 +10,11 @@ use burn::tensor::{Tensor, activation};
 use gpicl_ops::{MatrixMemory, MemoryTokens, Precision, WriteRule};
 use serde::{Deserialize, Serialize};
 
-use super::blocks::{BlockSizes, Mixer, Residual};
-use super::layers::{Linear, QkInit, QueryKeyValue};
-use super::memory::{HeadNorm, matrices, unit};
-use super::tokens::{LabelScale, Layout};
+use super::blocks::{Mixer, Residual, block_config};
+use super::layers::{Linear, QueryKeyValue};
+use super::memory::{HeadNorm, matrices};
+use super::tokens::Layout;
 use super::{Dims, Initializer};
-use crate::error::Result;
 
 /// What keys and queries pass through before they write and read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,61 +27,14 @@ pub enum Features {
     Elu,
 }
 
-/// Sizes and options of [`FastWeights`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct FastWeightsConfig {
-    /// Width of the residual stream.
-    pub d_model: usize,
-    /// Number of blocks.
-    pub layers: usize,
-    /// Memories in a block; divides `d_model`.
-    pub heads: usize,
-    /// Width of the feed-forward hidden layer.
-    pub d_ff: usize,
-    /// Where the labels stand.
-    pub layout: Layout,
-    /// Size of the one-hot label.
-    pub label_scale: LabelScale,
-    /// Initial relation of keys and queries.
-    pub qk_init: QkInit,
+block_config! {
+    /// Sizes and options of [`FastWeights`].
+    FastWeightsConfig { positions: false }
     /// What keys and queries pass through.
-    pub features: Features,
-    /// Learned positions or none.
-    pub positions: bool,
-}
-
-impl Default for FastWeightsConfig {
-    /// The Transformer's sizes, without positions: the recurrence has an order.
-    fn default() -> Self {
-        Self {
-            d_model: 256,
-            layers: 4,
-            heads: 8,
-            d_ff: 1024,
-            layout: Layout::Shifted,
-            label_scale: LabelScale::default(),
-            qk_init: QkInit::Independent,
-            features: Features::Unit,
-            positions: false,
-        }
-    }
+    features: Features = Features::Unit,
 }
 
 impl FastWeightsConfig {
-    /// Checks the sizes against each other.
-    ///
-    /// # Errors
-    /// [`crate::Error::Config`] naming the field.
-    pub fn validate(&self) -> Result<()> {
-        self.sizes().validate()
-    }
-
-    fn sizes(&self) -> BlockSizes {
-        let Self { d_model, layers, heads, d_ff, layout, label_scale, positions, .. } = *self;
-        BlockSizes { d_model, layers, heads, d_ff, layout, label_scale, positions }
-    }
-
     pub(super) fn init(&self, dims: Dims, precision: Precision, init: &mut Initializer) -> FastWeights {
         let (d, sizes) = (self.d_model, self.sizes());
         sizes.init(dims, precision, init, |init| Sum {
@@ -122,7 +74,7 @@ impl Mixer for Sum {
         let [query, key, value] = self.maps.forward(x);
         let heads = self.heads;
         let features = |x| match self.norm {
-            Some(_) => unit(x, heads),
+            Some(_) => gpicl_ops::unit_silu(x, heads),
             None => activation::elu(x, 1.0) + 1.0,
         };
         let memory = MatrixMemory {

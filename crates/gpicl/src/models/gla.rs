@@ -2,69 +2,21 @@
 //! outer products that fades by a factor each token gives, a layer norm of every head's read, and a `silu` gate.
 
 use burn::module::Module;
-use burn::tensor::{Tensor, activation};
-use gpicl_ops::{Activation, MatrixMemory, MemoryTokens, Precision, WriteRule};
-use serde::{Deserialize, Serialize};
+use burn::tensor::Tensor;
+use gpicl_ops::{Activation, Gate, MatrixMemory, MemoryTokens, Precision, WriteRule};
 
-use super::blocks::{BlockSizes, Mixer, Residual};
-use super::layers::{Linear, QkInit, QueryKeyValue};
+use super::blocks::{Mixer, Residual, block_config};
+use super::layers::{Linear, QueryKeyValue};
 use super::memory::{Forget, HeadNorm, matrices};
-use super::tokens::{LabelScale, Layout};
+use super::tokens::Layout;
 use super::{Dims, Initializer};
-use crate::error::Result;
 
-/// Sizes and options of a [`Gla`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct GlaConfig {
-    /// Width of the residual stream.
-    pub d_model: usize,
-    /// Number of blocks.
-    pub layers: usize,
-    /// Memories in a block; divides `d_model`.
-    pub heads: usize,
-    /// Width of the feed-forward hidden layer.
-    pub d_ff: usize,
-    /// Where the labels stand.
-    pub layout: Layout,
-    /// Size of the one-hot label.
-    pub label_scale: LabelScale,
-    /// Initial relation of keys and queries.
-    pub qk_init: QkInit,
-    /// Learned positions or none.
-    pub positions: bool,
-}
-
-impl Default for GlaConfig {
-    /// The Transformer's sizes, without positions: the recurrence has an order.
-    fn default() -> Self {
-        Self {
-            d_model: 256,
-            layers: 4,
-            heads: 8,
-            d_ff: 1024,
-            layout: Layout::Shifted,
-            label_scale: LabelScale::default(),
-            qk_init: QkInit::Independent,
-            positions: false,
-        }
-    }
+block_config! {
+    /// Sizes and options of a [`Gla`].
+    GlaConfig { positions: false }
 }
 
 impl GlaConfig {
-    /// Checks the sizes against each other.
-    ///
-    /// # Errors
-    /// [`crate::Error::Config`] naming the field.
-    pub fn validate(&self) -> Result<()> {
-        self.sizes().validate()
-    }
-
-    fn sizes(&self) -> BlockSizes {
-        let Self { d_model, layers, heads, d_ff, layout, label_scale, positions, .. } = *self;
-        BlockSizes { d_model, layers, heads, d_ff, layout, label_scale, positions }
-    }
-
     pub(super) fn init(&self, dims: Dims, precision: Precision, init: &mut Initializer) -> Gla {
         let (d, sizes) = (self.d_model, self.sizes());
         sizes.init(dims, precision, init, |init| GatedSum {
@@ -109,8 +61,8 @@ impl Mixer for GatedSum {
         let memory =
             MatrixMemory { heads: self.heads, rule: WriteRule::Sum, layout: self.layout, normaliser: None };
         let read = self.norm.forward(gpicl_ops::matrix_memory(tokens, memory));
-        let gate = activation::silu(self.gate.forward(x, Activation::Identity));
-        self.out.forward_residual(gate * read, residual)
+        let gate = self.gate.forward(x, Activation::Identity);
+        self.out.forward_residual(gpicl_ops::gated(read, gate, Gate::Silu), residual)
     }
 
     /// The matrices: `heads x d_head x d_head` a layer, whatever the context length.

@@ -49,14 +49,6 @@ impl HeadNorm {
     }
 }
 
-/// `silu` of every head's part of `x` `[batch, tokens, d_model]`, divided by its length.
-pub fn unit(x: Tensor<3>, heads: usize) -> Tensor<3> {
-    let [batch, time, width] = x.dims();
-    let x = activation::silu(x).reshape([batch, time, heads, width / heads]);
-    let length = (x.clone().powi_scalar(2).sum_dim(3) + 1e-6).sqrt();
-    (x / length).reshape([batch, time, width])
-}
-
 /// Numbers in the matrices of a block: `heads x d_head x d_head`, whatever the context length.
 pub fn matrices(d_model: usize, heads: usize) -> usize {
     d_model * d_model / heads

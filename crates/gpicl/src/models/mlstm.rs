@@ -5,68 +5,20 @@
 
 use burn::module::Module;
 use burn::tensor::{Tensor, activation};
-use gpicl_ops::{Activation, MatrixMemory, MemoryTokens, Precision, WriteRule};
-use serde::{Deserialize, Serialize};
+use gpicl_ops::{Activation, Gate, MatrixMemory, MemoryTokens, Precision, WriteRule};
 
-use super::blocks::{BlockSizes, Mixer, Residual};
-use super::layers::{Linear, QkInit, QueryKeyValue};
+use super::blocks::{Mixer, Residual, block_config};
+use super::layers::{Linear, QueryKeyValue};
 use super::memory::{Forget, HeadNorm, matrices};
-use super::tokens::{LabelScale, Layout};
+use super::tokens::Layout;
 use super::{Dims, Initializer};
-use crate::error::Result;
 
-/// Sizes and options of an [`Mlstm`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct MlstmConfig {
-    /// Width of the residual stream.
-    pub d_model: usize,
-    /// Number of blocks.
-    pub layers: usize,
-    /// Memories in a block; divides `d_model`.
-    pub heads: usize,
-    /// Width of the feed-forward hidden layer.
-    pub d_ff: usize,
-    /// Where the labels stand.
-    pub layout: Layout,
-    /// Size of the one-hot label.
-    pub label_scale: LabelScale,
-    /// Initial relation of keys and queries.
-    pub qk_init: QkInit,
-    /// Learned positions or none.
-    pub positions: bool,
-}
-
-impl Default for MlstmConfig {
-    /// The Transformer's sizes, without positions: the recurrence has an order.
-    fn default() -> Self {
-        Self {
-            d_model: 256,
-            layers: 4,
-            heads: 8,
-            d_ff: 1024,
-            layout: Layout::Shifted,
-            label_scale: LabelScale::default(),
-            qk_init: QkInit::Independent,
-            positions: false,
-        }
-    }
+block_config! {
+    /// Sizes and options of an [`Mlstm`].
+    MlstmConfig { positions: false }
 }
 
 impl MlstmConfig {
-    /// Checks the sizes against each other.
-    ///
-    /// # Errors
-    /// [`crate::Error::Config`] naming the field.
-    pub fn validate(&self) -> Result<()> {
-        self.sizes().validate()
-    }
-
-    fn sizes(&self) -> BlockSizes {
-        let Self { d_model, layers, heads, d_ff, layout, label_scale, positions, .. } = *self;
-        BlockSizes { d_model, layers, heads, d_ff, layout, label_scale, positions }
-    }
-
     pub(super) fn init(&self, dims: Dims, precision: Precision, init: &mut Initializer) -> Mlstm {
         let (d, sizes) = (self.d_model, self.sizes());
         sizes.init(dims, precision, init, |init| MatrixCell {
@@ -117,8 +69,8 @@ impl Mixer for MatrixCell {
             normaliser: Some(1.0),
         };
         let read = self.norm.forward(gpicl_ops::matrix_memory(tokens, memory));
-        let gate = activation::sigmoid(self.output.forward(x, Activation::Identity));
-        self.out.forward_residual(gate * read, residual)
+        let gate = self.output.forward(x, Activation::Identity);
+        self.out.forward_residual(gpicl_ops::gated(read, gate, Gate::Sigmoid), residual)
     }
 
     /// The matrices and the normaliser: `heads x d_head x (d_head + 1)` a layer, whatever the context length.

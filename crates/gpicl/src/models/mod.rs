@@ -15,6 +15,7 @@ pub mod memory;
 pub mod mlp;
 pub mod mlstm;
 pub mod outer_product_lstm;
+pub mod recurrent;
 pub mod tokens;
 pub mod transformer;
 pub mod vsml;
@@ -27,12 +28,13 @@ use serde::{Deserialize, Serialize};
 pub use delta_net::{DeltaNet, DeltaNetConfig};
 pub use fast_weights::{FastWeights, FastWeightsConfig};
 pub use gla::{Gla, GlaConfig};
-pub use gru::{Gru, GruConfig};
+pub use gru::Gru;
 pub use init::Initializer;
-pub use lstm::{Lstm, LstmConfig};
+pub use lstm::Lstm;
 pub use mlp::{Mlp, MlpConfig};
 pub use mlstm::{Mlstm, MlstmConfig};
 pub use outer_product_lstm::{OuterProductLstm, OuterProductLstmConfig};
+pub use recurrent::{Recurrent, RecurrentConfig};
 pub use transformer::{Transformer, TransformerConfig};
 pub use vsml::{Vsml, VsmlConfig};
 
@@ -146,9 +148,9 @@ models! {
     /// Gated linear attention.
     "gla" => Gla(GlaConfig),
     /// Stacked long short-term memory.
-    "lstm" => Lstm(LstmConfig),
+    "lstm" => Lstm(RecurrentConfig),
     /// Stacked gated recurrent units.
-    "gru" => Gru(GruConfig),
+    "gru" => Gru(RecurrentConfig),
     /// A recurrent network whose state is a matrix per head.
     "outer-product-lstm" => OuterProductLstm(OuterProductLstmConfig),
     /// A network whose every connection is a small LSTM.

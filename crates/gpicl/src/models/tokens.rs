@@ -3,7 +3,7 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Int, Tensor};
 use gpicl_ops::{Embedding, Precision};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 pub use gpicl_ops::TokenLayout as Layout;
 
@@ -11,8 +11,8 @@ use super::layers::Linear;
 use super::{Dims, Initializer};
 use crate::error::{Error, Result};
 
-/// Size of the one-hot label next to the input, which has norm about `sqrt(input_dim)`.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+/// Size of the one-hot label next to the input, which has norm about `sqrt(input_dim)`. A bare number is an absolute one.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LabelScale {
     /// The one-hot holds this number (the paper: 1).
@@ -46,6 +46,25 @@ impl LabelScale {
 impl Default for LabelScale {
     fn default() -> Self {
         Self::Absolute(1.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for LabelScale {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "lowercase")]
+        enum Named {
+            Absolute(f32),
+            Relative(f32),
+        }
+        match toml::Value::deserialize(deserializer)? {
+            toml::Value::Float(value) => Ok(Self::Absolute(value as f32)),
+            toml::Value::Integer(value) => Ok(Self::Absolute(value as f32)),
+            other => match Named::deserialize(other).map_err(serde::de::Error::custom)? {
+                Named::Absolute(value) => Ok(Self::Absolute(value)),
+                Named::Relative(value) => Ok(Self::Relative(value)),
+            },
+        }
     }
 }
 
@@ -119,5 +138,28 @@ impl TokenEmbedding {
                 tokens.slice([0..batch, count / 2..count, 0..features])
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_scale_is_named_or_a_bare_number() {
+        let read = |text: &str| -> Result<LabelScale, String> {
+            let table: toml::Table = format!("scale = {text}").parse().unwrap();
+            LabelScale::deserialize(table["scale"].clone()).map_err(|error| error.to_string())
+        };
+        for (text, scale) in [
+            ("{ relative = 0.25 }", LabelScale::Relative(0.25)),
+            ("{ absolute = 2.0 }", LabelScale::Absolute(2.0)),
+            ("1.5", LabelScale::Absolute(1.5)),
+            ("2", LabelScale::Absolute(2.0)),
+        ] {
+            assert_eq!(read(text), Ok(scale), "{text}");
+        }
+        let error = read("{ relativ = 1.0 }").unwrap_err();
+        assert!(error.contains("relativ") && error.contains("absolute"), "{error}");
     }
 }

@@ -3,66 +3,17 @@
 use burn::module::Module;
 use burn::tensor::Tensor;
 use gpicl_ops::{Activation, AttentionMask, Precision};
-use serde::{Deserialize, Serialize};
 
-use super::blocks::{BlockSizes, Mixer, Residual};
+use super::blocks::{Mixer, Residual, block_config};
 use super::layers::{Linear, QkInit};
-use super::tokens::{LabelScale, Layout};
 use super::{Dims, Initializer};
-use crate::error::Result;
 
-/// Sizes and options of a [`Transformer`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct TransformerConfig {
-    /// Width of the residual stream.
-    pub d_model: usize,
-    /// Number of blocks.
-    pub layers: usize,
-    /// Attention heads; divides `d_model`.
-    pub heads: usize,
-    /// Width of the feed-forward hidden layer.
-    pub d_ff: usize,
-    /// Where the labels stand.
-    pub layout: Layout,
-    /// Size of the one-hot label.
-    pub label_scale: LabelScale,
-    /// Initial relation of keys and queries.
-    pub qk_init: QkInit,
-    /// Learned positions (the paper) or none.
-    pub positions: bool,
-}
-
-impl Default for TransformerConfig {
-    /// The paper's setting at the size of its main experiments.
-    fn default() -> Self {
-        Self {
-            d_model: 256,
-            layers: 4,
-            heads: 8,
-            d_ff: 1024,
-            layout: Layout::Shifted,
-            label_scale: LabelScale::default(),
-            qk_init: QkInit::Independent,
-            positions: true,
-        }
-    }
+block_config! {
+    /// Sizes and options of a [`Transformer`].
+    TransformerConfig { positions: true }
 }
 
 impl TransformerConfig {
-    /// Checks the sizes against each other.
-    ///
-    /// # Errors
-    /// [`crate::Error::Config`] naming the field.
-    pub fn validate(&self) -> Result<()> {
-        self.sizes().validate()
-    }
-
-    fn sizes(&self) -> BlockSizes {
-        let Self { d_model, layers, heads, d_ff, layout, label_scale, positions, .. } = *self;
-        BlockSizes { d_model, layers, heads, d_ff, layout, label_scale, positions }
-    }
-
     pub(super) fn init(&self, dims: Dims, precision: Precision, init: &mut Initializer) -> Transformer {
         self.sizes().init(dims, precision, init, |init| self.init_attention(precision, init))
     }

@@ -34,7 +34,7 @@ use burn::tensor::{Int, Tensor, TensorData};
 use gpicl_ops::{Precision, VsmlNet};
 use serde::{Deserialize, Serialize};
 
-use super::tokens::Layout;
+use super::tokens::{LabelScale, Layout};
 use super::{Dims, Initializer, SequenceModel, at_least_one};
 use crate::error::{Error, Result};
 use crate::tasks::rng::{Rng, Stream};
@@ -58,7 +58,7 @@ pub struct VsmlConfig {
     /// Where the labels stand.
     pub layout: Layout,
     /// Size of the label's message.
-    pub label_scale: f32,
+    pub label_scale: LabelScale,
     /// Bias of the forget gates at the start of meta-training: states last about `e^forget` examples.
     pub forget: f32,
 }
@@ -73,7 +73,7 @@ impl Default for VsmlConfig {
             ticks: 1,
             shared: true,
             layout: Layout::Shifted,
-            label_scale: 1.0,
+            label_scale: LabelScale::default(),
             forget: 3.0,
         }
     }
@@ -92,10 +92,7 @@ impl VsmlConfig {
             ("ticks", self.ticks),
             ("units", self.units.iter().copied().min().unwrap_or(1)),
         ])?;
-        if !(self.label_scale.is_finite() && self.label_scale > 0.0) {
-            let problem = format!("is {}", self.label_scale);
-            return Err(Error::config("model.label_scale", problem, "give a positive number"));
-        }
+        self.label_scale.validate()?;
         if !self.forget.is_finite() {
             return Err(Error::config("model.forget", format!("is {}", self.forget), "give a number"));
         }
@@ -121,7 +118,7 @@ impl VsmlConfig {
                 widths,
                 forward: self.forward,
                 ticks: self.ticks,
-                label_scale: self.label_scale,
+                label_scale: self.label_scale.value(dims.input_dim),
                 layout: self.layout,
             },
         }

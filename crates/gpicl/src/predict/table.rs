@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{Context, PredictConfig, Predictor};
 use crate::data::csv::{Encoder, Table, index_labels};
 use crate::error::{Error, Result};
-use crate::fs::write_atomic;
+use crate::fs::{check_file, write_atomic};
 
 /// What was predicted.
 #[derive(Clone, Debug, Serialize)]
@@ -26,7 +26,7 @@ pub struct PredictReport {
 /// `p_<class>` for each class, one line a query row in its order.
 ///
 /// # Errors
-/// [`Error::File`] naming file, line and column at fault; nothing is written then.
+/// [`Error::File`] naming file, line and column at fault, or an `out` that is no place for a file; nothing is written then.
 pub fn predict_table(
     checkpoint: &Path,
     context: &Path,
@@ -45,6 +45,7 @@ pub fn predict_table(
     if same(context) || same(query) {
         return Err(Error::config("--out", format!("{} is an input", out.display()), "name another file"));
     }
+    check_file(out)?;
     let (known, asked) = (Table::read(context)?, Table::read(query)?);
     let label = match label {
         Some(name) => known.column(name)?,

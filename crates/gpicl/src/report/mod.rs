@@ -9,5 +9,6 @@ pub mod ranking;
 mod results;
 pub mod scatter;
 pub mod table;
+pub mod tensorboard;
 
 pub use results::{Results, Written, conclude, save_results, write_results};

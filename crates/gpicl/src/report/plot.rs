@@ -212,11 +212,10 @@ impl Drawing for Figure {
             .label_style(font(13, scale))
             .x_label_formatter(&|x| format!("{x:.0}"))
             .draw()?;
-        if let Some((y, name)) = &self.reference {
+        if let Some((y, _)) = &self.reference {
             let dashes = [(x_range.start, *y), (x_range.end, *y)];
-            let line =
-                chart.draw_series(DashedLineSeries::new(dashes, px(6), px(5), INK.stroke_width(scale)))?;
-            line.label(name).legend(move |(x, y)| key(x, y, scale, INK));
+            let (on, off) = REFERENCE;
+            chart.draw_series(DashedLineSeries::new(dashes, px(on), px(off), INK.stroke_width(scale)))?;
         }
         for (series, color) in self.series.iter().zip(PALETTE.iter().cycle()) {
             // Many bands hide each other and the lines.
@@ -231,55 +230,133 @@ impl Drawing for Figure {
             let points = series.points.iter().copied();
             let (color, dashes) = stroke(number);
             let style = color.stroke_width(2 * scale);
-            let drawn = match dashes {
+            match dashes {
                 None => chart.draw_series(LineSeries::new(points, style))?,
                 Some((on, off)) => {
                     chart.draw_series(DashedLineSeries::new(points, px(on), px(off), style))?
                 }
             };
-            if !self.crowded() {
-                drawn.label(&series.label).legend(move |(x, y)| key(x, y, scale, color));
-            }
         }
         if self.crowded() {
-            return self.legend(&beside, scale);
+            return self.names(&beside, (0, 50), scale);
         }
-        // Accuracies rise from the lower left, losses fall from the upper left: these corners are free.
-        let falls = self.y_range.is_none();
-        chart
-            .configure_series_labels()
-            .position(if falls { SeriesLabelPosition::UpperRight } else { SeriesLabelPosition::UpperLeft })
-            .background_style(WHITE.mix(0.85))
-            .border_style(FAINT.stroke_width(scale))
-            .margin(px(10))
-            .legend_area_size(px(30))
-            .label_font(font(13, scale))
-            .draw()
+        let (left, top) = plot.get_base_pixel();
+        let at = |point: &(f64, f64)| {
+            let (x, y) = chart.backend_coord(point);
+            (x - left, y - top)
+        };
+        let mut lines: Vec<Vec<(i32, i32)>> =
+            self.series.iter().map(|series| series.points.iter().map(at).collect()).collect();
+        lines.extend(
+            self.reference.iter().map(|(y, _)| [x_range.start, x_range.end].map(|x| at(&(x, *y))).to_vec()),
+        );
+        let (xs, ys) = chart.plotting_area().get_pixel_range();
+        let frame = [xs.start - left, ys.start - top, xs.end - left, ys.end - top];
+        let size = self.names_size(&plot, scale)?;
+        let (x, y) = free_place(frame, size, px(10) as i32, &lines);
+        let ground = [(x, y), (x + size.0, y + size.1)];
+        plot.draw(&Rectangle::new(ground, WHITE.mix(0.85).filled()))?;
+        plot.draw(&Rectangle::new(ground, FAINT.stroke_width(scale)))?;
+        let units = |pixels: i32| pixels / scale as i32;
+        self.names(&plot, (units(x) + NAMES_MARGIN, units(y) + NAMES_MARGIN + NAME_ROW / 2), scale)
     }
 }
 
+/// Units between the frame around the names and what is in it.
+const NAMES_MARGIN: i32 = 8;
+/// Units from one name down to the next.
+const NAME_ROW: i32 = 22;
+/// Units of the stroke before a name, and where the name begins.
+const NAME_KEY: [i32; 2] = [30, 38];
+/// Size of the names.
+const NAME_FONT: u32 = 13;
+
 impl Figure {
-    /// The names beside the figure, one below the other.
-    fn legend<DB: DrawingBackend>(
+    /// Every line's name, colour and dashes; the reference comes last.
+    fn entries(&self) -> impl Iterator<Item = (&str, RGBColor, Option<(u32, u32)>)> {
+        let lines = self.series.iter().enumerate().map(|(number, series)| {
+            let (color, dashes) = stroke(number);
+            (series.label.as_str(), color, dashes)
+        });
+        lines.chain(self.reference.iter().map(|(_, name)| (name.as_str(), INK, Some(REFERENCE))))
+    }
+
+    /// Width and height of the names with a margin, in pixels.
+    fn names_size<DB: DrawingBackend>(
         &self,
         area: &DrawingArea<DB, Shift>,
         scale: u32,
+    ) -> Result<(i32, i32), DrawingAreaErrorKind<DB::ErrorType>> {
+        let mut widest = 0;
+        for (name, ..) in self.entries() {
+            widest = widest.max(area.estimate_text_size(name, &font(NAME_FONT, scale))?.0 as i32);
+        }
+        let rows = self.entries().count() as i32;
+        let px = |units: i32| units * scale as i32;
+        Ok((widest + px(NAME_KEY[1] + 2 * NAMES_MARGIN), px(rows * NAME_ROW + 2 * NAMES_MARGIN)))
+    }
+
+    /// The names, one below the other; `left` and `top`, in units, are where the first one's stroke begins.
+    fn names<DB: DrawingBackend>(
+        &self,
+        area: &DrawingArea<DB, Shift>,
+        (left, top): (i32, i32),
+        scale: u32,
     ) -> Result<(), DrawingAreaErrorKind<DB::ErrorType>> {
         let px = |units: i32| units * scale as i32;
-        let lines = self.series.iter().enumerate().map(|(number, series)| (&series.label, stroke(number)));
-        let reference = self.reference.iter().map(|(_, name)| (name, (INK, Some((6, 5)))));
-        for (number, (name, (color, dashes))) in lines.chain(reference).enumerate() {
-            let y = px(50 + 22 * number as i32);
+        for (number, (name, color, dashes)) in self.entries().enumerate() {
+            let y = px(top + NAME_ROW * number as i32);
             let style = color.stroke_width(2 * scale);
-            let (on, off) = dashes.unwrap_or((30, 0));
-            for from in (0..30).step_by((on + off) as usize) {
-                let to = (from + on as i32).min(30);
-                area.draw(&PathElement::new([(px(from), y), (px(to), y)], style))?;
+            let (on, off) = dashes.map_or((NAME_KEY[0], 0), |(on, off)| (on as i32, off as i32));
+            for from in (0..NAME_KEY[0]).step_by((on + off) as usize) {
+                let to = (from + on).min(NAME_KEY[0]);
+                area.draw(&PathElement::new([(px(left + from), y), (px(left + to), y)], style))?;
             }
-            area.draw(&Text::new(name.as_str(), (px(38), y - px(7)), font(13, scale)))?;
+            let at = (px(left + NAME_KEY[1]), y - px(4));
+            area.draw(&Text::new(name, at, font(NAME_FONT, scale)))?;
         }
         Ok(())
     }
+}
+
+/// Dashes of the reference: length and gap.
+const REFERENCE: (u32, u32) = (6, 5);
+
+/// Where in `frame` (left, top, right, bottom) a box of this size hides least of the lines. All in pixels. Of
+/// places that are as good the first counts: corners come before what is between them.
+fn free_place(
+    frame: [i32; 4],
+    (width, height): (i32, i32),
+    margin: i32,
+    lines: &[Vec<(i32, i32)>],
+) -> (i32, i32) {
+    const STEPS: i32 = 8;
+    let [left, top, right, bottom] = frame;
+    let (room_x, room_y) = (right - left - width - 2 * margin, bottom - top - height - 2 * margin);
+    let dots: Vec<(i32, i32)> = lines.iter().flat_map(|line| dots(line)).collect();
+    // 0, then the far end, then between.
+    let order = || [0, STEPS].into_iter().chain(1..STEPS);
+    let places = order()
+        .flat_map(|y| order().map(move |x| (x, y)))
+        .map(|(x, y)| (left + margin + room_x.max(0) * x / STEPS, top + margin + room_y.max(0) * y / STEPS));
+    let hidden = |&(x, y): &(i32, i32)| {
+        let inside = |dot: &&(i32, i32)| {
+            (x - margin..=x + width + margin).contains(&dot.0)
+                && (y - margin..=y + height + margin).contains(&dot.1)
+        };
+        dots.iter().filter(inside).count()
+    };
+    places.min_by_key(hidden).unwrap_or((left, top))
+}
+
+/// Dots on a line, every few pixels.
+fn dots(line: &[(i32, i32)]) -> impl Iterator<Item = (i32, i32)> {
+    const EVERY: i32 = 4;
+    line.windows(2).flat_map(|ends| {
+        let [(x0, y0), (x1, y1)] = [ends[0], ends[1]];
+        let parts = ((x1 - x0).abs().max((y1 - y0).abs()) / EVERY).max(1);
+        (0..=parts).map(move |part| (x0 + (x1 - x0) * part / parts, y0 + (y1 - y0) * part / parts))
+    })
 }
 
 /// Colour of line `number`, and its dashes: length and gap. The palette goes round with other dashes.
@@ -290,12 +367,6 @@ fn stroke(number: usize) -> (RGBColor, Option<(u32, u32)>) {
         _ => Some((2, 4)),
     };
     (PALETTE[number % PALETTE.len()], dashes)
-}
-
-/// The stroke before a name in the legend.
-fn key(x: i32, y: i32, scale: u32, color: RGBColor) -> PathElement<(i32, i32)> {
-    let end = x + (24 * scale) as i32;
-    PathElement::new([(x, y), (end, y)], color.stroke_width(2 * scale))
 }
 
 #[cfg(test)]
@@ -332,5 +403,20 @@ mod tests {
     fn nothing_to_draw_and_numbers_that_are_none_are_errors() {
         assert!(figure(Vec::new()).svg().unwrap_err().to_string().contains("nothing to draw"));
         assert!(figure(vec![(0.0, f64::NAN)]).svg().unwrap_err().to_string().contains("not finite"));
+    }
+
+    #[test]
+    fn the_legend_stands_where_no_line_is_and_shows_its_dashes() {
+        let frame = [0, 0, 800, 400];
+        let line = |ends: [(i32, i32); 2]| ends.to_vec();
+        let rising = [line([(0, 400), (100, 0)]), line([(100, 0), (800, 0)])];
+        assert_eq!(free_place(frame, (200, 100), 10, &rising), (590, 290), "lower right");
+        let falling = [line([(0, 0), (800, 400)])];
+        assert_eq!(free_place(frame, (200, 100), 10, &falling), (590, 10), "upper right");
+        assert_eq!(free_place(frame, (200, 100), 10, &[]), (10, 10));
+
+        let svg = figure(vec![(0.0, 0.0), (1.0, 1.0)]).svg().unwrap();
+        let wide = svg.lines().filter(|line| line.contains("stroke=\"#282828\" stroke-width=\"2\"")).count();
+        assert_eq!(wide, 3, "three dashes before `chance`");
     }
 }

@@ -14,7 +14,7 @@ use super::{Made, Picture};
 use crate::data::{DataConfig, Dataset, InputShape, Splits, write_features};
 use crate::error::{Error, Result};
 use crate::eval::{LearningCurve, OutcomeRule};
-use crate::tasks::{project, projection};
+use crate::tasks::random_matrix;
 
 /// What a path begins with that stands for random features of the data set named after it.
 pub(super) const RANDOM: &str = "random-features:";
@@ -35,10 +35,9 @@ pub(super) fn write_random(name: &str, path: &Path, data_dir: Option<&Path>) -> 
 
 /// `relu(W x)` with entries of `W` `[256, N_x]` from `N(0, 1/N_x)`, always the same ones.
 fn random_features(data: &Dataset) -> Result<Dataset> {
-    let matrix = projection(0, 0, FEATURES, data.dim());
-    let rows: Vec<&[f32]> = (0..data.len()).map(|at| data.input(at)).collect();
     let mut features = vec![0.0; FEATURES * data.len()];
-    project(&rows, &matrix, &mut features);
+    let rows = (0..data.len()).map(|at| data.input(at));
+    random_matrix(0, 0, FEATURES, data.dim()).project(rows, &mut features);
     for value in &mut features {
         *value = value.max(0.0);
     }

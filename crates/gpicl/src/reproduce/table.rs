@@ -72,6 +72,7 @@ mod tests {
         let row = |&(name, accuracy): &(&str, f64)| Row {
             name: name.into(),
             label: name.into(),
+            ranked: true,
             outcome: Outcome::Measured { size: None, curves: vec![None, Some(curve(accuracy))] },
         };
         let column = |name: &str, present| Column { name: name.into(), present };

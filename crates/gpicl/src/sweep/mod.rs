@@ -3,12 +3,13 @@
 //! [`NamedSweep`] says which. [`Sweep`] is the folder: `sweep.toml`, a run folder for each in `runs/`, what the runs
 //! said in `logs/`, the errors of those that failed in `failures/`, and in the end `results.csv` and `results.json`.
 //! All there is to know about a sweep is in its folder, so that whatever is killed, the same command goes on. An
-//! [`Executor`] meta-trains the runs: [`Local`] on this machine.
+//! [`Executor`] meta-trains the runs: [`Local`] on this machine, [`Slurm`] on a cluster.
 
 mod executor;
 mod local;
 mod population;
 mod results;
+mod slurm;
 mod spec;
 mod state;
 
@@ -19,6 +20,7 @@ pub use executor::{Executor, Watch};
 pub use local::Local;
 pub use population::{Listener, train_together};
 pub use results::{SweepResults, SweepRow};
+pub use slurm::Slurm;
 pub use spec::{LocalSpec, NamedSweep, PlannedRun, SlurmSpec, SweepSpec};
 pub use state::{Latest, RunState, RunStatus, SweepStatus};
 
@@ -170,5 +172,70 @@ impl Sweep {
 
     fn failures_dir(&self) -> PathBuf {
         self.dir.join("failures")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec(text: &str) -> NamedSweep {
+        NamedSweep::parse("s.toml", text).unwrap()
+    }
+
+    #[test]
+    fn a_folder_takes_the_same_sweep_or_one_with_more_runs() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = dir.path().join("sweep");
+        let two = spec("[grid]\ntrain.lr = [0.1, 0.2]");
+        let made = Sweep::create(&two, &at).unwrap();
+        for sweep in [Sweep::create(&two, &at).unwrap(), Sweep::open(&at).unwrap()] {
+            assert_eq!(sweep.runs(), made.runs());
+        }
+        let more = spec("[grid]\ntrain.lr = [0.3, 0.2, 0.1]\n[local]\njobs = 7");
+        assert_eq!(Sweep::create(&more, &at).unwrap().runs().len(), 3);
+        assert_eq!(Sweep::open(&at).unwrap().spec().local.jobs, Some(7));
+        for other in
+            ["[grid]\ntrain.lr = [0.1, 0.2]", "[base.train]\nsteps = 3\n[grid]\ntrain.lr = [0.1, 0.2, 0.3]"]
+        {
+            let error = Sweep::create(&spec(other), &at).unwrap_err().to_string();
+            assert!(error.contains("another sweep") && error.contains("--out"), "{error}");
+        }
+        assert_eq!(Sweep::open(&at).unwrap().runs().len(), 3, "a refused one changes nothing");
+        let none = Sweep::open(dir.path()).unwrap_err().to_string();
+        assert!(none.contains("no sweep.toml"), "{none}");
+    }
+
+    #[test]
+    fn states_are_read_from_the_files() {
+        let dir = tempfile::tempdir().unwrap();
+        let sweep = Sweep::create(&spec("[grid]\ntrain.lr = [0.1, 0.2]"), dir.path()).unwrap();
+        let [run, other] = sweep.runs() else { panic!("two runs") };
+        assert_eq!(sweep.state(run).unwrap(), RunState::Waiting);
+        let folder = sweep.prepare(run).unwrap();
+        assert_eq!(sweep.state(run).unwrap(), RunState::Waiting, "a folder alone is nothing");
+        let line = r#"{"kind":"train","step":30,"loss":2.5,"accuracy_first":0.1,"accuracy_last":0.25,"lr":1.0,"grad_norm":1.0}"#;
+        std::fs::write(folder.metrics_path(), format!("{line}\n{{\"kind\":\"tra")).unwrap();
+        let lock = folder.lock().unwrap();
+        assert_eq!(sweep.state(run).unwrap(), RunState::Running { step: 30, steps: 1000 });
+        drop(lock);
+        assert_eq!(sweep.state(run).unwrap(), RunState::Waiting, "no checkpoint: nothing is left of it");
+        std::fs::create_dir(folder.path().join("checkpoints")).unwrap();
+        std::fs::write(folder.path().join("checkpoints/step-00000020.safetensors"), "").unwrap();
+        assert_eq!(sweep.state(run).unwrap(), RunState::Cut { step: 20, steps: 1000 });
+        sweep.fail(other, "it was cold\nand dark").unwrap();
+        assert_eq!(sweep.state(other).unwrap(), RunState::Failed { error: "it was cold\nand dark".into() });
+
+        let status = sweep.status().unwrap();
+        assert_eq!(status.counts(), "2 runs: 1 cut, 1 failed");
+        let table = status.table().text_left();
+        let rows: Vec<&str> = table.lines().skip(2).collect();
+        assert!(rows[0].starts_with("lr=0.1,seed=0") && rows[0].contains("20/1000  2.500  0.250"), "{table}");
+        assert!(rows[1].ends_with("it was cold"), "{table}");
+        let csv = sweep.results().unwrap().csv();
+        let rows: Vec<&str> = csv.lines().collect();
+        assert_eq!(rows[1], "\"lr=0.1,seed=0\",0.1,0,cut,,,,,,,,,,,,,", "{csv}");
+        sweep.retry_failed().unwrap();
+        assert_eq!(sweep.state(other).unwrap(), RunState::Waiting);
     }
 }

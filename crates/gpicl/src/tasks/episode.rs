@@ -1,7 +1,5 @@
 //! One episode: N examples of one task.
 
-use std::cell::RefCell;
-
 use super::distribution::{TaskDistribution, TaskId};
 use super::rng::{Rng, Stream};
 use crate::data::Dataset;
@@ -37,9 +35,7 @@ impl Episode {
         let mut labels = vec![0; n];
         let rho = distribution.permutation(task);
         fill_episode(distribution, data, (seed, episode), task, &rho, &mut inputs, &mut labels);
-        let mut examples = Vec::with_capacity(n);
-        draw_examples(data, (seed, episode), n, &mut examples);
-        Ok(Self { inputs, labels, examples })
+        Ok(Self { inputs, labels, examples: draw_examples(data, (seed, episode), n) })
     }
 }
 
@@ -61,22 +57,9 @@ pub(super) fn check_sizes(distribution: &TaskDistribution, data: &Dataset) -> Re
     Ok(())
 }
 
-fn draw_examples(data: &Dataset, (seed, episode): (u64, u64), n: usize, out: &mut Vec<usize>) {
+fn draw_examples(data: &Dataset, (seed, episode): (u64, u64), n: usize) -> Vec<usize> {
     let mut rng = Rng::new(seed, Stream::ExampleChoice, episode);
-    out.clear();
-    out.extend((0..n).map(|_| rng.below(data.len() as u64) as usize));
-}
-
-/// Memory to make an episode in, kept by each thread: fresh pages every time would cost more than the gather.
-#[derive(Default)]
-struct Scratch {
-    examples: Vec<usize>,
-    rows: Vec<f32>,
-    panel: Vec<f32>,
-}
-
-thread_local! {
-    static SCRATCH: RefCell<Scratch> = RefCell::default();
+    (0..n).map(|_| rng.below(data.len() as u64) as usize).collect()
 }
 
 /// Fills one episode: `inputs` `[N, input_dim]` and `labels` `[N]`, relabelled by `rho`. Examples are drawn
@@ -90,18 +73,13 @@ pub(super) fn fill_episode(
     inputs: &mut [f32],
     labels: &mut [u32],
 ) {
-    SCRATCH.with_borrow_mut(|Scratch { examples, rows, panel }| {
-        draw_examples(data, draw, labels.len(), examples);
-        for (label, &example) in labels.iter_mut().zip(&*examples) {
-            *label = rho[data.label(example) as usize];
-        }
-        rows.clear();
-        for &example in &*examples {
-            rows.extend_from_slice(data.input(example));
-        }
-        match distribution.random_matrix(task) {
-            Some(matrix) => matrix.project(rows, panel, inputs),
-            None => inputs.copy_from_slice(rows),
-        }
-    });
+    let examples = draw_examples(data, draw, labels.len());
+    for (label, &example) in labels.iter_mut().zip(&examples) {
+        *label = rho[data.label(example) as usize];
+    }
+    let rows = examples.iter().map(|&example| data.input(example));
+    match distribution.random_matrix(task) {
+        Some(matrix) => matrix.project(rows, inputs),
+        None => inputs.chunks_exact_mut(data.dim()).zip(rows).for_each(|(to, row)| to.copy_from_slice(row)),
+    }
 }

@@ -22,6 +22,5 @@ pub use distribution::{TaskDistribution, TaskId, TasksConfig};
 pub use episode::Episode;
 pub use permutation::permutation;
 pub use prefetch::Prefetch;
-pub(crate) use projection::project;
 pub use projection::{projection, random_matrix};
 pub use shared::SharedBatches;

@@ -1,12 +1,12 @@
 //! `A_k`: the random linear map that hides what the inputs mean.
 
 use gpicl_ops::cpu::philox::Sequence;
-use gpicl_ops::cpu::project::{self, RandomMatrix};
+use gpicl_ops::cpu::project::RandomMatrix;
 
 use super::rng::Stream;
 
-/// `A_k` as what makes it: `[input_dim, data_dim]`, entries from `N(0, 1/data_dim)`, a pure function of
-/// (seed, task) that is the same to the bit on every CPU.
+/// `A_k` as what makes it: `[input_dim, data_dim]`, entries from `N(0, 1/data_dim)` on 255 levels, a pure function
+/// of (seed, task). It and its products are the same to the bit on every CPU.
 pub fn random_matrix(seed: u64, task: u64, input_dim: usize, data_dim: usize) -> RandomMatrix {
     let sequence = Sequence { seed, stream: Stream::Projection as u32, k: task };
     RandomMatrix { sequence, out_dim: input_dim, in_dim: data_dim, std: 1.0 / (data_dim as f32).sqrt() }
@@ -15,13 +15,6 @@ pub fn random_matrix(seed: u64, task: u64, input_dim: usize, data_dim: usize) ->
 /// The entries of `A_k`, row-major `[input_dim, data_dim]`.
 pub fn projection(seed: u64, task: u64, input_dim: usize, data_dim: usize) -> Vec<f32> {
     random_matrix(seed, task, input_dim, data_dim).entries()
-}
-
-/// `out[n] = A x_n`, with `A` row-major `[out_dim, in_dim]` and `out` `[n, out_dim]`.
-pub(crate) fn project(rows: &[&[f32]], matrix: &[f32], out: &mut [f32]) {
-    if let Some(row) = rows.first() {
-        project::project(&rows.concat(), matrix, row.len(), out);
-    }
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! `metrics.jsonl`: one line a measurement, the same bytes whenever the run is repeated or resumed.
+//! `metrics.jsonl`: one line a measurement, the same bytes whenever the run is repeated or resumed; and its like for
+//! TensorBoard.
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead as _, BufReader, Read as _, Seek as _, Write as _};
@@ -8,6 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::eval::CurveSummary;
+use crate::report::tensorboard::EventsWriter;
+use crate::run::RunDir;
 
 /// One line of `metrics.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -89,6 +92,42 @@ impl MetricsWriter {
     pub fn synced_bytes(&self) -> Result<u64> {
         self.file.sync_data().map_err(Error::io("sync", &self.path))?;
         Ok(self.bytes)
+    }
+}
+
+/// What a run measures as it goes: `metrics.jsonl`, and the same for TensorBoard.
+#[derive(Debug)]
+pub struct RunLog {
+    lines: MetricsWriter,
+    events: EventsWriter,
+}
+
+impl RunLog {
+    /// Opens both files of `run` and drops what lies beyond the first `bytes` of `metrics.jsonl`.
+    ///
+    /// # Errors
+    /// As [`MetricsWriter::open`] and [`read_metrics`].
+    pub fn open(run: &RunDir, bytes: u64) -> Result<Self> {
+        let lines = MetricsWriter::open(&run.metrics_path(), bytes)?;
+        let events = EventsWriter::open(&run.events_path(), &read_metrics(&run.metrics_path())?)?;
+        Ok(Self { lines, events })
+    }
+
+    /// Appends a measurement to both.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn write(&mut self, metric: &Metric) -> Result<()> {
+        self.lines.write(metric)?;
+        self.events.write(metric)
+    }
+
+    /// Bytes of `metrics.jsonl` so far, forced to the disk.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn synced_bytes(&self) -> Result<u64> {
+        self.lines.synced_bytes()
     }
 }
 

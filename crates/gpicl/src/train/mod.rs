@@ -10,7 +10,7 @@ mod trainer;
 
 pub use checkpoint::{CheckpointInfo, Checkpoints, Progress, load_weights, read_info, save_weights};
 pub use config::{EvalConfig, TrainConfig};
-pub use metrics::{Metric, MetricsWriter, last_training_line, read_metrics};
+pub use metrics::{Metric, MetricsWriter, RunLog, last_training_line, read_metrics};
 pub use optimizer::{Optimizer, ParamPath};
 pub use schedule::Schedule;
 pub use step::{StepOutcome, meta_train_step, to_device};

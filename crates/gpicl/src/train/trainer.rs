@@ -10,7 +10,7 @@ use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 use super::checkpoint::{CheckpointInfo, Progress};
-use super::metrics::{Metric, MetricsWriter};
+use super::metrics::{Metric, MetricsWriter, RunLog};
 use super::step::{StepOutcome, meta_train_step};
 use super::{Checkpoints, Optimizer};
 use crate::config::RunConfig;
@@ -76,7 +76,7 @@ pub struct Trainer {
     step: u64,
     batches: Arc<BatchSource>,
     tests: Vec<TestSet>,
-    metrics: MetricsWriter,
+    metrics: RunLog,
     checkpoints: Checkpoints,
     clock: Option<Clock>,
     _lock: RunLock,
@@ -161,7 +161,7 @@ impl Trainer {
     pub fn resume_with(run: &Path, library: &Library) -> Result<Self> {
         let (run, config) = RunDir::open(run)?;
         let lock = run.lock()?;
-        let stage = Stage::load(&config, library)?;
+        let stage = Stage::load(&config, library).map_err(|error| error.in_file(&run.config_path()))?;
         let checkpoints = run.checkpoints(config.train.keep_checkpoints);
         if checkpoints.steps()?.is_empty() {
             let model = config.model.init(stage.dims, config.precision, config.seed, &stage.device)?;
@@ -203,7 +203,7 @@ impl Trainer {
         optimizer: Optimizer,
         progress: Progress,
     ) -> Result<Self> {
-        let metrics = MetricsWriter::open(&run.metrics_path(), progress.metrics_bytes)?;
+        let metrics = RunLog::open(&run, progress.metrics_bytes)?;
         let checkpoints = run.checkpoints(config.train.keep_checkpoints);
         let Stage { dims, device, batches, tests } = stage;
         Ok(Self {

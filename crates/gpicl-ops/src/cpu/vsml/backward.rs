@@ -9,6 +9,10 @@ use super::{LANES, Net, Record, Span, Weights, WeightsMut, pack, tell_backward, 
 use crate::TokenLayout;
 use crate::cpu::{buffer::Buffer, dispatch::run, sum};
 
+/// Values of the tasks' gradients that are in memory at a time: of all tasks at once where the weights are shared and
+/// few. Else there are as many as threads.
+const PARTIAL: usize = 1 << 20;
+
 /// Writes the gradients of inputs and weights given that of the logits, and what [`super::forward`] was given and kept.
 #[allow(clippy::too_many_arguments, reason = "data, weights, records, and the gradients of all")]
 pub fn backward(
@@ -24,23 +28,36 @@ pub fn backward(
     let packed = &*pack(net, weights);
     let transposed = &*transpose(net, packed);
     let examples = net.episodes() * net.time;
+    // Every task has a gradient of all weights for itself. They are added in the order of the tasks, however many are
+    // made at a time.
     let tasks = labels.len().div_ceil(examples);
-    let mut partial = Buffer::zeros(tasks * packed.len());
-    let parts = (
-        inputs.par_chunks(examples * net.widths[0]),
-        labels.par_chunks(examples),
-        kept.par_chunks(net.episodes() * net.kept()),
-        dout.par_chunks(examples * net.classes()),
-        dinputs.par_chunks_mut(examples * net.widths[0]),
-        partial.par_chunks_mut(packed.len()),
-    );
-    parts.into_par_iter().for_each(|(inputs, labels, kept, dout, dinputs, dpacked)| {
-        dinputs.fill(0.0);
-        let episodes = Episodes { inputs, labels, net };
-        run(Backward { episodes, packed, transposed, kept, dout, dinputs, dpacked });
-    });
+    let together = (PARTIAL / packed.len()).max(rayon::current_num_threads()).min(tasks).max(1);
+    let mut partial = Buffer::stale(together * packed.len());
     let mut total = Buffer::zeros(packed.len());
-    sum::add_rows(&partial, &mut total);
+    let waves = inputs
+        .chunks(together * examples * net.widths[0])
+        .zip(labels.chunks(together * examples))
+        .zip(kept.chunks(together * net.episodes() * net.kept()))
+        .zip(dout.chunks(together * examples * net.classes()))
+        .zip(dinputs.chunks_mut(together * examples * net.widths[0]));
+    for ((((inputs, labels), kept), dout), dinputs) in waves {
+        let partial = &mut partial[..labels.len().div_ceil(examples) * packed.len()];
+        let parts = (
+            inputs.par_chunks(examples * net.widths[0]),
+            labels.par_chunks(examples),
+            kept.par_chunks(net.episodes() * net.kept()),
+            dout.par_chunks(examples * net.classes()),
+            dinputs.par_chunks_mut(examples * net.widths[0]),
+            partial.par_chunks_mut(packed.len()),
+        );
+        parts.into_par_iter().for_each(|(inputs, labels, kept, dout, dinputs, dpacked)| {
+            dinputs.fill(0.0);
+            dpacked.fill(0.0);
+            let episodes = Episodes { inputs, labels, net };
+            run(Backward { episodes, packed, transposed, kept, dout, dinputs, dpacked });
+        });
+        sum::add_rows(partial, &mut total);
+    }
     unpack(net, &total, dweights);
 }
 

@@ -24,20 +24,10 @@ impl Gram {
     }
 
     fn of(episode: Examples<'_>, kernel: impl Fn(f64) -> f64) -> Self {
-        let (size, dim) = (episode.labels.len(), episode.input_dim);
+        let size = episode.labels.len();
         let inputs: Vec<f64> = episode.inputs.iter().map(|&x| f64::from(x)).collect();
-        let mut values = vec![0.0; size * size];
-        for (i, row) in values.chunks_exact_mut(size).enumerate() {
-            let x = &inputs[i * dim..(i + 1) * dim];
-            Rows::new(&inputs[..(i + 1) * dim], dim).products(x, &mut row[..=i]);
-        }
-        for i in 0..size {
-            for j in 0..=i {
-                let value = kernel(values[i * size + j]);
-                values[i * size + j] = value;
-                values[j * size + i] = value;
-            }
-        }
+        let mut values = Rows::new(&inputs, episode.input_dim).gram();
+        values.iter_mut().for_each(|value| *value = kernel(*value));
         Self { values, size }
     }
 

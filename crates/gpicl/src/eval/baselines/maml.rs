@@ -11,9 +11,12 @@
 //! d J / d alpha = - sum_t <Lambda_{t+1}, g_t>    over each tensor
 //! ```
 //!
-//! `H_t v` is Pearlmutter's (1994) derivative of the backward pass along `v`. Gradients of one example are outer
-//! products, so of each step only its units and the weights above the first layer are kept. (ReLU has no second
-//! derivative where it has a first one; the gradient is exact there.)
+//! `H_t v` is Pearlmutter's (1994) derivative of the backward pass along `v`. (ReLU has no second derivative where it
+//! has a first one; the gradient is exact there.)
+//!
+//! Gradients of one example are outer products, so the first layer's weights, which are most of the network, are never
+//! moved: `W_t = W_0 - alpha sum_{s<t} x_s delta_s^T`, thus `W_t^T x_t = W_0^T x_t - alpha sum_{s<t} (x_s . x_t) delta_s`.
+//! On the way back it is the same with `Lambda`. Of each step only its units and the weights above are kept.
 
 use num_traits::Float;
 use rayon::prelude::*;
@@ -80,15 +83,9 @@ pub struct Maml {
 
 impl Learner for Maml {
     fn logits(&self, episode: Examples<'_>, logits: &mut [f32]) {
-        let Self { mlp, params, rates } = self;
-        let (mut params, mut pass) = (params.clone(), mlp.pass());
-        let rows = logits.chunks_exact_mut(episode.classes);
-        for ((out, x), &label) in rows.zip(episode.inputs.chunks_exact(episode.input_dim)).zip(episode.labels)
-        {
-            mlp.forward(&params, x, &mut pass);
-            out.copy_from_slice(pass.logits());
-            mlp.backward(&params, label as usize, &mut pass);
-            mlp.add_gradient(&pass, |tensor| -rates[tensor], &mut params);
+        let inner = Inner::run(&self.mlp, &self.params, &self.rates, episode.inputs, episode.labels);
+        for (out, step) in logits.chunks_exact_mut(episode.classes).zip(&inner.steps) {
+            out.copy_from_slice(step.pass.logits());
         }
     }
 }
@@ -125,8 +122,7 @@ impl Maml {
                 .into_par_iter()
                 .map(|i| {
                     let episode = examples(&batch, i, tuning.set.dims(), 0);
-                    let rows = episode.inputs.chunks_exact(episode.input_dim).zip(episode.labels);
-                    meta_gradient(&self.mlp, &self.params, &self.rates, rows)
+                    Inner::run(&self.mlp, &self.params, &self.rates, episode.inputs, episode.labels).back()
                 })
                 .collect();
             let share = 1.0 / batch.len() as f32;
@@ -177,100 +173,140 @@ impl<T: Float> MetaGradient<T> {
 struct Step<T> {
     pass: Pass<T>,
     label: usize,
+    loss: T,
     /// The parameters after those of the first layer, before the update.
     upper: Vec<T>,
 }
 
-/// Runs the inner loop over `episode`, then back.
-fn meta_gradient<'a, T: Float + 'a>(
-    mlp: &Mlp,
-    params: &[T],
-    rates: &[T],
-    episode: impl ExactSizeIterator<Item = (&'a [T], &'a u32)>,
-) -> MetaGradient<T> {
-    let share = T::one() / T::from(episode.len()).expect("a float holds a length");
-    let first = mlp.layer(0).1.end;
-    let mut theta = params.to_vec();
-    let mut out = MetaGradient::zeros(params.len(), rates.len());
-    let mut steps = Vec::with_capacity(episode.len());
-    for (x, &label) in episode {
-        let (mut pass, label) = (mlp.pass(), label as usize);
-        mlp.forward(&theta, x, &mut pass);
-        out.loss = out.loss + share * mlp.backward(&theta, label, &mut pass);
-        let upper = theta[first..].to_vec();
-        mlp.add_gradient(&pass, |tensor| -rates[tensor], &mut theta);
-        steps.push(Step { pass, label, upper });
-    }
-    let mut along = mlp.pass();
-    for step in steps.iter().rev() {
-        step_back(mlp, rates, step, share, &mut along, &mut out);
-    }
-    out
+/// The inner loop over an episode.
+struct Inner<'a, T> {
+    mlp: &'a Mlp,
+    rates: &'a [T],
+    /// `[N, input_dim]`.
+    inputs: Rows<'a, T>,
+    /// Products of the inputs with each other, `[N, N]`.
+    products: Vec<T>,
+    steps: Vec<Step<T>>,
 }
 
-/// `Lambda_{t+1}`, in `out.params`, to `Lambda_t`; adds to `out.rates`. `along` has room for the derivatives of units
-/// and deltas along `alpha * Lambda_{t+1}`.
-fn step_back<T: Float>(
-    mlp: &Mlp,
-    rates: &[T],
-    Step { pass, label, upper }: &Step<T>,
-    share: T,
-    along: &mut Pass<T>,
-    out: &mut MetaGradient<T>,
-) {
-    let Pass { units, deltas } = pass;
-    let first = mlp.layer(0).1.end;
-    let last = mlp.layers() - 1;
-    for layer in 0..=last {
-        let (weight, bias) = mlp.layer(layer);
-        let (rate, bias_rate) = (rates[2 * layer], rates[2 * layer + 1]);
-        let (lambda, lambda_bias) = (&out.params[weight.clone()], &out.params[bias]);
-        let (below, above) = along.units.split_at_mut(layer + 1);
-        let sums = &mut above[0];
-        sums.fill(T::zero());
-        Rows::new(lambda, sums.len()).add_combination(&units[layer], sums);
-        out.rates[2 * layer] = out.rates[2 * layer] - dot(sums, &deltas[layer]);
-        out.rates[2 * layer + 1] = out.rates[2 * layer + 1] - dot(lambda_bias, &deltas[layer]);
-        sums.iter_mut().for_each(|sum| *sum = *sum * rate);
-        add_scaled(sums, bias_rate, lambda_bias);
-        // The input of the network has no derivative.
-        if layer > 0 {
-            let weight = &upper[weight.start - first..weight.end - first];
-            Rows::new(weight, sums.len()).add_combination(&below[layer], sums);
+impl<'a, T: Float> Inner<'a, T> {
+    fn run(mlp: &'a Mlp, params: &[T], rates: &'a [T], inputs: &'a [T], labels: &[u32]) -> Self {
+        let (weight, bias) = mlp.layer(0);
+        let (length, width, first) = (labels.len(), bias.len(), bias.end);
+        let rows = Rows::new(inputs, inputs.len() / length);
+        let products = rows.gram();
+        // Gradients by the first layer's sums, `[steps, hidden]`.
+        let mut deltas = Vec::with_capacity(length * width);
+        let mut theta = params.to_vec();
+        let mut steps = Vec::with_capacity(length);
+        let examples = inputs.chunks_exact(inputs.len() / length).zip(labels);
+        for ((x, &label), products) in examples.zip(products.chunks_exact(length)) {
+            let (mut pass, label) = (mlp.pass(), label as usize);
+            let sums = &mut pass.units[1];
+            sums.copy_from_slice(&params[bias.clone()]);
+            Rows::new(&params[weight.clone()], width).add_combination(x, sums);
+            let moves = products[..steps.len()].iter().map(|&product| -(rates[0] * product + rates[1]));
+            Rows::new(&deltas, width).add_combination(&moves.collect::<Vec<T>>(), sums);
+            mlp.forward_above(&theta, &mut pass);
+            let loss = mlp.backward(&theta, label, &mut pass);
+            deltas.extend_from_slice(&pass.deltas[0]);
+            let upper = theta[first..].to_vec();
+            mlp.add_gradient(1..mlp.layers(), &pass, |tensor| -rates[tensor], &mut theta);
+            steps.push(Step { pass, label, loss, upper });
         }
-        if layer < last {
-            mask(sums, &units[layer + 1]);
+        Self { mlp, rates, inputs: rows, products, steps }
+    }
+
+    /// Way back, from the last step to the first.
+    fn back(&self) -> MetaGradient<T> {
+        let Self { mlp, rates, .. } = *self;
+        let length = self.steps.len();
+        let share = T::one() / T::from(length).expect("a float holds a length");
+        let (weight, bias) = mlp.layer(0);
+        let width = bias.len();
+        let mut out = MetaGradient::zeros(bias.end + self.steps[0].upper.len(), rates.len());
+        let mut along = mlp.pass();
+        // Lambda of the first layer's weights is the sum over later steps of outer products of x and these.
+        let mut changes = vec![T::zero(); length * width];
+        for (t, step) in self.steps.iter().enumerate().rev() {
+            out.loss = out.loss + share * step.loss;
+            let (later, products) = (t + 1, &self.products[t * length..(t + 1) * length]);
+            let sums = &mut along.units[1];
+            sums.fill(T::zero());
+            Rows::new(&changes[later * width..], width).add_combination(&products[later..], sums);
+            step.back(mlp, rates, share, &mut along, &mut out);
+            changes[t * width..later * width].copy_from_slice(&along.deltas[0]);
         }
+        Rows::new(&changes, width).add_transposed_product(self.inputs, &mut out.params[weight]);
+        out
     }
-    // The softmax: delta = p - onehot.
-    let logits = &along.units[last + 1];
-    let onehot = |class: usize| if class == *label { T::one() } else { T::zero() };
-    let p = |class: usize| deltas[last][class] + onehot(class);
-    let mean = (0..logits.len()).fold(T::zero(), |sum, class| sum + p(class) * logits[class]);
-    for (class, delta) in along.deltas[last].iter_mut().enumerate() {
-        *delta = p(class) * (logits[class] - mean);
-    }
-    for layer in (1..=last).rev() {
-        let (weight, _) = mlp.layer(layer);
-        let (below, above) = along.deltas.split_at_mut(layer);
-        let width = deltas[layer].len();
-        Rows::new(&upper[weight.start - first..weight.end - first], width)
-            .products(&above[0], &mut below[layer - 1]);
-        let mut moved = vec![T::zero(); below[layer - 1].len()];
-        Rows::new(&out.params[weight], width).products(&deltas[layer], &mut moved);
-        add_scaled(&mut below[layer - 1], rates[2 * layer], &moved);
-        mask(&mut below[layer - 1], &units[layer]);
-    }
-    for layer in 0..=last {
-        let (weight, bias) = mlp.layer(layer);
-        if layer > 0 {
-            add_outer(&mut out.params[weight.clone()], -T::one(), &along.units[layer], &deltas[layer]);
+}
+
+impl<T: Float> Step<T> {
+    /// `Lambda_{t+1}`, in `out.params`, to `Lambda_t`, but for the first layer's weights; adds to `out.rates`. `along` has
+    /// room for the derivatives of units and deltas along `alpha * Lambda_{t+1}`; its first sums hold the first layer's
+    /// `Lambda_{t+1}^T x`. In the end its first deltas hold `Lambda_t - Lambda_{t+1}` by the first layer's sums.
+    fn back(&self, mlp: &Mlp, rates: &[T], share: T, along: &mut Pass<T>, out: &mut MetaGradient<T>) {
+        let Self { pass: Pass { units, deltas }, label, upper, .. } = self;
+        let first = mlp.layer(0).1.end;
+        let last = mlp.layers() - 1;
+        let upper = |layer: usize| {
+            let (weight, _) = mlp.layer(layer);
+            Rows::new(&upper[weight.start - first..weight.end - first], deltas[layer].len())
+        };
+        for layer in 0..=last {
+            let (weight, bias) = mlp.layer(layer);
+            let lambda_bias = &out.params[bias];
+            let (below, above) = along.units.split_at_mut(layer + 1);
+            let sums = &mut above[0];
+            if layer > 0 {
+                sums.fill(T::zero());
+                Rows::new(&out.params[weight], sums.len()).add_combination(&units[layer], sums);
+            }
+            out.rates[2 * layer] = out.rates[2 * layer] - dot(sums, &deltas[layer]);
+            out.rates[2 * layer + 1] = out.rates[2 * layer + 1] - dot(lambda_bias, &deltas[layer]);
+            sums.iter_mut().for_each(|sum| *sum = *sum * rates[2 * layer]);
+            add_scaled(sums, rates[2 * layer + 1], lambda_bias);
+            // The input of the network has no derivative.
+            if layer > 0 {
+                upper(layer).add_combination(&below[layer], sums);
+            }
+            if layer < last {
+                mask(sums, &units[layer + 1]);
+            }
         }
-        // g / N - the derivative of g's second factor.
-        let change = &mut along.deltas[layer];
-        change.iter_mut().zip(&deltas[layer]).for_each(|(change, &delta)| *change = share * delta - *change);
-        add_outer(&mut out.params[weight], T::one(), &units[layer], change);
-        add_scaled(&mut out.params[bias], T::one(), change);
+        // The softmax: delta = p - onehot.
+        let logits = &along.units[last + 1];
+        let onehot = |class: usize| if class == *label { T::one() } else { T::zero() };
+        let p = |class: usize| deltas[last][class] + onehot(class);
+        let mean = (0..logits.len()).fold(T::zero(), |sum, class| sum + p(class) * logits[class]);
+        for (class, delta) in along.deltas[last].iter_mut().enumerate() {
+            *delta = p(class) * (logits[class] - mean);
+        }
+        for layer in (1..=last).rev() {
+            let (weight, _) = mlp.layer(layer);
+            let (below, above) = along.deltas.split_at_mut(layer);
+            let below = &mut below[layer - 1];
+            upper(layer).products(&above[0], below);
+            let mut moved = vec![T::zero(); below.len()];
+            Rows::new(&out.params[weight], deltas[layer].len()).products(&deltas[layer], &mut moved);
+            add_scaled(below, rates[2 * layer], &moved);
+            mask(below, &units[layer]);
+        }
+        for layer in 0..=last {
+            let (weight, bias) = mlp.layer(layer);
+            // g / N - the derivative of g's second factor.
+            let change = &mut along.deltas[layer];
+            change
+                .iter_mut()
+                .zip(&deltas[layer])
+                .for_each(|(change, &delta)| *change = share * delta - *change);
+            if layer > 0 {
+                add_outer(&mut out.params[weight.clone()], -T::one(), &along.units[layer], &deltas[layer]);
+                add_outer(&mut out.params[weight], T::one(), &units[layer], change);
+            }
+            add_scaled(&mut out.params[bias], T::one(), change);
+        }
     }
 }
 
@@ -291,8 +327,7 @@ mod tests {
             let count = values.len();
             values.extend((0..2 * mlp.layers()).map(|tensor| 0.1 + 0.03 * tensor as f64));
             let at = |values: &[f64]| {
-                let episode = inputs.chunks_exact(4).zip(&labels);
-                meta_gradient(&mlp, &values[..count], &values[count..], episode)
+                Inner::run(&mlp, &values[..count], &values[count..], &inputs, &labels).back()
             };
             let exact = at(&values);
             let exact: Vec<f64> = exact.params.into_iter().chain(exact.rates).collect();

@@ -62,16 +62,25 @@ impl Mlp {
     /// Fills `pass.units` for the input `x`; the last ones are the logits.
     pub fn forward<T: Float>(&self, params: &[T], x: &[T], pass: &mut Pass<T>) {
         pass.units[0].copy_from_slice(x);
-        for layer in 0..self.layers() {
-            let (weight, bias) = self.layer(layer);
-            let (below, above) = pass.units.split_at_mut(layer + 1);
-            let out = &mut above[0];
-            out.copy_from_slice(&params[bias]);
-            Rows::new(&params[weight], out.len()).add_combination(&below[layer], out);
-            if layer + 1 < self.layers() {
-                out.iter_mut().for_each(|unit| *unit = unit.max(T::zero()));
-            }
+        self.add_up(0, params, pass);
+        self.forward_above(params, pass);
+    }
+
+    /// [`Mlp::forward`] from the sums of the first layer on, which `pass.units[1]` holds. Reads neither the input nor the
+    /// first layer's parameters.
+    pub fn forward_above<T: Float>(&self, params: &[T], pass: &mut Pass<T>) {
+        for layer in 1..self.layers() {
+            pass.units[layer].iter_mut().for_each(|unit| *unit = unit.max(T::zero()));
+            self.add_up(layer, params, pass);
         }
+    }
+
+    /// The sums of a layer, from the units below it.
+    fn add_up<T: Float>(&self, layer: usize, params: &[T], pass: &mut Pass<T>) {
+        let (weight, bias) = self.layer(layer);
+        let (below, above) = pass.units.split_at_mut(layer + 1);
+        above[0].copy_from_slice(&params[bias]);
+        Rows::new(&params[weight], above[0].len()).add_combination(&below[layer], &mut above[0]);
     }
 
     /// After [`Mlp::forward`]: fills `pass.deltas`, the gradient of the cross-entropy with `label` by every layer's
@@ -93,9 +102,16 @@ impl Mlp {
         loss
     }
 
-    /// After [`Mlp::backward`]: `sum += scale gradient`, with the scale of each tensor (weight, bias, weight, ..).
-    pub fn add_gradient<T: Float>(&self, pass: &Pass<T>, scale: impl Fn(usize) -> T, sum: &mut [T]) {
-        for layer in 0..self.layers() {
+    /// After [`Mlp::backward`]: `sum += scale gradient` for the parameters of `layers`, with the scale of each tensor
+    /// (weight, bias, weight, ..).
+    pub fn add_gradient<T: Float>(
+        &self,
+        layers: Range<usize>,
+        pass: &Pass<T>,
+        scale: impl Fn(usize) -> T,
+        sum: &mut [T],
+    ) {
+        for layer in layers {
             let (weight, bias) = self.layer(layer);
             add_outer(&mut sum[weight], scale(2 * layer), &pass.units[layer], &pass.deltas[layer]);
             add_scaled(&mut sum[bias], scale(2 * layer + 1), &pass.deltas[layer]);
@@ -155,7 +171,7 @@ mod tests {
         mlp.forward(&params, &x, &mut pass);
         mlp.backward(&params, 1, &mut pass);
         let mut gradient = vec![0.0; params.len()];
-        mlp.add_gradient(&pass, |_| 1.0, &mut gradient);
+        mlp.add_gradient(0..3, &pass, |_| 1.0, &mut gradient);
         let mut pass = mlp.pass();
         let mut loss = |params: &[f64]| {
             mlp.forward(params, &x, &mut pass);

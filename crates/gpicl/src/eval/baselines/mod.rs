@@ -25,6 +25,7 @@
 //! [`BaselinesConfig::tune_episodes`] episodes. The episodes of a test are only ever learned from in order,
 //! as every other learner does. A curve is a pure function of the configuration and the seed.
 
+mod full_batch;
 mod gram;
 mod logistic;
 mod maml;

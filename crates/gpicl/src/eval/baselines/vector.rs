@@ -53,6 +53,32 @@ impl<'a, T: Float> Rows<'a, T> {
             }
         });
     }
+
+    /// `out[i, j] = sum_f self[i, f] self[j, f]`, symmetric.
+    pub fn gram(self) -> Vec<T> {
+        let size = self.values.len() / self.cols;
+        let mut out = vec![T::zero(); size * size];
+        for (i, x) in self.values.chunks_exact(self.cols).enumerate() {
+            let before = Rows::new(&self.values[..(i + 1) * self.cols], self.cols);
+            before.products(x, &mut out[i * size..=i * size + i]);
+            for j in 0..i {
+                out[j * size + i] = out[i * size + j];
+            }
+        }
+        out
+    }
+
+    /// `out[i, j] += sum_n x[n, i] self[n, j]`.
+    pub fn add_transposed_product(self, x: Self, out: &mut [T]) {
+        debug_assert_eq!(self.values.len() * x.cols, x.values.len() * self.cols);
+        debug_assert_eq!(out.len(), x.cols * self.cols);
+        let mut column = Vec::with_capacity(self.values.len() / self.cols);
+        for (i, out) in out.chunks_exact_mut(self.cols).enumerate() {
+            column.clear();
+            column.extend(x.values[i..].iter().step_by(x.cols).copied());
+            self.add_combination(&column, out);
+        }
+    }
 }
 
 /// `matrix[i, j] += scale x[i] y[j]`.
@@ -113,6 +139,21 @@ mod tests {
             Rows::new(&matrix, cols).products(&y, &mut products);
             let mut outer = matrix.clone();
             add_outer(&mut outer, 2.0, &x, &y);
+            let gram = Rows::new(&matrix, cols).gram();
+            let mut square = vec![1.0; cols * cols];
+            Rows::new(&matrix, cols).add_transposed_product(Rows::new(&matrix, cols), &mut square);
+            for i in 0..rows {
+                for j in 0..rows {
+                    let expected: f64 = (0..cols).map(|f| matrix[i * cols + f] * matrix[j * cols + f]).sum();
+                    assert_eq!(gram[i * rows + j], expected);
+                }
+            }
+            for i in 0..cols {
+                for j in 0..cols {
+                    let expected: f64 = (0..rows).map(|n| matrix[n * cols + i] * matrix[n * cols + j]).sum();
+                    assert_eq!(square[i * cols + j], 1.0 + expected);
+                }
+            }
             for j in 0..cols {
                 let expected: f64 = (0..rows).map(|i| x[i] * matrix[i * cols + j]).sum();
                 assert_eq!(combination[j], 1.0 + expected);

@@ -1,0 +1,117 @@
+//! The perceptron on many examples at once: loss and gradient by matrix products.
+
+use gpicl_ops::Precision;
+use gpicl_ops::cpu::gemm::{Finish, MatRef, Start, gemm};
+use gpicl_ops::cpu::sum::add_rows;
+
+use super::mlp::{Mlp, mask, softmax};
+
+/// A perceptron's training set, with room for what it makes of it.
+#[derive(Debug)]
+pub struct FullBatch<'a> {
+    mlp: &'a Mlp,
+    /// `[n, input_dim]`.
+    inputs: &'a [f32],
+    labels: &'a [u32],
+    /// Of every layer above the input, `[n, units]`; the last ones are the logits.
+    units: Vec<Vec<f32>>,
+    /// Gradients by the sums of every layer, `[n, units]`.
+    deltas: Vec<Vec<f32>>,
+    /// Of the mean loss.
+    gradient: Vec<f32>,
+}
+
+impl<'a> FullBatch<'a> {
+    /// The examples `inputs` `[n, input_dim]`, `labels` `[n]`.
+    pub fn new(mlp: &'a Mlp, inputs: &'a [f32], labels: &'a [u32]) -> Self {
+        let rows: Vec<Vec<f32>> =
+            (0..mlp.layers()).map(|layer| vec![0.0; labels.len() * mlp.layer(layer).1.len()]).collect();
+        Self { mlp, inputs, labels, units: rows.clone(), deltas: rows, gradient: vec![0.0; mlp.num_params()] }
+    }
+
+    /// The mean cross-entropy in nats, and its gradient by the parameters.
+    pub fn gradient(&mut self, params: &[f32]) -> (f32, &[f32]) {
+        let Self { mlp, inputs, labels, units, deltas, gradient } = self;
+        let (count, last) = (labels.len(), mlp.layers() - 1);
+        let share = 1.0 / count as f32;
+        for layer in 0..=last {
+            let (weight, bias) = mlp.layer(layer);
+            let (below, above) = units.split_at_mut(layer);
+            let (below, width) = (below.last().map_or(*inputs, Vec::as_slice), bias.len());
+            let (below, weight) = (
+                matrix(below, count),
+                MatRef::row_major(&params[weight.clone()], weight.len() / width, width),
+            );
+            gemm(below, weight, &mut above[0], Start::Bias(&params[bias]), Finish::Nothing, Precision::Fp32);
+            if layer < last {
+                above[0].iter_mut().for_each(|unit| *unit = unit.max(0.0));
+            }
+        }
+        deltas[last].copy_from_slice(&units[last]);
+        let mut loss = 0.0;
+        let classes = deltas[last].len() / count;
+        for (row, &label) in deltas[last].chunks_exact_mut(classes).zip(*labels) {
+            softmax(row);
+            loss -= share * row[label as usize].max(f32::MIN_POSITIVE).ln();
+            row[label as usize] -= 1.0;
+            row.iter_mut().for_each(|delta| *delta *= share);
+        }
+        for layer in (0..=last).rev() {
+            let (weight, bias) = mlp.layer(layer);
+            let (below, above) = deltas.split_at_mut(layer);
+            let (start, finish) = (Start::Zero, Finish::Nothing);
+            let delta = matrix(&above[0], count);
+            gradient[bias.clone()].fill(0.0);
+            add_rows(&above[0], &mut gradient[bias.clone()]);
+            let from = if layer == 0 { *inputs } else { &units[layer - 1] };
+            gemm(
+                matrix(from, count).t(),
+                delta,
+                &mut gradient[weight.clone()],
+                start,
+                finish,
+                Precision::Fp32,
+            );
+            if let Some(below) = below.last_mut() {
+                let weight =
+                    MatRef::row_major(&params[weight.clone()], weight.len() / bias.len(), bias.len());
+                gemm(delta, weight.t(), below, Start::Zero, Finish::Nothing, Precision::Fp32);
+                mask(below, from);
+            }
+        }
+        (loss, gradient)
+    }
+}
+
+fn matrix(values: &[f32], rows: usize) -> MatRef<'_> {
+    MatRef::row_major(values, rows, values.len() / rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::eval::baselines::tests::toy_episode;
+    use crate::tasks::rng::{Rng, Stream};
+
+    #[test]
+    fn the_gradient_is_the_mean_of_those_of_single_examples() {
+        for layers in [1, 2] {
+            let (inputs, labels) = toy_episode(9, 5, 3, 6);
+            let mlp = Mlp::new(5, 7, layers, 3);
+            let params = mlp.init(&mut Rng::new(2, Stream::Baseline, 0));
+            let (mut pass, mut expected) = (mlp.pass(), vec![0.0; params.len()]);
+            let mut expected_loss = 0.0;
+            for (x, &label) in inputs.chunks_exact(5).zip(&labels) {
+                mlp.forward(&params, x, &mut pass);
+                expected_loss += mlp.backward(&params, label as usize, &mut pass) / 9.0;
+                mlp.add_gradient(0..mlp.layers(), &pass, |_| 1.0 / 9.0, &mut expected);
+            }
+            let mut batch = FullBatch::new(&mlp, &inputs, &labels);
+            let (loss, gradient) = batch.gradient(&params);
+            assert!((loss - expected_loss).abs() < 1e-5, "{loss} {expected_loss}");
+            for (i, (&is, &expected)) in gradient.iter().zip(&expected).enumerate() {
+                assert!((is - expected).abs() < 1e-5, "{layers} {i}: {is} {expected}");
+            }
+        }
+    }
+}
