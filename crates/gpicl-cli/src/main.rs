@@ -9,6 +9,7 @@ mod inspect;
 mod output;
 mod predict;
 mod presets;
+mod report;
 mod reproduce;
 mod sweep;
 mod train;
@@ -53,13 +54,16 @@ enum Command {
     ///
     /// The file: `preset` and `[base]` (what all have in common, with the fields of a run's config.toml), `seeds`,
     /// `episodes`, `test_sets` (the columns), and for each row a `[[methods]]` table with `name`, `label`, and either
-    /// `set` (laid on the base), `runs` (finished runs, one a seed) or `baseline` (a name). Runs are made below
-    /// OUT/runs; what is there and finished is not done again. Exit code 1 if a method failed.
+    /// `set` (laid on the base), `runs` (finished runs, one a seed) or `baseline` (a name); `ranked = false` leaves it
+    /// out of the rank correlations. `[baselines]` says what baselines may cost: `tune_episodes`, `refit`, `maml`. Runs
+    /// are made below OUT/runs; what is there and finished is not done again. Exit code 1 if a method failed.
     Compare(compare::CompareArgs),
     /// Reproduce a figure of the paper: meta-train its runs, draw it, and say whether the paper's statements hold.
     ///
     /// What is there and finished is not done again. Exit code 1 if a run failed, whatever the verdict is.
     Reproduce(reproduce::ReproduceArgs),
+    /// Write a run, a sweep, a comparison or a figure as one HTML page that needs no network.
+    Report(report::ReportArgs),
     /// Predict the labels of your own table from labelled rows, without training.
     Predict(predict::PredictArgs),
     /// List, download and look at data sets.
@@ -85,6 +89,7 @@ fn main() -> ExitCode {
         Command::Sweep(args) => sweep::sweep(&args, &output),
         Command::Compare(args) => compare::compare(&args, &output),
         Command::Reproduce(args) => reproduce::reproduce(&args, &output),
+        Command::Report(args) => report::report(&args, &output),
         Command::Predict(args) => predict::predict(&args, &output),
         Command::Data(args) => data::data(&args, &output),
         Command::Inspect(args) => inspect::inspect(&args, &output),

@@ -3,6 +3,7 @@
 mod canvas;
 pub mod grid;
 pub mod heatmap;
+mod html;
 pub mod panels;
 pub mod plot;
 pub mod ranking;
@@ -11,4 +12,5 @@ pub mod scatter;
 pub mod table;
 pub mod tensorboard;
 
+pub use html::html;
 pub use results::{Results, Written, conclude, save_results, write_results};

@@ -55,6 +55,11 @@ pub fn learning_curve(
     title: &str,
     path: &Path,
 ) -> Result<Vec<PathBuf>> {
+    learning_figure(curves, chance, title).write(path)
+}
+
+/// The figure that [`learning_curve`] writes.
+pub(super) fn learning_figure(curves: &[LearningCurve], chance: Option<f64>, title: &str) -> Figure {
     let series = curves.iter().map(|curve| Series {
         label: curve.label.clone(),
         points: curve.accuracy.iter().enumerate().map(|(j, interval)| (j as f64, interval.mean)).collect(),
@@ -68,7 +73,6 @@ pub fn learning_curve(
         reference: chance.map(|chance| (chance, "chance".into())),
         series: series.collect(),
     }
-    .write(path)
 }
 
 /// Loss and accuracies against meta-training steps. Writes `<path>_loss` and `<path>_accuracy`, SVG and PNG.
@@ -76,6 +80,18 @@ pub fn learning_curve(
 /// # Errors
 /// [`Error::Argument`] without training lines, [`Error::Io`].
 pub fn training_curves(metrics: &[Metric], path: &Path) -> Result<Vec<PathBuf>> {
+    let named = |suffix: &str| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        path.with_file_name(format!("{name}_{suffix}"))
+    };
+    let [loss, accuracy] = training_figures(metrics);
+    let mut files = loss.write(&named("loss"))?;
+    files.extend(accuracy.write(&named("accuracy"))?);
+    Ok(files)
+}
+
+/// The figures that [`training_curves`] writes: loss, accuracy.
+pub(super) fn training_figures(metrics: &[Metric]) -> [Figure; 2] {
     let mut loss = Series { label: "meta-training batch".into(), ..Series::default() };
     let mut batch = Series { label: "meta-training batch, last position".into(), ..Series::default() };
     let mut sets: Vec<Series> = Vec::new();
@@ -98,10 +114,6 @@ pub fn training_curves(metrics: &[Metric], path: &Path) -> Result<Vec<PathBuf>> 
     }
     // The evaluations say more than the single batches; without any the batches have to do.
     let accuracies = if sets.is_empty() { vec![batch] } else { sets };
-    let named = |suffix: &str| {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        path.with_file_name(format!("{name}_{suffix}"))
-    };
     let figure = |title: &str, y_label: &str, y_range, series| Figure {
         title: title.into(),
         x_label: "meta-training steps".into(),
@@ -110,11 +122,10 @@ pub fn training_curves(metrics: &[Metric], path: &Path) -> Result<Vec<PathBuf>> 
         reference: None,
         series,
     };
-    let mut files =
-        figure("Meta-training loss", "cross-entropy (nats)", None, vec![loss]).write(&named("loss"))?;
-    let accuracy = figure("Accuracy during meta-training", "accuracy", Some(0.0..1.0), accuracies);
-    files.extend(accuracy.write(&named("accuracy"))?);
-    Ok(files)
+    [
+        figure("Meta-training loss", "cross-entropy (nats)", None, vec![loss]),
+        figure("Accuracy during meta-training", "accuracy", Some(0.0..1.0), accuracies),
+    ]
 }
 
 impl Figure {
@@ -132,6 +143,11 @@ impl Figure {
     /// As [`Figure::write`].
     pub fn svg(&self) -> Result<String> {
         canvas::svg(self)
+    }
+
+    /// The same for a page, where there is less room: smaller, with lettering of the same size.
+    pub(super) fn small_svg(&self) -> Result<String> {
+        canvas::svg(&Small(self))
     }
 
     /// The figure as the bytes of a PNG file.
@@ -191,7 +207,8 @@ impl Drawing for Figure {
     ) -> Result<(), DrawingAreaErrorKind<DB::ErrorType>> {
         let px = |units: u32| units * scale;
         let (x_range, y_range) = (self.x_range(), self.fitted_y_range());
-        let (plot, beside) = area.split_horizontally(px(SIZE.0));
+        let beside = if self.crowded() { px(LEGEND) } else { 0 };
+        let (plot, beside) = area.split_horizontally(area.dim_in_pixel().0 - beside);
         let mut chart = ChartBuilder::on(&plot)
             .caption(&self.title, font(19, scale))
             .margin(px(14))
@@ -259,6 +276,32 @@ impl Drawing for Figure {
         plot.draw(&Rectangle::new(ground, FAINT.stroke_width(scale)))?;
         let units = |pixels: i32| pixels / scale as i32;
         self.names(&plot, (units(x) + NAMES_MARGIN, units(y) + NAMES_MARGIN + NAME_ROW / 2), scale)
+    }
+}
+
+/// A figure on less room.
+struct Small<'a>(&'a Figure);
+
+impl Drawing for Small<'_> {
+    fn title(&self) -> &str {
+        &self.0.title
+    }
+
+    fn size(&self) -> (u32, u32) {
+        let (width, height) = self.0.size();
+        (width - 180, height - 110)
+    }
+
+    fn check(&self) -> Result<()> {
+        self.0.check()
+    }
+
+    fn draw<DB: DrawingBackend>(
+        &self,
+        area: &DrawingArea<DB, Shift>,
+        scale: u32,
+    ) -> Result<(), DrawingAreaErrorKind<DB::ErrorType>> {
+        self.0.draw(area, scale)
     }
 }
 

@@ -70,6 +70,18 @@ impl Results {
         })
     }
 
+    /// Each set, with the curves of the model and of the baselines, named by learner.
+    pub(super) fn by_learner(&self) -> impl Iterator<Item = (String, Vec<LearningCurve>)> {
+        self.by_set().map(|curves| {
+            let mut curves: Vec<LearningCurve> = curves.cloned().collect();
+            let set = curves[0].label.clone();
+            for curve in &mut curves {
+                curve.label = curve.learner.take().unwrap_or_else(|| MODEL.into());
+            }
+            (set, curves)
+        })
+    }
+
     /// The table: one row a set and learner.
     pub fn table(&self) -> Table {
         let last = format!("after {} examples", self.dims.episode_length - 1);
@@ -180,13 +192,8 @@ pub fn save_results(dir: &Path, results: &Results) -> Result<Vec<PathBuf>> {
     let mut files = vec![json.clone(), csv];
     files.extend(plot::learning_curve(&results.curves, Some(results.chance()), title, &figure)?);
     // All learners on all sets would be too many lines for one figure.
-    let with_baselines = results.by_set().filter(|_| !results.baselines.is_empty());
-    for curves in with_baselines {
-        let mut curves: Vec<LearningCurve> = curves.cloned().collect();
-        let set = curves[0].label.clone();
-        for curve in &mut curves {
-            curve.label = curve.learner.take().unwrap_or_else(|| MODEL.into());
-        }
+    let with_baselines = results.by_learner().filter(|_| !results.baselines.is_empty());
+    for (set, curves) in with_baselines {
         let name = set.replace(|letter: char| !letter.is_ascii_alphanumeric(), "_").replace("__", "_");
         let figure = plots.join(format!("learning_curve_{name}"));
         let title = format!("{title}: {set}");

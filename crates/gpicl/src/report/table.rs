@@ -22,6 +22,11 @@ impl Table {
         self.rows.push(row);
     }
 
+    /// Its column heads and its rows.
+    pub fn into_parts(self) -> (Vec<String>, Vec<Vec<String>>) {
+        (self.columns, self.rows)
+    }
+
     /// Aligned for a terminal: the first column to the left, the others, numbers, to the right.
     pub fn text(&self) -> String {
         self.aligned(1)

@@ -143,6 +143,7 @@ impl<'a> Campaign<'a> {
             folder,
             open,
             jobs: BTreeSet::new(),
+            queued: HashMap::new(),
             tries: HashMap::new(),
             last: None,
         })

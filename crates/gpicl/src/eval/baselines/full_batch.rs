@@ -4,7 +4,7 @@ use gpicl_ops::Precision;
 use gpicl_ops::cpu::gemm::{Finish, MatRef, Start, gemm};
 use gpicl_ops::cpu::sum::add_rows;
 
-use super::mlp::{Mlp, mask, softmax};
+use super::mlp::{Mlp, cross_entropy_slope, mask};
 
 /// A perceptron's training set, with room for what it makes of it.
 #[derive(Debug)]
@@ -33,54 +33,45 @@ impl<'a> FullBatch<'a> {
     pub fn gradient(&mut self, params: &[f32]) -> (f32, &[f32]) {
         let Self { mlp, inputs, labels, units, deltas, gradient } = self;
         let (count, last) = (labels.len(), mlp.layers() - 1);
-        let share = 1.0 / count as f32;
-        for layer in 0..=last {
+        let weights = |layer: usize| {
             let (weight, bias) = mlp.layer(layer);
+            MatRef::row_major(&params[weight.clone()], weight.len() / bias.len(), bias.len())
+        };
+        for layer in 0..=last {
             let (below, above) = units.split_at_mut(layer);
-            let (below, width) = (below.last().map_or(*inputs, Vec::as_slice), bias.len());
-            let (below, weight) = (
-                matrix(below, count),
-                MatRef::row_major(&params[weight.clone()], weight.len() / width, width),
-            );
-            gemm(below, weight, &mut above[0], Start::Bias(&params[bias]), Finish::Nothing, Precision::Fp32);
+            let below = below.last().map_or(*inputs, Vec::as_slice);
+            let bias = &params[mlp.layer(layer).1];
+            product(matrix(below, count), weights(layer), &mut above[0], Start::Bias(bias));
             if layer < last {
                 above[0].iter_mut().for_each(|unit| *unit = unit.max(0.0));
             }
         }
-        deltas[last].copy_from_slice(&units[last]);
+        let (share, classes) = (1.0 / count as f32, units[last].len() / count);
         let mut loss = 0.0;
-        let classes = deltas[last].len() / count;
+        deltas[last].copy_from_slice(&units[last]);
         for (row, &label) in deltas[last].chunks_exact_mut(classes).zip(*labels) {
-            softmax(row);
-            loss -= share * row[label as usize].max(f32::MIN_POSITIVE).ln();
-            row[label as usize] -= 1.0;
+            loss += share * cross_entropy_slope(row, label as usize);
             row.iter_mut().for_each(|delta| *delta *= share);
         }
         for layer in (0..=last).rev() {
             let (weight, bias) = mlp.layer(layer);
             let (below, above) = deltas.split_at_mut(layer);
-            let (start, finish) = (Start::Zero, Finish::Nothing);
             let delta = matrix(&above[0], count);
-            gradient[bias.clone()].fill(0.0);
-            add_rows(&above[0], &mut gradient[bias.clone()]);
             let from = if layer == 0 { *inputs } else { &units[layer - 1] };
-            gemm(
-                matrix(from, count).t(),
-                delta,
-                &mut gradient[weight.clone()],
-                start,
-                finish,
-                Precision::Fp32,
-            );
+            product(matrix(from, count).t(), delta, &mut gradient[weight], Start::Zero);
+            gradient[bias.clone()].fill(0.0);
+            add_rows(&above[0], &mut gradient[bias]);
             if let Some(below) = below.last_mut() {
-                let weight =
-                    MatRef::row_major(&params[weight.clone()], weight.len() / bias.len(), bias.len());
-                gemm(delta, weight.t(), below, Start::Zero, Finish::Nothing, Precision::Fp32);
+                product(delta, weights(layer).t(), below, Start::Zero);
                 mask(below, from);
             }
         }
         (loss, gradient)
     }
+}
+
+fn product(a: MatRef<'_>, b: MatRef<'_>, c: &mut [f32], start: Start<'_>) {
+    gemm(a, b, c, start, Finish::Nothing, Precision::Fp32);
 }
 
 fn matrix(values: &[f32], rows: usize) -> MatRef<'_> {

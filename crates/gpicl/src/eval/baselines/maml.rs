@@ -53,7 +53,7 @@ pub struct MamlConfig {
 
 impl Default for MamlConfig {
     fn default() -> Self {
-        Self { steps: 500, lr: 2e-3, hidden: 128, layers: 1 }
+        Self { steps: 500, lr: 5e-3, hidden: 256, layers: 1 }
     }
 }
 

@@ -89,10 +89,7 @@ impl Mlp {
         let Pass { units, deltas } = pass;
         let last = self.layers() - 1;
         deltas[last].copy_from_slice(&units[last + 1]);
-        softmax(&mut deltas[last]);
-        // At least the smallest positive number: a saturated network has a large loss, not an infinite one.
-        let loss = -deltas[last][label].max(T::min_positive_value()).ln();
-        deltas[last][label] = deltas[last][label] - T::one();
+        let loss = cross_entropy_slope(&mut deltas[last], label);
         for layer in (1..=last).rev() {
             let (below, above) = deltas.split_at_mut(layer);
             Rows::new(&params[self.layer(layer).0], above[0].len())
@@ -142,6 +139,15 @@ pub fn mask<T: Float>(values: &mut [T], units: &[T]) {
             *value = T::zero();
         }
     }
+}
+
+/// The cross-entropy of logits with `label`, in nats; the logits become its gradient.
+pub fn cross_entropy_slope<T: Float>(logits: &mut [T], label: usize) -> T {
+    softmax(logits);
+    // At least the smallest positive number: a saturated network has a large loss, not an infinite one.
+    let loss = -logits[label].max(T::min_positive_value()).ln();
+    logits[label] = logits[label] - T::one();
+    loss
 }
 
 /// Logits to probabilities.

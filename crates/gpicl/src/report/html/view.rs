@@ -1,0 +1,173 @@
+//! What a report reads of a run: whatever is there, finished or not.
+
+use std::path::Path;
+
+use serde::Deserialize;
+
+use super::page::State;
+use crate::config::RunConfig;
+use crate::error::{Error, Result};
+use crate::eval::LearningCurve;
+use crate::provenance::Provenance;
+use crate::report::Results;
+use crate::run::RunDir;
+use crate::sweep::RunState;
+use crate::train::{Metric, read_metrics};
+
+/// A run.
+pub(super) struct RunView {
+    pub dir: RunDir,
+    pub config: RunConfig,
+    /// The final meta-test, once there is one.
+    pub results: Option<Results>,
+    pub metrics: Vec<Metric>,
+}
+
+/// How long a run took.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Spent {
+    /// Time in meta-training, of all sessions.
+    pub seconds: f64,
+    /// Times it was started or continued.
+    pub sessions: usize,
+}
+
+impl RunView {
+    /// Reads the run in `dir`.
+    ///
+    /// # Errors
+    /// [`Error::File`] naming the file that is broken, [`Error::Io`].
+    pub fn read(dir: &Path) -> Result<Self> {
+        let (dir, config) = RunDir::open(dir)?;
+        let results = read_results(&dir.results_path())?;
+        let path = dir.metrics_path();
+        let metrics = if path.exists() { read_metrics(&path)? } else { Vec::new() };
+        Ok(Self { dir, config, results, metrics })
+    }
+
+    /// Steps done, as far as they are logged.
+    pub fn step(&self) -> u64 {
+        let step = self.metrics.iter().rev().map(|metric| match metric {
+            Metric::Train { step, .. } | Metric::Eval { step, .. } => *step,
+        });
+        step.max().unwrap_or(0)
+    }
+
+    /// How far it is.
+    pub fn state(&self) -> RunState {
+        let (step, steps) = (self.step(), self.config.train.steps);
+        match &self.results {
+            Some(_) => RunState::Finished,
+            None if self.dir.locked() => RunState::Running { step, steps },
+            None if step > 0 => RunState::Cut { step, steps },
+            None => RunState::Waiting,
+        }
+    }
+
+    /// Training losses, in nats.
+    pub fn losses(&self) -> Vec<f64> {
+        let loss = |metric: &Metric| match metric {
+            Metric::Train { loss, .. } => Some(*loss),
+            Metric::Eval { .. } => None,
+        };
+        self.metrics.iter().filter_map(loss).collect()
+    }
+
+    /// The final curve of `seen` or `unseen` tasks.
+    pub fn curve(&self, which: &str) -> Option<&LearningCurve> {
+        self.results.as_ref()?.curves.iter().find(|curve| curve.label.starts_with(which))
+    }
+
+    /// Program and machine: of the final meta-test, else of the newest checkpoint.
+    pub fn provenance(&self) -> Option<Provenance> {
+        if let Some(results) = &self.results {
+            return Some(results.provenance.clone());
+        }
+        let weights = self.dir.checkpoints(self.config.train.keep_checkpoints).latest_path().ok()?;
+        Some(crate::train::read_info(&weights).ok()?.provenance)
+    }
+
+    /// How long it took so far, if that was logged.
+    pub fn spent(&self) -> Option<Spent> {
+        let text = std::fs::read_to_string(self.dir.timing_path()).ok()?;
+        spent(&text)
+    }
+}
+
+/// Results of a meta-test, if there are any.
+///
+/// # Errors
+/// [`Error::File`] if the file holds something else, [`Error::Io`].
+pub(super) fn read_results(path: &Path) -> Result<Option<Results>> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let json = std::fs::read(path).map_err(Error::io("read", path))?;
+    let results = serde_json::from_slice(&json).map_err(|error| {
+        let fix = "remove it; `gpicl resume` writes a run's results anew";
+        Error::file(path, format!("holds no results: {error}"), fix)
+    });
+    results.map(Some)
+}
+
+#[derive(Deserialize)]
+struct Timing {
+    step: u64,
+    seconds: f64,
+}
+
+/// Adds up the sessions of `timing.jsonl`: the seconds of each begin at 0.
+fn spent(text: &str) -> Option<Spent> {
+    let mut spent = Spent::default();
+    let mut last: Option<Timing> = None;
+    // A kill can have torn the last line.
+    for line in text.lines().filter_map(|line| serde_json::from_str::<Timing>(line).ok()) {
+        match &last {
+            Some(last) if line.seconds >= last.seconds && line.step > last.step => {
+                spent.seconds += line.seconds - last.seconds;
+            }
+            _ => {
+                spent.sessions += 1;
+                spent.seconds += line.seconds;
+            }
+        }
+        last = Some(line);
+    }
+    last.map(|_| spent)
+}
+
+/// A run's state as a mark.
+pub(super) fn mark(state: &RunState) -> State {
+    let (text, colour) = match state {
+        RunState::Waiting => ("waiting".to_string(), "idle"),
+        RunState::Running { step, steps } => (format!("running, step {step} of {steps}"), "busy"),
+        RunState::Cut { step, steps } => (format!("stopped after step {step} of {steps}"), "busy"),
+        RunState::Finished => ("finished".to_string(), "good"),
+        RunState::Failed { .. } => ("failed".to_string(), "bad"),
+    };
+    State { text, colour }
+}
+
+/// The same in short, for a table of many.
+pub(super) fn short_mark(state: &RunState) -> State {
+    let text = match state {
+        RunState::Running { step, steps } => format!("running {step}/{steps}"),
+        RunState::Cut { step, steps } => format!("stopped {step}/{steps}"),
+        other => other.name().to_string(),
+    };
+    State { text, ..mark(state) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sessions_of_a_run_add_up() {
+        let line = |step: u64, seconds: f64| format!("{{\"step\":{step},\"seconds\":{seconds}}}\n");
+        let text =
+            [line(10, 1.0), line(20, 2.0), line(20, 1.5), line(30, 3.0), line(40, 0.5), "{\"st".into()];
+        assert_eq!(spent(&text.concat()), Some(Spent { seconds: 2.0 + 3.0 + 0.5, sessions: 3 }));
+        assert_eq!(spent(""), None);
+    }
+}
