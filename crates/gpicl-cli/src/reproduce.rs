@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context as _, Result};
 use clap::{Args, ValueEnum};
-use gpicl::reproduce::{Around, FIGURES, Figure, Scale, Spec, reproduce as reproduce_figure};
+use gpicl::reproduce::{Around, FIGURES, Failure, Figure, Scale, Spec, reproduce as reproduce_figure};
 use serde_json::json;
 
 use crate::args::DataDirArgs;
@@ -99,7 +99,7 @@ pub fn reproduce(args: &ReproduceArgs, output: &Output) -> Result<ExitCode> {
     for path in &reproduced.files {
         output.note(format!("wrote {}", path.display()));
     }
-    for (run, error) in &reproduced.failed {
+    for Failure { run, error } in &reproduced.failed {
         output.note(format!("{run} failed: {error}"));
     }
     Ok(if reproduced.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })

@@ -6,7 +6,7 @@ use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use super::canvas::{self, Drawing, FAINT, INK, PALETTE, font};
+use super::canvas::{self, Drawing, INK, PALETTE, font};
 use crate::error::Result;
 
 /// Colour of a cell.
@@ -14,7 +14,7 @@ use crate::error::Result;
 pub enum Tint {
     /// From 0 (white) to 1 (the darkest blue).
     Value(f64),
-    /// The colour of a class, by its number: grey, then the palette without the blue of the values.
+    /// A class, by the number of its colour in the palette.
     Class(usize),
 }
 
@@ -51,8 +51,8 @@ pub struct Heatmaps {
     pub title: String,
     /// Rows of maps.
     pub maps: Vec<Vec<Map>>,
-    /// Names of the classes of [`Tint::Class`], for the key below the maps.
-    pub classes: Vec<String>,
+    /// Names and colours of the classes of [`Tint::Class`], for the key below the maps.
+    pub classes: Vec<(String, usize)>,
 }
 
 impl Heatmaps {
@@ -73,7 +73,8 @@ impl Heatmaps {
     }
 
     fn width(map: &Map) -> i32 {
-        Self::LEFT + Self::CELL.0 * map.columns.len() as i32 + 2 * Self::MARGIN
+        let title = 8 * map.title.chars().count() as i32;
+        Self::LEFT + title.max(Self::CELL.0 * map.columns.len() as i32) + 2 * Self::MARGIN
     }
 
     fn height(map: &Map) -> i32 {
@@ -89,7 +90,6 @@ impl Heatmaps {
         match tint {
             // Up to 0.75: the ink is still read on it.
             Tint::Value(value) => PALETTE[0].mix(0.75 * value.clamp(0.0, 1.0)),
-            Tint::Class(0) => FAINT.to_rgba(),
             Tint::Class(number) => PALETTE[number % PALETTE.len()].mix(0.65),
         }
     }
@@ -169,9 +169,9 @@ impl Drawing for Heatmaps {
             top += height;
         }
         let mut x = Self::MARGIN;
-        for (number, name) in self.classes.iter().enumerate() {
+        for (name, number) in &self.classes {
             let (y, side) = (top + 8, 16);
-            let color = Self::color(Tint::Class(number)).filled();
+            let color = Self::color(Tint::Class(*number)).filled();
             area.draw(&Rectangle::new([at(x, y), at(x + side, y + side)], color))?;
             area.draw(&text(name, x + side + 6, y + side / 2, 13, left))?;
             x += side + 6 + 8 * name.chars().count() as i32 + 24;
@@ -198,7 +198,7 @@ mod tests {
         let maps = |cells| Heatmaps {
             title: "Transition map".into(),
             maps: vec![vec![map(cells)]],
-            classes: vec!["no learning".into(), "memorisation".into()],
+            classes: vec![("no learning".into(), 7), ("memorisation".into(), 1)],
         };
         let figure = maps(vec![
             vec![cell("0.10", Tint::Value(0.1)), None],

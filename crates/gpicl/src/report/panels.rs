@@ -44,6 +44,8 @@ pub enum Style {
     Dashed,
     /// A line with a dot at every point; its intervals are bars.
     Dots,
+    /// Dots alone; their intervals are bars.
+    Marks,
     /// Faint dots without a line, such as single runs.
     Scattered,
 }
@@ -90,6 +92,8 @@ pub enum Corner {
     UpperLeft,
     /// Where falling lines leave room.
     UpperRight,
+    /// Where lines that part at the left leave room.
+    MiddleLeft,
     /// Where lines that end high leave room.
     LowerRight,
     /// Where lines that begin high leave room.
@@ -168,6 +172,7 @@ impl Chart {
             let corners = [(region.x.start, y_range.start), (region.x.end, y_range.end)];
             chart.draw_series([Rectangle::new(corners, color(region.color).mix(0.14).filled())])?;
         }
+        let large = y_range.end - y_range.start > 10.0;
         let named = matches!(self.x_axis, XAxis::Names(_));
         chart
             .configure_mesh()
@@ -182,6 +187,7 @@ impl Chart {
             .axis_desc_style(font(14, scale))
             .label_style(font(12, scale))
             .x_label_formatter(&|x| format!("{x:.0}"))
+            .y_label_formatter(&|y| if large { format!("{y:.0}") } else { format!("{y:.1}") })
             .draw()?;
         let (left, top) = area.get_base_pixel();
         let centre = Pos::new(HPos::Center, VPos::Top);
@@ -220,6 +226,7 @@ impl Chart {
         let position = match self.legend {
             Corner::UpperLeft => SeriesLabelPosition::UpperLeft,
             Corner::UpperRight => SeriesLabelPosition::UpperRight,
+            Corner::MiddleLeft => SeriesLabelPosition::MiddleLeft,
             Corner::LowerRight => SeriesLabelPosition::LowerRight,
             Corner::LowerLeft => SeriesLabelPosition::LowerLeft,
         };
@@ -231,7 +238,7 @@ impl Chart {
             .position(position)
             .background_style(WHITE.mix(0.85))
             .border_style(FAINT.stroke_width(scale))
-            .margin(px(if self.regions.is_empty() { 8 } else { 22 }))
+            .margin(px(8))
             .legend_area_size(px(28))
             .label_font(font(12, scale))
             .draw()
@@ -256,13 +263,15 @@ impl Chart {
                 let dot = |point| Circle::new(point, px(3), color.mix(0.55).filled());
                 chart.draw_series(points().map(dot))?
             }
-            Style::Dots => {
+            Style::Dots | Style::Marks => {
                 for (point, ends) in trace.points.iter().zip(&trace.intervals) {
                     let bar = [(point.0, ends.0), (point.0, ends.1)];
                     chart.draw_series([PathElement::new(bar, color.stroke_width(scale))])?;
                 }
-                chart.draw_series(points().map(|point| Circle::new(point, px(4), color.filled())))?;
-                chart.draw_series(LineSeries::new(points(), stroke))?
+                if trace.style == Style::Dots {
+                    chart.draw_series(LineSeries::new(points(), stroke))?;
+                }
+                chart.draw_series(points().map(|point| Circle::new(point, px(4), color.filled())))?
             }
         };
         if !trace.label.is_empty() {

@@ -53,7 +53,7 @@ pub(super) fn make(runs: &[Run]) -> Result<Made> {
                 },
                 Trace {
                     points: groups.iter().enumerate().map(mean).collect(),
-                    style: Style::Dots,
+                    style: Style::Marks,
                     ..Trace::default()
                 },
             ],
@@ -121,7 +121,13 @@ fn checks(groups: &[Group<'_>], measure: Measure) -> Vec<Check> {
     let shorter = match (base, best) {
         (Some(base), Some(best)) => {
             let (without, with) = (length(base), length(best));
-            let found = format!("{}: {with:.0}, {}: {without:.0}", best.label(), base.label());
+            let found = format!(
+                "{}: {with:.0}, {}: {without:.0} (steps until the loss of the batches falls: {:.0}, {:.0})",
+                best.label(),
+                base.label(),
+                best.mean(Run::plateau),
+                base.mean(Run::plateau),
+            );
             Check::new(paper, rule, found, Some(with <= (1.0 - SHORTER) * without))
         }
         _ => Check::new(paper, rule, none, None),

@@ -30,7 +30,7 @@ pub(super) fn make(runs: &[Run]) -> Result<Made> {
             style: Style::Dots,
         }
     };
-    let chart = |title: &str, x_label: &str, x_axis, traces| Chart {
+    let chart = |title: &str, x_label: &str, x_axis, traces, legend| Chart {
         title: title.into(),
         x_label: x_label.into(),
         y_label: "accuracy".into(),
@@ -39,7 +39,7 @@ pub(super) fn make(runs: &[Run]) -> Result<Made> {
         reference: Some((runs[0].chance, "chance".into())),
         regions: Vec::new(),
         traces,
-        legend: Corner::UpperLeft,
+        legend,
     };
     let figure = Panels {
         title: "Meta-training with episodes of several lengths".into(),
@@ -50,6 +50,7 @@ pub(super) fn make(runs: &[Run]) -> Result<Made> {
                 "examples seen",
                 XAxis::Numbers,
                 lengths.iter().enumerate().map(curve).collect(),
+                Corner::LowerRight,
             ),
             chart(
                 "After all examples but one",
@@ -59,6 +60,7 @@ pub(super) fn make(runs: &[Run]) -> Result<Made> {
                     lines("seen tasks", 0, &|run| run.seen.last.mean),
                     lines("unseen tasks", 1, &|run| run.unseen.last.mean),
                 ],
+                Corner::UpperLeft,
             ),
         ],
     };

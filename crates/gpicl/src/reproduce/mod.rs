@@ -216,8 +216,17 @@ pub struct Reproduced {
     pub verdict: Verdict,
     /// Files written.
     pub files: Vec<PathBuf>,
-    /// Runs that failed, and why; the figure is made without them.
-    pub failed: Vec<(String, String)>,
+    /// What the figure is made without.
+    pub failed: Vec<Failure>,
+}
+
+/// A run that failed, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Failure {
+    /// Id of the run, or name of the learner.
+    pub run: String,
+    /// Its error.
+    pub error: String,
 }
 
 /// Meta-trains what is not there yet and writes the figure. `None` if the stop flag was raised.
@@ -251,7 +260,8 @@ fn from_sweep(
     }
     let (runs, failed) = Run::of(&sweep)?;
     if runs.is_empty() {
-        let first = failed.first().map_or(String::new(), |(id, error)| format!(": {id}: {error}"));
+        let first =
+            failed.first().map_or(String::new(), |Failure { run, error }| format!(": {run}: {error}"));
         let problem = format!("none of its {} runs is finished{first}", sweep.runs().len());
         return Err(Error::file(sweep.dir(), problem, "mend the cause and remove the folder `failures`"));
     }
@@ -296,20 +306,16 @@ fn from_comparison(
         write_atomic(&to, &bytes)?;
         files.push(to);
     }
-    let failed = found.failures().map(|(name, error)| (name.to_string(), error.to_string())).collect();
+    let failure = |(name, error): (&str, &str)| Failure { run: name.into(), error: error.into() };
+    let failed = found.failures().map(failure).collect();
     let basis = format!("{}; {} learners, {} seeds", spec.basis(), found.methods.len(), found.seeds.len());
     finish(Verdict::new(figure.name, basis, table::checks(&found)), files, failed, around.out).map(Some)
 }
 
 /// Writes the verdict.
-fn finish(
-    verdict: Verdict,
-    mut files: Vec<PathBuf>,
-    failed: Vec<(String, String)>,
-    out: &Path,
-) -> Result<Reproduced> {
+fn finish(verdict: Verdict, mut files: Vec<PathBuf>, failed: Vec<Failure>, out: &Path) -> Result<Reproduced> {
     let mut text = verdict.text();
-    for (run, error) in &failed {
+    for Failure { run, error } in &failed {
         text.push_str(&format!("\n\nfailed: {run}: {error}"));
     }
     text.push('\n');

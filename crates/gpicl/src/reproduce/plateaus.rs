@@ -64,12 +64,13 @@ impl<'a> Axis<'a> {
             over_seeds(&runs.iter().map(|run| run.plateau()).collect::<Vec<_>>())
         };
         let means: Vec<_> = self.groups.iter().map(values).collect();
+        let top = runs_of(&self.groups).map(Run::plateau).fold(1.0, f64::max);
         Chart {
             title: format!("Plateau length, by {}", self.label),
             x_label: self.label.into(),
             y_label: "plateau length (steps)".into(),
             x_axis: XAxis::Names(self.groups.iter().map(|(_, name, _)| name.clone()).collect()),
-            y_range: None,
+            y_range: Some(0.0..1.1 * top),
             reference: None,
             regions: Vec::new(),
             traces: vec![
@@ -119,6 +120,11 @@ impl<'a> Axis<'a> {
     }
 }
 
+/// All runs of an axis.
+fn runs_of<'a>(groups: &'a [(f64, String, Vec<&'a Run>)]) -> impl Iterator<Item = &'a Run> {
+    groups.iter().flat_map(|(_, _, runs)| runs.iter().copied())
+}
+
 /// Loss curves and plateau lengths along the batch sizes and along the numbers of tasks.
 pub(super) fn make(runs: &[Run]) -> Result<Made> {
     let batches: Vec<u64> = runs.iter().map(|run| run.config.train.batch as u64).collect();
@@ -134,10 +140,7 @@ pub(super) fn make(runs: &[Run]) -> Result<Made> {
     let figure = Panels {
         title: format!(
             "The plateau: {} tasks by batch size, batch {batch} by number of tasks",
-            match count_name(count).as_str() {
-                "no end" => "unlimited",
-                name => name,
-            }
+            count_name(count)
         ),
         columns: 2,
         charts: vec![

@@ -2,6 +2,7 @@
 
 use toml::Value;
 
+use super::Failure;
 use crate::config::RunConfig;
 use crate::error::{Error, Result};
 use crate::eval::{CurveSummary, Interval, LearningCurve, Outcome, RunSummary};
@@ -36,12 +37,12 @@ pub(super) struct Run {
 
 impl Run {
     /// The finished runs of `sweep`, in the order of the plan, and the errors of those that failed.
-    pub fn of(sweep: &Sweep) -> Result<(Vec<Self>, Vec<(String, String)>)> {
+    pub fn of(sweep: &Sweep) -> Result<(Vec<Self>, Vec<Failure>)> {
         let (mut runs, mut failed) = (Vec::new(), Vec::new());
         for (planned, row) in sweep.runs().iter().zip(sweep.results()?.rows) {
             let summary = match (row.state, row.summary) {
                 (RunState::Failed { error }, _) => {
-                    failed.push((row.id, error));
+                    failed.push(Failure { run: row.id, error });
                     continue;
                 }
                 (RunState::Finished, Some(summary)) => summary,

@@ -51,7 +51,7 @@ impl<'a> Column<'a> {
 /// How a number of tasks is written below an axis.
 pub(super) fn count_name(count: u64) -> String {
     match count {
-        u64::MAX => "no end".into(),
+        u64::MAX => "unlimited".into(),
         count => TaskCount::Finite(count).to_string(),
     }
 }
@@ -88,7 +88,7 @@ pub(super) fn make(runs: &[Run]) -> Result<Made> {
         reference,
         regions: regions(&columns),
         traces,
-        legend: Corner::UpperLeft,
+        legend: Corner::MiddleLeft,
     };
     let rises =
         [lines("seen tasks", 0, &|run| run.seen.improvement.mean), lines("unseen tasks", 1, &unseen_rise)];

@@ -1,6 +1,6 @@
 //! Accuracy by number of tasks and model size, for seen and unseen tasks, and the regimes (paper, figure 2).
 
-use super::runs::{OUTCOMES, Run, distinct, mean, middle, rank, table, tasks};
+use super::runs::{OUTCOME_COLORS, OUTCOMES, Run, distinct, mean, middle, rank, table, tasks};
 use super::transition::count_name;
 use super::verdict::Check;
 use super::{Made, Picture};
@@ -102,9 +102,12 @@ impl Kind {
         };
         let value = |value: f64| Tinted { text: format!("{:.0}", 100.0 * value), tint: Tint::Value(value) };
         vec![
-            map("seen tasks, accuracy in %", &|cell| value(cell.seen)),
-            map("unseen tasks, accuracy in %", &|cell| value(cell.unseen)),
-            map("regime", &|cell| Tinted { text: String::new(), tint: Tint::Class(rank(cell.outcome)) }),
+            map("seen tasks (%)", &|cell| value(cell.seen)),
+            map("unseen tasks (%)", &|cell| value(cell.unseen)),
+            map("regime", &|cell| Tinted {
+                text: String::new(),
+                tint: Tint::Class(OUTCOME_COLORS[rank(cell.outcome)]),
+            }),
         ]
     }
 }
@@ -118,7 +121,7 @@ pub(super) fn make(runs: &[Run]) -> Result<Made> {
     let figure = Heatmaps {
         title: "Accuracy over the last 10 positions, by number of tasks and model size".into(),
         maps: kinds.iter().map(Kind::maps).collect(),
-        classes: OUTCOMES.map(str::to_string).to_vec(),
+        classes: OUTCOMES.map(str::to_string).into_iter().zip(OUTCOME_COLORS).collect(),
     };
     let find = |kind: &str| kinds.iter().find(|other| other.kind == kind);
     Ok(Made {
@@ -298,7 +301,7 @@ mod tests {
         let made = make(&runs(|_, _| 0.5, true)).unwrap();
         let Picture::Heatmaps(figure) = &made.picture else { panic!("a map") };
         assert_eq!(figure.maps.len(), 2);
-        assert_eq!(figure.maps[0][0].title, "MLP: seen tasks, accuracy in %");
+        assert_eq!(figure.maps[0][0].title, "MLP: seen tasks (%)");
         assert_eq!(figure.maps[1][0].columns, ["2^0", "2^4", "2^8", "2^12"]);
         assert_eq!(figure.maps[1][1].cells[1][3].as_ref().unwrap().text, "80");
         assert_eq!(made.tables[0].1.csv().lines().count(), 1 + 32);
