@@ -347,7 +347,8 @@ fn a_sweep_killed_with_sigkill_ends_with_the_results_of_an_undisturbed_one() {
     sweep.wait().unwrap();
     let mut sweep = start(at, &args("cut"));
     wait_for("two runs", || finished(&cut) >= 2);
-    let kill = |child: &u32| Command::new("kill").args(["-KILL", &child.to_string()]).status().unwrap().success();
+    let kill =
+        |child: &u32| Command::new("kill").args(["-KILL", &child.to_string()]).status().unwrap().success();
     wait_for("a child to kill", || children(sweep.id()).first().is_some_and(kill));
     wait_for("five runs", || finished(&cut) >= 5);
     sweep.kill().unwrap();

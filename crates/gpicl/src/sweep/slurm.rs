@@ -144,6 +144,7 @@ impl<'a> Campaign<'a> {
             open,
             jobs: BTreeSet::new(),
             tries: HashMap::new(),
+            queued: HashMap::new(),
             last: None,
         })
     }
