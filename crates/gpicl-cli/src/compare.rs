@@ -7,15 +7,13 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context as _, Result};
 use clap::{ArgGroup, Args};
-use gpicl::compare::{NamedSpec, Surroundings, Workers, compare as run_comparison};
+use gpicl::compare::{NamedSpec, Surroundings, compare as run_comparison};
 use gpicl::fs::check_folder;
+use gpicl::workers::Workers;
 
 use crate::args::DataDirArgs;
 use crate::output::Output;
-use crate::train::{INTERRUPTED, watch_for_ctrl_c};
-
-/// Exit code where a method failed and the others did not.
-const FAILED: u8 = 1;
+use crate::train::{FAILED, INTERRUPTED, watch_for_ctrl_c};
 
 /// Arguments of `gpicl compare`.
 #[derive(Debug, Args)]
@@ -61,6 +59,8 @@ pub fn compare(args: &CompareArgs, output: &Output) -> Result<ExitCode> {
             workers: Workers {
                 program: std::env::current_exe().context("cannot find this program")?,
                 jobs: args.jobs,
+                threads: None,
+                population: 1,
             },
             note: &|text| output.note(text),
             stop: &stop,

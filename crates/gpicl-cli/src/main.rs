@@ -10,6 +10,8 @@ mod output;
 mod predict;
 mod presets;
 mod report;
+mod reproduce;
+mod sweep;
 mod train;
 
 use std::process::ExitCode;
@@ -40,6 +42,14 @@ enum Command {
     Resume(train::ResumeArgs),
     /// Meta-test runs: accuracy by examples seen, with 95% intervals; several runs count as seeds.
     Eval(eval::EvalArgs),
+    /// Meta-train many runs: every point of a grid, or a list, of any fields, on all cores; stop it, kill it, go on.
+    ///
+    /// The file: `preset` and `[base]` (what all have in common, with the fields of a run's config.toml), `[grid]` (fields
+    /// with arrays of their values: `model.d_model = [8, 64]`), `[[list]]` (tables of fields, each with an optional `name`;
+    /// the grid is run for each), `seeds` (each sets `seed` and `tasks.seed`), `[local]` (`jobs`, `threads`, `population`)
+    /// and `[slurm]`. Runs are made below OUT/runs; what is there and finished is not done again. Exit code 1 if a run
+    /// failed.
+    Sweep(sweep::SweepArgs),
     /// Compare learners on the same episodes: the paper's table and the state-size figure.
     ///
     /// The file: `preset` and `[base]` (what all have in common, with the fields of a run's config.toml), `seeds`,
@@ -47,6 +57,10 @@ enum Command {
     /// `set` (laid on the base), `runs` (finished runs, one a seed) or `baseline` (a name). Runs are made below
     /// OUT/runs; what is there and finished is not done again. Exit code 1 if a method failed.
     Compare(compare::CompareArgs),
+    /// Reproduce a figure of the paper: meta-train its runs, draw it, and say whether the paper's statements hold.
+    ///
+    /// What is there and finished is not done again. Exit code 1 if a run failed, whatever the verdict is.
+    Reproduce(reproduce::ReproduceArgs),
     /// Write a run, a sweep, a comparison or a figure as one HTML page that needs no network.
     Report(report::ReportArgs),
     /// Predict the labels of your own table from labelled rows, without training.
@@ -71,8 +85,10 @@ fn main() -> ExitCode {
         Command::Train(args) => train::train(&args, &output),
         Command::Resume(args) => train::resume(&args, &output),
         Command::Eval(args) => eval::eval(&args, &output),
+        Command::Sweep(args) => sweep::sweep(&args, &output),
         Command::Compare(args) => compare::compare(&args, &output),
         Command::Report(args) => report::report(&args, &output),
+        Command::Reproduce(args) => reproduce::reproduce(&args, &output),
         Command::Predict(args) => predict::predict(&args, &output),
         Command::Data(args) => data::data(&args, &output),
         Command::Inspect(args) => inspect::inspect(&args, &output),

@@ -1,11 +1,14 @@
 //! What the user sees: results on stdout; progress on stderr, a bar in a terminal and plain lines elsewhere.
 
+use std::collections::HashMap;
 use std::io::{IsTerminal as _, Write as _};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use gpicl::sweep::{RunState, Sweep};
 use gpicl::train::Event;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use serde_json::json;
 
@@ -84,6 +87,17 @@ impl Output {
         ProgressBar::new(total).with_style(style("{bar:30} {pos}/{len} images  ETA {eta}"))
     }
 
+    /// The progress of a sweep of this many runs.
+    pub fn sweep(&self, runs: usize) -> SweepProgress {
+        let live = (self.terminal && !self.quiet && !self.json).then(|| {
+            let screen = MultiProgress::new();
+            let total =
+                screen.add(ProgressBar::new(runs as u64).with_style(style("{bar:30} {msg}  {elapsed}")));
+            SweepBars { screen, total, running: Mutex::default() }
+        });
+        SweepProgress { output: *self, live }
+    }
+
     /// The progress of a run of `steps` steps of `batch` episodes that starts after step `first`.
     pub fn training(&self, first: u64, steps: u64, batch: usize) -> TrainingProgress {
         let bar = if self.terminal && !self.quiet && !self.json {
@@ -97,6 +111,75 @@ impl Output {
         };
         let now = Instant::now();
         TrainingProgress { output: *self, bar, first, steps, batch, started: now, printed: None }
+    }
+}
+
+/// Shows how far the runs of a sweep are: in a terminal a line for each that is running, else remarks only.
+#[derive(Debug)]
+pub struct SweepProgress {
+    output: Output,
+    live: Option<SweepBars>,
+}
+
+#[derive(Debug)]
+struct SweepBars {
+    screen: MultiProgress,
+    total: ProgressBar,
+    running: Mutex<HashMap<String, ProgressBar>>,
+}
+
+impl SweepProgress {
+    /// Whether there is something to keep up to date.
+    pub fn is_live(&self) -> bool {
+        self.live.is_some()
+    }
+
+    /// A remark.
+    pub fn note(&self, text: impl AsRef<str>) {
+        match &self.live {
+            // A terminal that is gone is the user's wish.
+            Some(bars) => drop(bars.screen.println(text)),
+            None => self.output.note(text),
+        }
+    }
+
+    /// Looks at the runs and shows what they do.
+    pub fn update(&self, sweep: &Sweep) {
+        let (Some(bars), Ok(status)) = (&self.live, sweep.status()) else { return };
+        bars.total.set_position((status.count("finished") + status.count("failed")) as u64);
+        bars.total.set_message(status.counts());
+        let mut running = bars.running.lock().expect("no thread panics with it");
+        running.retain(|id, bar| {
+            let on =
+                status.rows.iter().any(|row| row.id == *id && matches!(row.state, RunState::Running { .. }));
+            if !on {
+                bars.screen.remove(bar);
+            }
+            on
+        });
+        for row in &status.rows {
+            let RunState::Running { step, steps } = row.state else { continue };
+            let bar = running.entry(row.id.clone()).or_insert_with(|| {
+                let bar =
+                    ProgressBar::new(steps).with_style(style("  {prefix}  step {pos}/{len} {bar:16} {msg}"));
+                bars.screen.add(bar.with_prefix(row.id.clone()))
+            });
+            bar.set_position(step);
+            if let Some(latest) = row.latest {
+                bar.set_message(format!(
+                    "loss {:.3}  last accuracy {:.2}",
+                    latest.loss, latest.accuracy_last
+                ));
+            }
+        }
+    }
+
+    /// Takes the lines away.
+    pub fn finish(&self) {
+        if let Some(bars) = &self.live {
+            // As with remarks.
+            let _ = bars.screen.clear();
+        }
     }
 }
 

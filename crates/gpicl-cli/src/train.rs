@@ -1,22 +1,28 @@
 //! `gpicl train` and `gpicl resume`.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use gpicl::Layers;
+use gpicl::data::Library;
 use gpicl::presets::Preset;
-use gpicl::report::write_results;
-use gpicl::train::{Ended, Trainer};
+use gpicl::report::conclude;
+use gpicl::sweep::{Listener, train_together};
+use gpicl::train::{Ended, Event, Trainer};
+use gpicl::workers::{Ending, Report};
+use gpicl::{Layers, RunDir};
 
 use crate::args::DataDirArgs;
-use crate::output::Output;
+use crate::output::{Output, TrainingProgress, remark};
 
 /// Exit code of a run that Ctrl-C stopped: 128 + SIGINT, as shells expect.
 pub const INTERRUPTED: u8 = 130;
+/// Exit code where one of several runs failed.
+pub const FAILED: u8 = 1;
 
 /// Arguments of `gpicl train`.
 #[derive(Debug, Args)]
@@ -40,11 +46,12 @@ pub struct TrainArgs {
 /// Arguments of `gpicl resume`.
 #[derive(Debug, Args)]
 pub struct ResumeArgs {
-    /// Folder of the run.
-    run: PathBuf,
-    /// End at once when stdin closes: how `gpicl compare` takes its runs with it, however it ends.
+    /// Folder of the run; several are meta-trained together in one process, a model on each thread.
+    #[arg(required = true, value_name = "RUN")]
+    runs: Vec<PathBuf>,
+    /// How `gpicl compare` and `gpicl sweep` meta-train: see `gpicl::workers`.
     #[arg(long, hide = true)]
-    until_stdin_closes: bool,
+    worker: bool,
     #[command(flatten)]
     data_dir: DataDirArgs,
 }
@@ -75,31 +82,102 @@ pub fn train(args: &TrainArgs, output: &Output) -> Result<ExitCode> {
     let trainer = Trainer::start(config, args.data_dir.data_dir.as_deref(), &run);
     let trainer = trainer.map_err(|error| layers.blame(error))?;
     output.note(format!("run folder: {}", run.display()));
-    finish(trainer, output)
+    let stop = stop_on_ctrl_c(output)?;
+    finish(trainer, &stop, output)
 }
 
 /// Meta-trains on from the newest checkpoint.
 pub fn resume(args: &ResumeArgs, output: &Output) -> Result<ExitCode> {
-    if args.until_stdin_closes {
-        std::thread::spawn(|| {
-            // An error is an end too.
-            let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
-            std::process::exit(i32::from(INTERRUPTED));
-        });
+    let stop = stop_on_ctrl_c(output)?;
+    if args.worker {
+        obey_stdin(&stop);
     }
-    let trainer = Trainer::resume(&args.run, args.data_dir.data_dir.as_deref())?;
-    output.note(format!("continuing {} after step {}", args.run.display(), trainer.step()));
-    finish(trainer, output)
+    let data_dir = args.data_dir.data_dir.as_deref();
+    if let ([run], false) = (args.runs.as_slice(), args.worker) {
+        let trainer = Trainer::resume(run, data_dir)?;
+        output.note(format!("continuing {} after step {}", run.display(), trainer.step()));
+        return finish(trainer, &stop, output);
+    }
+    let runs = Runs { args, output, progress: Mutex::default(), failed: AtomicBool::new(false) };
+    train_together(&args.runs, &Library::new(data_dir), &stop, &runs)?;
+    Ok(if runs.failed.into_inner() {
+        ExitCode::from(FAILED)
+    } else if stop.load(Ordering::Relaxed) {
+        ExitCode::from(INTERRUPTED)
+    } else {
+        ExitCode::SUCCESS
+    })
 }
 
-fn finish(mut trainer: Trainer, output: &Output) -> Result<ExitCode> {
+/// What several runs, or a worker's, are doing.
+struct Runs<'a> {
+    args: &'a ResumeArgs,
+    output: &'a Output,
+    progress: Mutex<Option<TrainingProgress>>,
+    failed: AtomicBool,
+}
+
+impl Listener for Runs<'_> {
+    fn on_event(&self, run: usize, event: Event) {
+        // The lines of several would say little; each has its metrics.jsonl.
+        if self.args.runs.len() > 1 {
+            return;
+        }
+        let mut progress = self.progress.lock().expect("no thread panics with it");
+        if progress.is_none()
+            && let Event::Step { step, .. } = event
+            && let Ok((_, config)) = RunDir::open(&self.args.runs[run])
+        {
+            *progress = Some(self.output.training(step - 1, config.train.steps, config.train.batch));
+        }
+        if let Some(progress) = &mut *progress {
+            progress.on_event(event);
+        }
+    }
+
+    fn on_end(&self, run: usize, ending: Ending) {
+        let name = self.args.runs[run].display();
+        if matches!(ending, Ending::Failed { .. } | Ending::Busy) {
+            self.failed.store(true, Ordering::Relaxed);
+        }
+        if self.args.worker {
+            let report = serde_json::to_string(&Report { run, ending }).expect("a report has a JSON form");
+            // A parent that is gone ends this process through stdin.
+            let _ = writeln!(std::io::stdout().lock(), "{report}");
+            return;
+        }
+        match ending {
+            Ending::Finished => self.output.note(format!("{name}: finished")),
+            Ending::Stopped => self.output.note(format!("{name}: stopped")),
+            Ending::Busy => remark(&format!("error: {name}: another process is meta-training this run")),
+            Ending::Failed { error } => remark(&format!("error: {name}: {error}")),
+        }
+    }
+}
+
+/// A line on stdin raises `stop`; its end, which comes with the parent's, however that ends, ends this process at once.
+fn obey_stdin(stop: &Arc<AtomicBool>) {
+    let stop = Arc::clone(stop);
+    std::thread::spawn(move || {
+        for _ in std::io::stdin().lines().map_while(Result::ok) {
+            stop.store(true, Ordering::Relaxed);
+        }
+        std::process::exit(i32::from(INTERRUPTED));
+    });
+}
+
+fn stop_on_ctrl_c(output: &Output) -> Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     let remark =
         "stopping after this step (Ctrl-C again: at once, losing the steps since the last checkpoint)";
     watch_for_ctrl_c(&stop, *output, remark)?;
+    Ok(stop)
+}
+
+fn finish(mut trainer: Trainer, stop: &AtomicBool, output: &Output) -> Result<ExitCode> {
     let train = &trainer.config().train;
     let mut progress = output.training(trainer.step(), train.steps, train.batch);
-    let ended = trainer.train(&stop, &mut |event| progress.on_event(event));
+    let ended = trainer.train(stop, &mut |event| progress.on_event(event));
     progress.finish();
     let run = trainer.run().path().to_path_buf();
     if let Ended::Stopped { step } = ended? {
@@ -107,8 +185,7 @@ fn finish(mut trainer: Trainer, output: &Output) -> Result<ExitCode> {
         return Ok(ExitCode::from(INTERRUPTED));
     }
     output.note("meta-test");
-    let curves = trainer.meta_test(trainer.config().eval.final_episodes)?;
-    let report = write_results(trainer.run(), trainer.dims(), &curves)?;
+    let report = conclude(&trainer)?;
     output.text(&report.text);
     output.json(&report.results);
     for path in &report.files {

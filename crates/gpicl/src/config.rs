@@ -181,6 +181,11 @@ impl Layers {
         Ok(())
     }
 
+    /// The layers' table, without what they leave out.
+    pub(crate) fn into_table(self) -> Table {
+        self.merged
+    }
+
     /// The configuration that the layers add up to, validated.
     ///
     /// # Errors

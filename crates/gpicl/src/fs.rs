@@ -63,6 +63,18 @@ fn probe(folder: &Path) -> Result<()> {
     File::create(&path).and_then(|_| std::fs::remove_file(&path)).map_err(Error::io("write to", folder))
 }
 
+/// Waits until no other process has `path` locked, and locks it until the file is dropped.
+///
+/// # Errors
+/// [`Error::Io`] if it cannot be made; without a lock where the file system has none.
+pub(crate) fn lock(path: &Path) -> Result<File> {
+    let file = File::create(path).map_err(Error::io("create", path))?;
+    if let Err(error) = file.lock() {
+        tracing::warn!("{}: cannot be locked ({error})", path.display());
+    }
+    Ok(file)
+}
+
 /// The temporary name beside `path`, same extension last so that encoders still recognise it.
 pub(crate) fn partial(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();

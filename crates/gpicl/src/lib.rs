@@ -2,7 +2,8 @@
 //! they become learning algorithms, and find out when and why that works.
 //!
 //! The flow, one module a stage: [`data`] -> [`tasks`] -> [`models`] -> [`train`] -> [`eval`] -> [`report`];
-//! [`sweep`] makes many runs, [`compare`] sets learners side by side; [`predict`] uses the result on anyone's table.
+//! [`sweep`] makes many runs, [`compare`] sets learners side by side, [`reproduce`] makes the paper's figures;
+//! [`predict`] uses the result on anyone's table.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
@@ -18,11 +19,13 @@ pub mod predict;
 pub mod presets;
 pub mod provenance;
 pub mod report;
+pub mod reproduce;
 pub mod run;
 mod spec;
 pub mod sweep;
 pub mod tasks;
 pub mod train;
+pub mod workers;
 
 pub use config::{DeviceKind, Layers, RunConfig};
 pub use error::{Error, Result};

@@ -11,26 +11,25 @@ mod measure;
 mod paper;
 mod spec;
 mod tables;
-mod train;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 
 pub use measure::Size;
 pub use spec::{CompareSpec, MethodSpec, NamedSpec, TestSetSpec};
-pub use train::Workers;
 
 use crate::error::{Error, Result};
 use crate::eval::LearningCurve;
 use crate::fs::write_atomic;
 use crate::models::Dims;
 use crate::run::{RunDir, checkpoint_path};
+use crate::workers::{Ending, Observer, Workers};
 use measure::{Bench, Measured, kept_path};
 use spec::{Learner, Method, Plan};
-use train::train_all;
 
 /// All methods on all sets.
 #[derive(Clone, Debug, Serialize)]
@@ -168,14 +167,39 @@ fn meta_train(plan: &Plan, around: &Surroundings<'_>) -> Result<HashMap<String, 
             Learner::Baseline(_) => {}
         }
     }
+    let progress = Progress { runs: &runs, note: around.note, failures: Mutex::default() };
+    around.workers.train(&runs, around.data_dir, around.stop, &progress);
     let mut failures = HashMap::new();
-    let outcomes = train_all(&around.workers, &runs, around.data_dir, around.note, around.stop);
-    for ((name, seed), outcome) in owners.into_iter().zip(outcomes) {
-        if let Err(problem) = outcome {
-            failures.entry(name.clone()).or_insert_with(|| format!("seed {seed}: {problem}"));
-        }
+    for (run, problem) in progress.failures.into_inner().expect("no thread panics with it") {
+        let (name, seed): (&String, &u64) = owners[run];
+        failures.entry(name.clone()).or_insert_with(|| format!("seed {seed}: {problem}"));
     }
     Ok(failures)
+}
+
+/// Passes on what is said of the runs, and keeps their errors by the runs' numbers.
+struct Progress<'a> {
+    runs: &'a [RunDir],
+    note: &'a (dyn Fn(String) + Sync),
+    failures: Mutex<BTreeMap<usize, String>>,
+}
+
+impl Observer for Progress<'_> {
+    fn said(&self, run: usize, line: &str) {
+        let name = self.runs[run].path().file_name().unwrap_or_default().to_string_lossy();
+        (self.note)(format!("{name}: {line}"));
+    }
+
+    fn ended(&self, run: usize, ending: &Ending) {
+        match ending {
+            Ending::Finished => self.said(run, "done"),
+            Ending::Failed { error } => {
+                let mut failures = self.failures.lock().expect("no thread panics with it");
+                failures.insert(run, error.clone());
+            }
+            Ending::Stopped | Ending::Busy => {}
+        }
+    }
 }
 
 /// Measures a method's runs on all sets and brings its seeds together.

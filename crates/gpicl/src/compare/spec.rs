@@ -132,8 +132,24 @@ impl NamedSpec {
         Self::parse(Path::new(&format!("comparison {name}")), preset.toml)
     }
 
-    fn parse(source: &Path, text: &str) -> Result<Self> {
+    /// A spec given as TOML; `source` is what errors call it.
+    ///
+    /// # Errors
+    /// [`crate::Error::File`] naming the field.
+    pub fn parse(source: &Path, text: &str) -> Result<Self> {
         Sourced::parse(source, text, Self::FIX).map(Self)
+    }
+
+    /// Checks the spec; returns how many runs are to be meta-trained.
+    ///
+    /// # Errors
+    /// [`crate::Error::File`] naming the field.
+    pub fn runs(&self) -> Result<usize> {
+        let runs = |method: &Method| match &method.learner {
+            Learner::Train(runs) => runs.len(),
+            Learner::Load(_) | Learner::Baseline(_) => 0,
+        };
+        Ok(self.plan()?.methods.iter().map(runs).sum())
     }
 
     /// Checks the spec and builds the configuration of every run.

@@ -11,6 +11,7 @@ pub mod fetch;
 mod glyphs;
 mod idx;
 mod images;
+mod library;
 mod mat;
 mod npy;
 mod omniglot;
@@ -25,6 +26,7 @@ use serde::{Deserialize, Serialize};
 
 pub use config::{Color, DataConfig, PreparedLayout, data_dir};
 pub use embed::{EmbedConfig, IMAGENET, embed};
+pub use library::Library;
 pub use safetensors::write_features;
 pub use sheet::contact_sheet;
 pub use transform::Normalize;

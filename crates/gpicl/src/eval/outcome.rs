@@ -56,11 +56,15 @@ impl Default for OutcomeRule {
 impl OutcomeRule {
     /// Applies the rule to the curves of seen and unseen tasks.
     pub fn classify(&self, seen: &LearningCurve, unseen: &LearningCurve, chance: f64) -> Outcome {
-        let (seen, unseen) = (seen.summary(), unseen.summary());
+        self.classify_summaries(&seen.summary(), &unseen.summary(), chance)
+    }
+
+    /// [`OutcomeRule::classify`] of curves in short, which is all that the rule reads.
+    pub fn classify_summaries(&self, seen: &CurveSummary, unseen: &CurveSummary, chance: f64) -> Outcome {
         let rises = |curve: &CurveSummary| curve.improvement.mean >= self.rise && curve.improvement.low > 0.0;
-        if rises(&unseen) {
+        if rises(unseen) {
             Outcome::GeneralLearning
-        } else if rises(&seen) {
+        } else if rises(seen) {
             Outcome::TaskIdentification
         } else if seen.mean.mean >= chance + self.known && seen.mean.low > chance {
             Outcome::TaskMemorisation

@@ -2,12 +2,15 @@
 
 mod canvas;
 pub mod grid;
+pub mod heatmap;
 mod html;
+pub mod panels;
 pub mod plot;
+pub mod ranking;
 mod results;
 pub mod scatter;
 pub mod table;
 pub mod tensorboard;
 
 pub use html::html;
-pub use results::{Results, Written, save_results, write_results};
+pub use results::{Results, Written, conclude, save_results, write_results};

@@ -12,6 +12,7 @@ use crate::fs::write_atomic;
 use crate::models::Dims;
 use crate::provenance::Provenance;
 use crate::run::RunDir;
+use crate::train::Trainer;
 
 /// What the meta-trained model is called beside baselines.
 const MODEL: &str = "model";
@@ -159,13 +160,25 @@ pub struct Written {
 /// [`Error::Io`], or curves that cannot be drawn.
 pub fn write_results(run: &RunDir, dims: Dims, curves: &[LearningCurve]) -> Result<Written> {
     let results = Results::new(dims, 1, curves.to_vec())?;
-    let mut files = save_results(run.path(), &results)?;
+    std::fs::create_dir_all(run.plots_dir()).map_err(Error::io("create", run.plots_dir()))?;
     let metrics = crate::train::read_metrics(&run.metrics_path())?;
-    files.extend(plot::training_curves(&metrics, &run.plots_dir().join("training"))?);
+    let training = plot::training_curves(&metrics, &run.plots_dir().join("training"))?;
+    let mut files = save_results(run.path(), &results)?;
+    files.extend(training);
     Ok(Written { text: results.text(), results, files })
 }
 
-/// Writes `results.json`, `results.csv` and the learning-curve plot below `dir`.
+/// The final meta-test of a run whose steps are done, written to its folder.
+///
+/// # Errors
+/// As [`write_results`].
+pub fn conclude(trainer: &Trainer) -> Result<Written> {
+    let curves = trainer.meta_test(trainer.config().eval.final_episodes)?;
+    write_results(trainer.run(), trainer.dims(), &curves)
+}
+
+/// Writes `results.json`, `results.csv` and the learning-curve plot below `dir`. The JSON comes last: a run that has it
+/// is finished.
 ///
 /// # Errors
 /// As [`write_results`].
@@ -173,22 +186,20 @@ pub fn save_results(dir: &Path, results: &Results) -> Result<Vec<PathBuf>> {
     let plots = dir.join("plots");
     std::fs::create_dir_all(&plots).map_err(Error::io("create", &plots))?;
     let (json, csv) = (dir.join("results.json"), dir.join("results.csv"));
-    let text = serde_json::to_string_pretty(results).expect("results have a JSON form");
-    write_atomic(&json, text.as_bytes())?;
     write_atomic(&csv, results.csv().as_bytes())?;
     let title = "Accuracy within an episode";
     let figure = plots.join("learning_curve");
-    let mut files = vec![json, csv];
+    let mut files = vec![json.clone(), csv];
     files.extend(plot::learning_curve(&results.curves, Some(results.chance()), title, &figure)?);
-    if results.baselines.is_empty() {
-        return Ok(files);
-    }
     // All learners on all sets would be too many lines for one figure.
-    for (set, curves) in results.by_learner() {
+    let with_baselines = results.by_learner().filter(|_| !results.baselines.is_empty());
+    for (set, curves) in with_baselines {
         let name = set.replace(|letter: char| !letter.is_ascii_alphanumeric(), "_").replace("__", "_");
         let figure = plots.join(format!("learning_curve_{name}"));
         let title = format!("{title}: {set}");
         files.extend(plot::learning_curve(&curves, Some(results.chance()), &title, &figure)?);
     }
+    let text = serde_json::to_string_pretty(results).expect("results have a JSON form");
+    write_atomic(&json, text.as_bytes())?;
     Ok(files)
 }

@@ -6,19 +6,24 @@
 //! [`Executor`] meta-trains the runs: [`Local`] on this machine.
 
 mod executor;
+mod local;
+mod population;
 mod results;
 mod spec;
 mod state;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 pub use executor::{Executor, Watch};
+pub use local::Local;
+pub use population::{Listener, train_together};
 pub use results::{SweepResults, SweepRow};
 pub use spec::{LocalSpec, NamedSweep, PlannedRun, SlurmSpec, SweepSpec};
-pub use state::RunState;
+pub use state::{Latest, RunState, RunStatus, SweepStatus};
 
 use crate::error::{Error, Result};
-use crate::fs::write_atomic;
+use crate::fs::{lock, write_atomic};
 use crate::run::RunDir;
 
 /// The folder of a sweep, and its plan.
@@ -36,19 +41,24 @@ impl Sweep {
     /// A spec that cannot be used; [`Error::File`] if the folder holds another sweep; [`Error::Io`].
     pub fn create(spec: &NamedSweep, dir: &Path) -> Result<Self> {
         let sweep = Self { dir: dir.to_path_buf(), runs: spec.plan()?, spec: spec.clone() };
-        let path = sweep.spec_path();
-        if path.exists() {
-            let found = Self::open(dir)?;
-            let kept = |run: &PlannedRun| sweep.runs.iter().any(|other| other == run);
-            if let Some(run) = found.runs.iter().find(|run| !kept(run)) {
-                let problem = format!("holds another sweep: the run `{}` is not the same", run.id);
-                return Err(Error::file(dir, problem, "choose another --out, or remove the folder"));
-            }
-        }
         for folder in [sweep.dir.clone(), sweep.runs_dir(), sweep.logs_dir(), sweep.failures_dir()] {
             std::fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
         }
-        write_atomic(&path, spec.text().as_bytes())?;
+        sweep.exclusively(|| {
+            if sweep.spec_path().exists() {
+                let found = Self::open(dir)?;
+                let kept: HashMap<&str, &PlannedRun> =
+                    sweep.runs.iter().map(|run| (run.id.as_str(), run)).collect();
+                if let Some(run) = found.runs.iter().find(|run| kept.get(run.id.as_str()) != Some(run)) {
+                    let problem = format!("holds another sweep: `{}` is another run there", run.id);
+                    return Err(Error::file(dir, problem, "choose another --out, or remove the folder"));
+                }
+                if found.spec.text() == spec.text() {
+                    return Ok(());
+                }
+            }
+            write_atomic(&sweep.spec_path(), spec.text().as_bytes())
+        })?;
         Ok(sweep)
     }
 
@@ -104,6 +114,23 @@ impl Sweep {
         write_atomic(&self.failure_path(run), format!("{error}\n").as_bytes())
     }
 
+    /// Meta-trains the runs that have neither results nor an error, and writes what came of all: [`Sweep::save`].
+    ///
+    /// # Errors
+    /// What stops all runs. An error of a single run is in the results.
+    pub fn execute(&self, executor: &dyn Executor, watch: &Watch<'_>) -> Result<SweepResults> {
+        let mut pending = Vec::new();
+        for run in &self.runs {
+            if !matches!(self.state(run)?, RunState::Finished | RunState::Failed { .. }) {
+                pending.push(run);
+            }
+        }
+        if !pending.is_empty() {
+            executor.execute(self, &pending, watch)?;
+        }
+        self.save()
+    }
+
     /// Forgets the errors of the runs that failed: they wait again.
     ///
     /// # Errors
@@ -121,6 +148,12 @@ impl Sweep {
     /// [`Error::File`] if it holds a run of another configuration.
     pub fn prepare(&self, run: &PlannedRun) -> Result<RunDir> {
         RunDir::prepare(self.run_path(run), &run.config)
+    }
+
+    /// Does what no two processes may do to the folder at a time.
+    fn exclusively<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        let _lock = lock(&self.dir.join(".lock"))?;
+        work()
     }
 
     fn spec_path(&self) -> PathBuf {

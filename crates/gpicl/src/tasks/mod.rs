@@ -1,7 +1,7 @@
 //! What makes a meta-learning problem out of a data set: random projections and label permutations.
 //!
 //! [`TasksConfig`] -> [`TaskDistribution`] (which tasks) -> [`Episode`] (N examples of one) ->
-//! [`BatchSource`] and [`Prefetch`] (B episodes, ahead of their use). Nothing is stored per task: everything
+//! [`BatchSource`] and [`Prefetch`] (B episodes, ahead of their use) or [`SharedBatches`] (for several runs). Nothing is stored per task: everything
 //! is a pure function of seeds and counters ([`rng`]).
 
 mod batch;
@@ -13,6 +13,7 @@ mod permutation;
 mod prefetch;
 mod projection;
 pub mod rng;
+mod shared;
 
 pub use batch::{Batch, BatchSource, Mode};
 pub use bias::{BiasConfig, BiasDecay};
@@ -23,3 +24,4 @@ pub use permutation::permutation;
 pub use prefetch::Prefetch;
 pub(crate) use projection::project;
 pub use projection::{projection, random_matrix};
+pub use shared::SharedBatches;

@@ -39,7 +39,7 @@ pub struct CheckpointInfo {
 }
 
 /// The position in a run that goes with the weights.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
     /// Steps done. Batches are a pure function of (config, step), so this is the whole generator state.
     pub step: u64,

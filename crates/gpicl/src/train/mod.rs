@@ -14,4 +14,4 @@ pub use metrics::{Metric, MetricsWriter, RunLog, last_training_line, read_metric
 pub use optimizer::{Optimizer, ParamPath};
 pub use schedule::Schedule;
 pub use step::{StepOutcome, meta_train_step, to_device};
-pub use trainer::{Ended, Event, Trainer};
+pub use trainer::{Ended, Event, Trainer, seconds_spent};

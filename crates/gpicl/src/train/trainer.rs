@@ -7,20 +7,20 @@ use std::time::Instant;
 
 use burn::module::Module;
 use burn::tensor::Device;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::checkpoint::CheckpointInfo;
+use super::checkpoint::{CheckpointInfo, Progress};
 use super::metrics::{Metric, MetricsWriter, RunLog};
 use super::step::{StepOutcome, meta_train_step};
 use super::{Checkpoints, Optimizer};
 use crate::config::RunConfig;
-use crate::data::Splits;
+use crate::data::Library;
 use crate::error::{Error, Result};
 use crate::eval::{CurveSummary, LearningCurve, TestSet, hits, meta_test};
 use crate::models::{Dims, Model};
 use crate::provenance::Provenance;
-use crate::run::RunDir;
-use crate::tasks::{BatchSource, Mode, Prefetch, TaskDistribution};
+use crate::run::{RunDir, RunLock};
+use crate::tasks::{Batch, BatchSource, Mode, Prefetch, TaskDistribution};
 
 /// What happens during meta-training, for a progress display.
 #[derive(Clone, Debug)]
@@ -78,13 +78,58 @@ pub struct Trainer {
     tests: Vec<TestSet>,
     metrics: RunLog,
     checkpoints: Checkpoints,
+    clock: Option<Clock>,
+    _lock: RunLock,
 }
 
-#[derive(Serialize)]
+/// One line of `timing.jsonl`.
+#[derive(Serialize, Deserialize)]
 struct Timing {
     step: u64,
     seconds: f64,
     episodes_per_second: f64,
+}
+
+/// The time since a trainer's first step. It is a log of what happened, not a result: a resumed run appends to it.
+#[derive(Debug)]
+struct Clock {
+    log: MetricsWriter,
+    started: Instant,
+    first: u64,
+}
+
+impl Clock {
+    /// Starts before the step after `first`.
+    fn start(run: &RunDir, first: u64) -> Result<Self> {
+        let bytes = std::fs::metadata(run.timing_path()).map_or(0, |file| file.len());
+        let log = MetricsWriter::open(&run.timing_path(), bytes)?;
+        Ok(Self { log, started: Instant::now(), first })
+    }
+
+    fn log(&mut self, step: u64, batch: usize) -> Result<()> {
+        let seconds = self.started.elapsed().as_secs_f64();
+        let episodes_per_second = ((step - self.first) as usize * batch) as f64 / seconds;
+        self.log.write(&Timing { step, seconds, episodes_per_second })
+    }
+}
+
+/// Seconds that the steps of a run took, as far as its `timing.jsonl` knows: all times it was resumed together.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn seconds_spent(run: &RunDir) -> Result<f64> {
+    let path = run.timing_path();
+    let text = std::fs::read_to_string(&path).map_err(Error::io("read", &path))?;
+    // A kill can tear a line.
+    let lines = text.lines().filter_map(|line| serde_json::from_str::<Timing>(line).ok());
+    let (mut total, mut last) = (0.0, 0.0);
+    for Timing { seconds, .. } in lines {
+        if seconds < last {
+            total += last;
+        }
+        last = seconds;
+    }
+    Ok(total + last)
 }
 
 impl Trainer {
@@ -93,24 +138,42 @@ impl Trainer {
     /// # Errors
     /// Bad config, missing data, or a run that is there already.
     pub fn start(config: RunConfig, data_dir: Option<&Path>, run: &Path) -> Result<Self> {
-        let stage = Stage::load(&config, data_dir)?;
+        let stage = Stage::load(&config, &Library::new(data_dir))?;
         let model = config.model.init(stage.dims, config.precision, config.seed, &stage.device)?;
         let run = RunDir::create(run, &config)?;
-        Self::assemble(config, run, stage, model, Optimizer::default(), 0, 0)
+        let lock = run.lock()?;
+        Self::assemble(config, run, lock, stage, model, Optimizer::default(), Progress::default())
     }
 
     /// Continues a run from its newest whole checkpoint; from the start if it has none yet. The numbers are
     /// those of a run that was never cut.
     ///
     /// # Errors
-    /// As [`Trainer::start`], or a folder that is no run.
+    /// As [`Trainer::start`], or a folder that is no run, or [`Error::Busy`].
     pub fn resume(run: &Path, data_dir: Option<&Path>) -> Result<Self> {
+        Self::resume_with(run, &Library::new(data_dir))
+    }
+
+    /// [`Trainer::resume`] with data sets that other runs of this process may use too.
+    ///
+    /// # Errors
+    /// As [`Trainer::resume`].
+    pub fn resume_with(run: &Path, library: &Library) -> Result<Self> {
         let (run, config) = RunDir::open(run)?;
-        let stage = Stage::load(&config, data_dir).map_err(|error| error.in_file(&run.config_path()))?;
+        let lock = run.lock()?;
+        let stage = Stage::load(&config, library).map_err(|error| error.in_file(&run.config_path()))?;
         let checkpoints = run.checkpoints(config.train.keep_checkpoints);
         if checkpoints.steps()?.is_empty() {
             let model = config.model.init(stage.dims, config.precision, config.seed, &stage.device)?;
-            return Self::assemble(config, run, stage, model, Optimizer::default(), 0, 0);
+            return Self::assemble(
+                config,
+                run,
+                lock,
+                stage,
+                model,
+                Optimizer::default(),
+                Progress::default(),
+            );
         }
         let (info, model, optimizer, progress) = checkpoints.latest(&stage.device)?;
         if let Some(table) = config.changed_since(&info.config) {
@@ -128,22 +191,36 @@ impl Trainer {
                 "use the data the run was started with",
             ));
         }
-        Self::assemble(config, run, stage, model, optimizer, progress.step, progress.metrics_bytes)
+        Self::assemble(config, run, lock, stage, model, optimizer, progress)
     }
 
     fn assemble(
         config: RunConfig,
         run: RunDir,
+        lock: RunLock,
         stage: Stage,
         model: Model,
         optimizer: Optimizer,
-        step: u64,
-        metrics_bytes: u64,
+        progress: Progress,
     ) -> Result<Self> {
-        let metrics = RunLog::open(&run, metrics_bytes)?;
+        let metrics = RunLog::open(&run, progress.metrics_bytes)?;
         let checkpoints = run.checkpoints(config.train.keep_checkpoints);
         let Stage { dims, device, batches, tests } = stage;
-        Ok(Self { config, run, dims, device, model, optimizer, step, batches, tests, metrics, checkpoints })
+        Ok(Self {
+            config,
+            run,
+            dims,
+            device,
+            model,
+            optimizer,
+            step: progress.step,
+            batches,
+            tests,
+            metrics,
+            checkpoints,
+            clock: None,
+            _lock: lock,
+        })
     }
 
     /// Steps done so far.
@@ -171,58 +248,75 @@ impl Trainer {
         self.dims
     }
 
+    /// What makes the run's batches; batch `step` is that of the step after `step`.
+    pub fn batches(&self) -> &Arc<BatchSource> {
+        &self.batches
+    }
+
     /// Runs the remaining steps. When `stop` is raised, the current step is finished and saved.
     ///
     /// # Errors
     /// [`Error::Diverged`] at the first NaN or Inf, with the last good checkpoint kept; [`Error::Io`].
     pub fn train(&mut self, stop: &AtomicBool, on_event: &mut dyn FnMut(Event)) -> Result<Ended> {
-        let train = self.config.train.clone();
-        let started = Instant::now();
-        let first = self.step;
-        // Timing is a log of what happened, not a result: a resumed run appends to it.
-        let timing_bytes = std::fs::metadata(self.run.timing_path()).map_or(0, |file| file.len());
-        let mut timing = MetricsWriter::open(&self.run.timing_path(), timing_bytes)?;
-        let mut batches = Prefetch::new(Arc::clone(&self.batches), self.step..train.steps);
-        while self.step < train.steps {
-            let step = self.step + 1;
+        let mut batches = Prefetch::new(Arc::clone(&self.batches), self.step..self.config.train.steps);
+        while self.step < self.config.train.steps {
             let batch = batches.next()?;
-            let model = self.model.clone();
-            let lr = train.lr_at(step);
-            let (model, outcome) =
-                meta_train_step(model, &mut self.optimizer, &batch, &train, lr, &self.device);
-            check_finite(step, &outcome, &self.checkpoints)?;
-            self.model = model;
-            self.step = step;
-            let (accuracy_first, accuracy_last) = first_and_last(&outcome, &batch.labels);
-            let StepOutcome { loss, grad_norm, .. } = outcome;
-            let last = step == train.steps;
-            if last || step.is_multiple_of(train.log_every) {
-                let line = Metric::Train { step, loss, accuracy_first, accuracy_last, lr, grad_norm };
-                self.metrics.write(&line)?;
-                let seconds = started.elapsed().as_secs_f64();
-                let episodes_per_second = ((step - first) as usize * train.batch) as f64 / seconds;
-                timing.write(&Timing { step, seconds, episodes_per_second })?;
-            }
-            on_event(Event::Step { step, loss, accuracy_first, accuracy_last });
+            let ended = self.advance(&batch, stop, on_event)?;
             batches.recycle(batch);
-            let every = self.config.eval.every;
-            if every > 0 && !last && step.is_multiple_of(every) {
-                for curve in self.meta_test(self.config.eval.episodes)? {
-                    let (set, summary) = (curve.label.clone(), curve.summary());
-                    self.metrics.write(&Metric::Eval { step, set: set.clone(), summary })?;
-                    on_event(Event::Eval { step, set, summary });
-                }
-            }
-            let stopped = stop.load(Ordering::Relaxed);
-            if last || stopped || step.is_multiple_of(train.checkpoint_every) {
-                self.save()?;
-                on_event(Event::Checkpoint { step });
-            }
-            if stopped && !last {
-                return Ok(Ended::Stopped { step });
+            if let Some(ended) = ended {
+                return Ok(ended);
             }
         }
         Ok(Ended::Finished)
+    }
+
+    /// Runs the next step, on `batch`, and what is due after it: logging, meta-tests, a checkpoint. Returns how the
+    /// run ended, if it did.
+    ///
+    /// # Errors
+    /// As [`Trainer::train`].
+    pub fn advance(
+        &mut self,
+        batch: &Batch,
+        stop: &AtomicBool,
+        on_event: &mut dyn FnMut(Event),
+    ) -> Result<Option<Ended>> {
+        let train = &self.config.train;
+        let mut clock = match self.clock.take() {
+            Some(clock) => clock,
+            None => Clock::start(&self.run, self.step)?,
+        };
+        let step = self.step + 1;
+        let lr = train.lr_at(step);
+        let (model, outcome) =
+            meta_train_step(self.model.clone(), &mut self.optimizer, batch, train, lr, &self.device);
+        check_finite(step, &outcome, &self.checkpoints)?;
+        self.model = model;
+        self.step = step;
+        let (accuracy_first, accuracy_last) = first_and_last(&outcome, &batch.labels);
+        let StepOutcome { loss, grad_norm, .. } = outcome;
+        let last = step == train.steps;
+        if last || step.is_multiple_of(train.log_every) {
+            let line = Metric::Train { step, loss, accuracy_first, accuracy_last, lr, grad_norm };
+            self.metrics.write(&line)?;
+            clock.log(step, train.batch)?;
+        }
+        self.clock = Some(clock);
+        on_event(Event::Step { step, loss, accuracy_first, accuracy_last });
+        let every = self.config.eval.every;
+        if every > 0 && !last && step.is_multiple_of(every) {
+            for curve in self.meta_test(self.config.eval.episodes)? {
+                let (set, summary) = (curve.label.clone(), curve.summary());
+                self.metrics.write(&Metric::Eval { step, set: set.clone(), summary })?;
+                on_event(Event::Eval { step, set, summary });
+            }
+        }
+        let stopped = stop.load(Ordering::Relaxed);
+        if last || stopped || step.is_multiple_of(self.config.train.checkpoint_every) {
+            self.save()?;
+            on_event(Event::Checkpoint { step });
+        }
+        Ok(if last { Some(Ended::Finished) } else { stopped.then_some(Ended::Stopped { step }) })
     }
 
     /// The learning curve on each of the run's sets, over `episodes` episodes each.
@@ -256,11 +350,10 @@ struct Stage {
 }
 
 impl Stage {
-    fn load(config: &RunConfig, data_dir: Option<&Path>) -> Result<Self> {
+    fn load(config: &RunConfig, library: &Library) -> Result<Self> {
         config.validate()?;
         let device = config.device.device()?.autodiff();
-        let Splits { train, test } = config.data.load(data_dir)?;
-        let (train, test) = (Arc::new(train), Arc::new(test));
+        let [train, test] = library.splits(&config.data)?;
         let classes = train.num_classes();
         let distribution = TaskDistribution::new(&config.tasks, train.dim(), classes, classes)?;
         let dims = Dims {
@@ -270,7 +363,7 @@ impl Stage {
         };
         let mut tests = TestSet::meta_training(&config.tasks, config.eval.seed, dims, &train, &test)?;
         for data in &config.eval.data {
-            let test = Arc::new(data.load(data_dir)?.test);
+            let test = library.test(data)?;
             tests.push(TestSet::unseen(&config.tasks, config.eval.seed, dims, &test)?);
         }
         let batches =

@@ -1,0 +1,120 @@
+//! `gpicl reproduce`.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use anyhow::{Context as _, Result};
+use clap::{Args, ValueEnum};
+use gpicl::reproduce::{Around, FIGURES, Figure, Scale, Spec, reproduce as reproduce_figure};
+use serde_json::json;
+
+use crate::args::DataDirArgs;
+use crate::output::Output;
+use crate::sweep::ExecutorArgs;
+use crate::train::{FAILED, INTERRUPTED, watch_for_ctrl_c};
+
+/// Arguments of `gpicl reproduce`.
+#[derive(Debug, Args)]
+pub struct ReproduceArgs {
+    /// The figure; see --list.
+    #[arg(required_unless_present = "list")]
+    figure: Option<String>,
+    /// List the figures.
+    #[arg(long)]
+    list: bool,
+    /// cpu: within about an hour on two cores; paper: the paper's sizes, which need GPUs.
+    #[arg(long, value_enum, default_value_t = ScaleArg::Cpu)]
+    scale: ScaleArg,
+    /// Folder for runs, data, figure and verdict; what is finished in it is not done again. Default:
+    /// reproduce-FIGURE-SCALE below `runs/`.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Print the runs of the figure, as TOML, and do nothing.
+    #[arg(long)]
+    show_spec: bool,
+    /// TOML file with other runs than the figure's own.
+    #[arg(long, value_name = "FILE", conflicts_with = "scale")]
+    spec: Option<PathBuf>,
+    /// Lay one field on the base of all runs, like train.steps=3; may be given several times.
+    #[arg(long, value_name = "NAME=VALUE")]
+    set: Vec<String>,
+    #[command(flatten)]
+    executor: ExecutorArgs,
+    #[command(flatten)]
+    data_dir: DataDirArgs,
+}
+
+/// How large.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ScaleArg {
+    /// About an hour on two cores.
+    Cpu,
+    /// The paper's sizes.
+    Paper,
+}
+
+/// Meta-trains the figure's runs, draws it and prints the verdict; or lists the figures.
+pub fn reproduce(args: &ReproduceArgs, output: &Output) -> Result<ExitCode> {
+    let Some(name) = args.figure.as_deref().filter(|_| !args.list) else {
+        for figure in FIGURES {
+            output.text(format!("{:<16} {}", figure.name, figure.summary));
+            output.json(&json!({"name": figure.name, "summary": figure.summary}));
+        }
+        return Ok(ExitCode::SUCCESS);
+    };
+    let figure = Figure::find(name)?;
+    let (spec, scale) = spec(args, figure)?;
+    if args.show_spec {
+        output.text(spec.text().trim_end());
+        return Ok(ExitCode::SUCCESS);
+    }
+    let runs = figure.check(&spec)?;
+    let out = args.out.clone().unwrap_or_else(|| Path::new("runs").join(format!("reproduce-{name}-{scale}")));
+    let stop = Arc::new(AtomicBool::new(false));
+    watch_for_ctrl_c(&stop, *output, "stopping; the runs save their step (Ctrl-C again: at once)")?;
+    let program = std::env::current_exe().context("cannot find this program")?;
+    output.note(format!("{name}: {runs} runs in {}", out.display()));
+    let reproduced = reproduce_figure(
+        figure,
+        &spec,
+        &Around {
+            out: &out,
+            data_dir: args.data_dir.data_dir.as_deref(),
+            program: &program,
+            executor: &|spec| args.executor.executor(spec),
+            jobs: args.executor.jobs().unwrap_or(1),
+            note: &|text| output.note(text),
+            stop: &stop,
+        },
+    )?;
+    let Some(reproduced) = reproduced else {
+        output.note("stopped; the same command goes on");
+        return Ok(ExitCode::from(INTERRUPTED));
+    };
+    output.text(reproduced.verdict.text());
+    output.json(&reproduced);
+    for path in &reproduced.files {
+        output.note(format!("wrote {}", path.display()));
+    }
+    for (run, error) in &reproduced.failed {
+        output.note(format!("{run} failed: {error}"));
+    }
+    Ok(if reproduced.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
+}
+
+/// The figure's runs, and what their folder is called by.
+fn spec(args: &ReproduceArgs, figure: &Figure) -> Result<(Spec, String)> {
+    let (mut spec, name) = match (&args.spec, args.scale) {
+        (Some(path), _) => {
+            (Spec::read(path)?, path.file_stem().unwrap_or_default().to_string_lossy().into_owned())
+        }
+        (None, ScaleArg::Cpu) => (figure.spec(Scale::Cpu)?, Scale::Cpu.to_string()),
+        (None, ScaleArg::Paper) => (figure.spec(Scale::Paper)?, Scale::Paper.to_string()),
+    };
+    for assignment in &args.set {
+        spec.set(assignment)?;
+    }
+    Ok((spec, name))
+}

@@ -1,0 +1,189 @@
+//! `gpicl sweep`.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use clap::{Args, Subcommand, ValueEnum};
+use gpicl::sweep::{Executor, Local, LocalSpec, NamedSweep, Sweep, SweepSpec, Watch};
+
+use crate::args::DataDirArgs;
+use crate::output::Output;
+use crate::train::{FAILED, INTERRUPTED, watch_for_ctrl_c};
+
+/// Between two looks at the runs.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Arguments of `gpicl sweep`.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub struct SweepArgs {
+    #[command(subcommand)]
+    command: Option<SweepCommand>,
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum SweepCommand {
+    /// Meta-train the runs of a sweep; the same as `gpicl sweep SPEC`.
+    Run(RunArgs),
+    /// Show how far the runs of a sweep are, whoever meta-trains them.
+    Status(StatusArgs),
+}
+
+/// Arguments of `gpicl sweep run`.
+#[derive(Debug, Args)]
+struct RunArgs {
+    /// TOML file with what to sweep, or the folder of a sweep to go on with.
+    #[arg(value_name = "SPEC", required_unless_present = "preset", conflicts_with = "preset")]
+    spec: Option<PathBuf>,
+    /// A sweep that comes with the program: tiny.
+    #[arg(long, value_name = "NAME")]
+    preset: Option<String>,
+    /// Folder for runs and results; what is finished in it is not done again. Default: sweep-NAME below `runs/`.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    executor: ExecutorArgs,
+    /// Begin the runs again that failed before.
+    #[arg(long)]
+    retry_failed: bool,
+    #[command(flatten)]
+    data_dir: DataDirArgs,
+}
+
+/// Where to meta-train the runs of a sweep, and how many at a time.
+#[derive(Debug, Args)]
+pub struct ExecutorArgs {
+    /// Where to meta-train.
+    #[arg(long, value_enum, default_value_t = ExecutorKind::Local)]
+    executor: ExecutorKind,
+    /// Processes at a time; default: as many as cores.
+    #[arg(long, value_name = "N")]
+    jobs: Option<usize>,
+    /// Threads of each process; default: the cores shared among the processes.
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+    /// Runs that a process meta-trains together, a model on each thread; default: 1.
+    #[arg(long, value_name = "N")]
+    population: Option<usize>,
+}
+
+/// Where to meta-train.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ExecutorKind {
+    /// Child processes on this machine.
+    Local,
+}
+
+/// Arguments of `gpicl sweep status`.
+#[derive(Debug, Args)]
+struct StatusArgs {
+    /// Folder of the sweep.
+    dir: PathBuf,
+}
+
+/// Meta-trains the runs, or shows how far they are.
+pub fn sweep(args: &SweepArgs, output: &Output) -> Result<ExitCode> {
+    match &args.command {
+        Some(SweepCommand::Status(args)) => status(args, output),
+        Some(SweepCommand::Run(args)) => run(args, output),
+        None => run(&args.run, output),
+    }
+}
+
+fn status(args: &StatusArgs, output: &Output) -> Result<ExitCode> {
+    show(&Sweep::open(&args.dir)?, output)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints the table of states and the counts.
+fn show(sweep: &Sweep, output: &Output) -> Result<()> {
+    let status = sweep.status()?;
+    output.text(format!("{}\n{}", status.table().text_left(), status.counts()));
+    output.json(&status);
+    Ok(())
+}
+
+fn run(args: &RunArgs, output: &Output) -> Result<ExitCode> {
+    let sweep = folder(args)?;
+    if args.retry_failed {
+        sweep.retry_failed()?;
+    }
+    let stop = Arc::new(AtomicBool::new(false));
+    watch_for_ctrl_c(&stop, *output, "stopping; the runs save their step (Ctrl-C again: at once)")?;
+    let program = std::env::current_exe().context("cannot find this program")?;
+    output.note(format!("{} runs in {}", sweep.runs().len(), sweep.dir().display()));
+    let view = output.sweep(sweep.runs().len());
+    let ended = AtomicBool::new(false);
+    let results = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while view.is_live() && !ended.load(Ordering::Relaxed) {
+                view.update(&sweep);
+                std::thread::sleep(PAUSE);
+            }
+        });
+        let watch = Watch {
+            program: &program,
+            data_dir: args.data_dir.data_dir.as_deref(),
+            note: &|text| view.note(text),
+            stop: &stop,
+        };
+        let results = sweep.execute(args.executor.executor(sweep.spec()).as_ref(), &watch);
+        ended.store(true, Ordering::Relaxed);
+        results
+    });
+    view.finish();
+    results?;
+    show(&sweep, output)?;
+    for file in ["results.csv", "results.json", "timing.csv"] {
+        output.note(format!("wrote {}", sweep.dir().join(file).display()));
+    }
+    if stop.load(Ordering::Relaxed) {
+        output.note("stopped; the same command goes on");
+        return Ok(ExitCode::from(INTERRUPTED));
+    }
+    let failed = sweep.status()?.count("failed") > 0;
+    Ok(if failed { ExitCode::from(FAILED) } else { ExitCode::SUCCESS })
+}
+
+/// The folder of the sweep, made if it is not there.
+fn folder(args: &RunArgs) -> Result<Sweep> {
+    let (spec, name) = match (&args.spec, &args.preset) {
+        (Some(path), _) if path.is_dir() && args.out.is_none() => return Ok(Sweep::open(path)?),
+        (Some(path), _) => {
+            (NamedSweep::read(path)?, path.file_stem().unwrap_or_default().to_string_lossy().into_owned())
+        }
+        (None, preset) => {
+            let name = preset.as_deref().unwrap_or_default();
+            (NamedSweep::preset(name)?, name.to_string())
+        }
+    };
+    let out = args.out.clone().unwrap_or_else(|| Path::new("runs").join(format!("sweep-{name}")));
+    Ok(Sweep::create(&spec, &out)?)
+}
+
+impl ExecutorArgs {
+    /// Where to meta-train: as the spec says, unless the command says otherwise.
+    pub fn executor(&self, spec: &SweepSpec) -> Box<dyn Executor> {
+        match self.executor {
+            ExecutorKind::Local => {
+                let LocalSpec { jobs, threads, population } = spec.local;
+                Box::new(Local(LocalSpec {
+                    jobs: self.jobs.or(jobs),
+                    threads: self.threads.or(threads),
+                    population: self.population.or(population),
+                }))
+            }
+        }
+    }
+
+    /// Processes at a time, if the command says so.
+    pub fn jobs(&self) -> Option<usize> {
+        self.jobs
+    }
+}

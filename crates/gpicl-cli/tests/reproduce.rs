@@ -1,0 +1,139 @@
+//! `gpicl reproduce` as a user meets it.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+/// Runs of a second or two.
+const TINY: &str = r#"
+seeds = [0, 1]
+
+[base.data]
+name = "random"
+size = 6
+classes = 3
+per_class = 20
+
+[base.tasks]
+episode_length = 12
+
+[base.train]
+steps = 40
+batch = 2
+warmup = 0
+log_every = 2
+
+[base.eval]
+every = 0
+final_episodes = 8
+
+[grid]
+tasks.count = ["2^0", "2^8"]
+
+[[list]]
+name = "mlp"
+model = { kind = "mlp", hidden = 8, layers = 1 }
+
+[[list]]
+name = "transformer"
+model = { d_model = 8, heads = 1, layers = 1, d_ff = 8 }
+"#;
+
+fn gpicl(dir: &Path, args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_gpicl"))
+        .args(args)
+        .current_dir(dir)
+        .env_remove("GPICL_DATA_DIR")
+        .env_remove("RUST_LOG")
+        .output()
+        .unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// Runs and expects success; returns stdout.
+fn ok(dir: &Path, args: &[&str]) -> String {
+    let output = gpicl(dir, args);
+    assert!(output.status.success(), "{args:?}: {}", text(&output.stderr));
+    text(&output.stdout)
+}
+
+/// Runs and expects exit code 2; returns stderr.
+fn refused(dir: &Path, args: &[&str]) -> String {
+    let output = gpicl(dir, args);
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{args:?}: {stderr}");
+    assert!(!stderr.contains("panicked"), "{stderr}");
+    stderr
+}
+
+#[test]
+fn the_figures_are_listed_and_their_runs_shown() {
+    let dir = tempfile::tempdir().unwrap();
+    let list = ok(dir.path(), &["reproduce", "--list"]);
+    for figure in ["transition-map", "plateaus", "interventions", "state-size", "table"] {
+        assert!(list.lines().any(|line| line.starts_with(figure)), "{figure}: {list}");
+    }
+    let spec = ok(dir.path(), &["reproduce", "transition", "--show-spec", "--set", "train.steps=7"]);
+    assert!(spec.contains("steps = 7") && spec.contains("2^14"), "{spec}");
+    let paper = ok(dir.path(), &["reproduce", "transition-map", "--scale", "paper", "--show-spec"]);
+    assert!(paper.contains("2^24") && paper.contains("d_model = 512"), "{paper}");
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "nothing is written");
+}
+
+#[test]
+fn a_figure_is_meta_trained_drawn_and_judged_once() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("tiny.toml"), TINY).unwrap();
+    let args =
+        ["reproduce", "transition-map", "--spec", "tiny.toml", "--set", "train.steps=4", "--out", "map"];
+    let said = ok(dir.path(), &args);
+    assert!(said.starts_with("verdict: transition-map: "), "{said}");
+    assert!(said.contains("runs of tiny.toml, train.steps=4; 8 of 8 runs, 2 seeds"), "{said}");
+    let map = dir.path().join("map");
+    let read = |name: &str| fs::read(map.join(name)).unwrap();
+    let files = ["transition-map.csv", "transition-map.svg", "transition-map.png", "verdict.txt"];
+    assert!(files.iter().all(|file| !read(file).is_empty()));
+    assert_eq!(text(&read("verdict.txt")), said, "what is printed is what is written");
+    assert_eq!(text(&read("transition-map.csv")).lines().count(), 1 + 8);
+    // With one run lost it is made again, to the same files.
+    let before: Vec<Vec<u8>> = files.iter().map(|file| read(file)).collect();
+    fs::remove_dir_all(map.join("sweep/runs/mlp,count=2^0,seed=1")).unwrap();
+    assert_eq!(ok(dir.path(), &args), said);
+    assert_eq!(files.iter().map(|file| read(file)).collect::<Vec<_>>(), before);
+    let json: serde_json::Value =
+        serde_json::from_str(&ok(dir.path(), &[&args[..], &["--json"]].concat())).unwrap();
+    assert_eq!(json["verdict"]["checks"].as_array().unwrap().len(), 5);
+}
+
+#[test]
+fn a_run_that_fails_is_named_and_the_figure_made_of_the_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let broken = format!(
+        "{TINY}\n[[list]]\nname = \"far\"\nmodel = {{ kind = \"gru\" }}\ndata = {{ name = \"mnist\" }}\n"
+    );
+    fs::write(dir.path().join("broken.toml"), broken).unwrap();
+    let output = gpicl(
+        dir.path(),
+        &["reproduce", "transition-map", "--spec", "broken.toml", "--out", "map", "--data-dir", "nowhere"],
+    );
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("8 of 12 runs"), "{}", text(&output.stdout));
+    let verdict = fs::read_to_string(dir.path().join("map/verdict.txt")).unwrap();
+    assert!(verdict.contains("failed: far,count=2^0,seed=0: "), "{verdict}");
+}
+
+#[test]
+fn mistakes_are_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = dir.path();
+    assert!(refused(at, &["reproduce", "figure-3"]).contains("transition-map"));
+    fs::write(at.join("bad.toml"), "[grid]\nmodel.d_modl = [8]").unwrap();
+    let bad = refused(at, &["reproduce", "transition", "--spec", "bad.toml"]);
+    assert!(bad.contains("bad.toml") && bad.contains("d_modl"), "{bad}");
+    let set = refused(at, &["reproduce", "transition", "--set", "train.stepz=1"]);
+    assert!(set.contains("transition.cpu.toml") && set.contains("stepz"), "{set}");
+    assert!(!at.join("runs").exists(), "nothing is written");
+}

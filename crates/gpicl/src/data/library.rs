@@ -1,0 +1,79 @@
+//! Data sets in memory, shared by the runs of a process.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, Weak};
+
+use super::{DataConfig, Dataset, Splits};
+use crate::error::Result;
+
+/// Loads data sets, each once for all runs that use it at a time.
+#[derive(Debug, Default)]
+pub struct Library {
+    dir: Option<PathBuf>,
+    lent: Mutex<Vec<(DataConfig, [Weak<Dataset>; 2])>>,
+}
+
+impl Library {
+    /// Of the data sets below `dir`, as [`super::data_dir`] takes it.
+    pub fn new(dir: Option<&Path>) -> Self {
+        Self { dir: dir.map(Path::to_path_buf), lent: Mutex::default() }
+    }
+
+    /// The training and the test split of `config`.
+    ///
+    /// # Errors
+    /// As [`DataConfig::load`].
+    pub fn splits(&self, config: &DataConfig) -> Result<[Arc<Dataset>; 2]> {
+        let lent = self.find(config).map(|[train, test]| (train.upgrade(), test.upgrade()));
+        match lent {
+            Some((Some(train), Some(test))) => Ok([train, test]),
+            _ => self.load(config),
+        }
+    }
+
+    /// The test split of `config`.
+    ///
+    /// # Errors
+    /// As [`DataConfig::load`].
+    pub fn test(&self, config: &DataConfig) -> Result<Arc<Dataset>> {
+        match self.find(config).and_then(|[_, test]| test.upgrade()) {
+            Some(test) => Ok(test),
+            None => self.load(config).map(|[_, test]| test),
+        }
+    }
+
+    fn find(&self, config: &DataConfig) -> Option<[Weak<Dataset>; 2]> {
+        let lent = self.lent.lock().expect("no thread panics with it");
+        lent.iter().find(|(other, _)| other == config).map(|(_, splits)| splits.clone())
+    }
+
+    fn load(&self, config: &DataConfig) -> Result<[Arc<Dataset>; 2]> {
+        let Splits { train, test } = config.load(self.dir.as_deref())?;
+        let splits = [Arc::new(train), Arc::new(test)];
+        let mut lent = self.lent.lock().expect("no thread panics with it");
+        lent.retain(|(other, _)| other != config);
+        lent.push((config.clone(), splits.each_ref().map(Arc::downgrade)));
+        Ok(splits)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_data_set_is_loaded_once_while_it_is_in_use() {
+        let library = Library::new(None);
+        let config = DataConfig { name: "random".into(), size: Some(3), ..DataConfig::default() };
+        let [train, test] = library.splits(&config).unwrap();
+        assert!(Arc::ptr_eq(&train, &library.splits(&config).unwrap()[0]));
+        assert!(Arc::ptr_eq(&test, &library.test(&config).unwrap()));
+        let other = DataConfig { seed: 1, ..config.clone() };
+        assert_ne!(library.test(&other).unwrap(), test);
+        drop(train);
+        assert!(Arc::ptr_eq(&test, &library.test(&config).unwrap()), "one split is enough");
+        let [_, again] = library.splits(&config).unwrap();
+        assert_eq!(again, test);
+        assert!(library.test(&DataConfig { name: "imagenet".into(), ..config }).is_err());
+    }
+}
