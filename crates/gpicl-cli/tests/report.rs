@@ -186,7 +186,7 @@ fn open(browser: &Path, at: &Path, page: &Path, more: &[String]) -> (String, Vec
     (String::from_utf8_lossy(&output.stdout).into_owned(), console)
 }
 
-/// Clicks on the third head of the last table, twice on that of the first, and notes the order of the rows then, and
+/// Clicks twice on every head of the first table and notes the order of the rows after each click, and
 /// what was loaded beside the page itself.
 const VISITOR: &str = r#"<script>
 const order = (table, column) => [...table.tBodies[0].rows].map(row => row.cells[column].textContent.trim()).join("|");
