@@ -17,7 +17,7 @@ use gpicl::workers::{Ending, Report};
 use gpicl::{Layers, RunDir};
 
 use crate::args::DataDirArgs;
-use crate::output::{Output, TrainingProgress};
+use crate::output::{Output, TrainingProgress, remark};
 
 /// Exit code of a run that Ctrl-C stopped: 128 + SIGINT, as shells expect.
 pub const INTERRUPTED: u8 = 130;
@@ -149,8 +149,8 @@ impl Listener for Runs<'_> {
         match ending {
             Ending::Finished => self.output.note(format!("{name}: finished")),
             Ending::Stopped => self.output.note(format!("{name}: stopped")),
-            Ending::Busy => eprintln!("error: {name}: another process is meta-training this run"),
-            Ending::Failed { error } => eprintln!("error: {name}: {error}"),
+            Ending::Busy => remark(&format!("error: {name}: another process is meta-training this run")),
+            Ending::Failed { error } => remark(&format!("error: {name}: {error}")),
         }
     }
 }

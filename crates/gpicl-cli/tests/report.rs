@@ -76,8 +76,11 @@ fn folders() -> tempfile::TempDir {
     ok(at, &["compare", "--config", "compare.toml", "--out", "comparison"]);
 
     let spec = format!("seeds = [0, 1]\n{}[grid]\nmodel.d_ff = [32, 4, 16]\n", table("base"));
-    fs::create_dir_all(at.join("figure/sweep")).unwrap();
-    fs::write(at.join("figure/sweep/sweep.toml"), spec).unwrap();
+    fs::write(at.join("sweep.toml"), spec).unwrap();
+    ok(at, &["sweep", "sweep.toml", "--out", "figure/sweep", "--jobs", "1", "--population", "6"]);
+    let failed = at.join("figure/sweep/failures/d_ff=4,seed=1.txt");
+    fs::write(failed, "no such <luck>\n").unwrap();
+    fs::remove_file(at.join("figure/sweep/runs/d_ff=4,seed=1/results.json")).unwrap();
     fs::copy(at.join("comparison/learning_curves.svg"), at.join("figure/toy.svg")).unwrap();
     fs::copy(at.join("comparison/table.csv"), at.join("figure/toy.csv")).unwrap();
     fs::write(at.join("figure/verdict.txt"), "agrees with the paper: 3 < 4\n").unwrap();
@@ -125,9 +128,13 @@ fn pages_say_what_is_in_the_folders() {
     let comparison = page("comparison");
     assert!(comparison.contains("<th scope=\"row\">wide</th>") && comparison.contains("class=\"stamp\""));
     let figure = page("figure");
-    assert!(figure.contains("agrees with the paper: 3 &lt; 4") && figure.contains("6 waiting"));
+    assert!(figure.contains("agrees with the paper: 3 &lt; 4") && figure.contains("5 finished, 1 failed"));
     let sweep = page("figure/sweep");
-    assert!(sweep.contains("model.d_ff") && sweep.contains("Specification"), "{sweep}");
+    for part in
+        ["model.d_ff", "Specification", "no such &lt;luck&gt;", "<th scope=\"row\"", "class=\"stamp\""]
+    {
+        assert!(sweep.contains(part), "{part}");
+    }
 }
 
 #[test]
@@ -179,7 +186,7 @@ fn open(browser: &Path, at: &Path, page: &Path, more: &[String]) -> (String, Vec
     (String::from_utf8_lossy(&output.stdout).into_owned(), console)
 }
 
-/// Clicks on the third head of the last table, twice on that of the first, and notes the order of the rows then, and
+/// Clicks twice on every head of the first table and notes the order of the rows after each click, and
 /// what was loaded beside the page itself.
 const VISITOR: &str = r#"<script>
 const order = (table, column) => [...table.tBodies[0].rows].map(row => row.cells[column].textContent.trim()).join("|");

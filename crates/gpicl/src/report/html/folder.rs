@@ -233,8 +233,8 @@ fn results(rows: &[SweepRow], views: &[Option<RunView>]) -> Markup {
 }
 
 fn time(view: Option<&RunView>) -> Cell {
-    match view.and_then(RunView::spent) {
-        Some(spent) => Cell::number(duration(spent.seconds), spent.seconds),
+    match view.and_then(RunView::seconds) {
+        Some(seconds) => Cell::number(duration(seconds), seconds),
         None => Cell::default(),
     }
 }

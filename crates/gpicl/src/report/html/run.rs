@@ -81,13 +81,8 @@ fn numbers(run: &RunView) -> Vec<(String, String, String)> {
         add("Parameters", thousands(sizes.params as u64), run.config.model.kind().to_string());
         add("State", thousands(sizes.state as u64), "numbers at the full context".into());
     }
-    if let Some(spent) = run.spent() {
-        let sessions = if spent.sessions == 1 {
-            "in one session".into()
-        } else {
-            format!("in {} sessions", spent.sessions)
-        };
-        add("Time in meta-training", duration(spent.seconds), sessions);
+    if let Some(seconds) = run.seconds() {
+        add("Time in meta-training", duration(seconds), String::new());
     }
     numbers
 }
@@ -256,9 +251,9 @@ fn origin(run: &RunView) -> Markup {
             ),
         ),
     ]);
-    if let Some(spent) = run.spent() {
-        let rate = (run.step() as usize * run.config.train.batch) as f64 / spent.seconds;
-        lines.push(("Time", format!("{} of meta-training, {rate:.0} episodes/s", duration(spent.seconds))));
+    if let Some(seconds) = run.seconds() {
+        let rate = (run.step() as usize * run.config.train.batch) as f64 / seconds;
+        lines.push(("Time", format!("{} of meta-training, {rate:.0} episodes/s", duration(seconds))));
     }
     facts(&lines)
 }

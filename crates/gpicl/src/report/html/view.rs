@@ -2,8 +2,6 @@
 
 use std::path::Path;
 
-use serde::Deserialize;
-
 use super::page::State;
 use crate::config::RunConfig;
 use crate::error::{Error, Result};
@@ -12,7 +10,7 @@ use crate::provenance::Provenance;
 use crate::report::Results;
 use crate::run::RunDir;
 use crate::sweep::RunState;
-use crate::train::{Metric, read_metrics};
+use crate::train::{Metric, read_metrics, seconds_spent};
 
 /// A run.
 pub(super) struct RunView {
@@ -21,15 +19,6 @@ pub(super) struct RunView {
     /// The final meta-test, once there is one.
     pub results: Option<Results>,
     pub metrics: Vec<Metric>,
-}
-
-/// How long a run took.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Spent {
-    /// Time in meta-training, of all sessions.
-    pub seconds: f64,
-    /// Times it was started or continued.
-    pub sessions: usize,
 }
 
 impl RunView {
@@ -87,10 +76,9 @@ impl RunView {
         Some(crate::train::read_info(&weights).ok()?.provenance)
     }
 
-    /// How long it took so far, if that was logged.
-    pub fn spent(&self) -> Option<Spent> {
-        let text = std::fs::read_to_string(self.dir.timing_path()).ok()?;
-        spent(&text)
+    /// Seconds of meta-training so far, if that was logged.
+    pub fn seconds(&self) -> Option<f64> {
+        seconds_spent(&self.dir).ok().filter(|&seconds| seconds > 0.0)
     }
 }
 
@@ -108,32 +96,6 @@ pub(super) fn read_results(path: &Path) -> Result<Option<Results>> {
         Error::file(path, format!("holds no results: {error}"), fix)
     });
     results.map(Some)
-}
-
-#[derive(Deserialize)]
-struct Timing {
-    step: u64,
-    seconds: f64,
-}
-
-/// Adds up the sessions of `timing.jsonl`: the seconds of each begin at 0.
-fn spent(text: &str) -> Option<Spent> {
-    let mut spent = Spent::default();
-    let mut last: Option<Timing> = None;
-    // A kill can have torn the last line.
-    for line in text.lines().filter_map(|line| serde_json::from_str::<Timing>(line).ok()) {
-        match &last {
-            Some(last) if line.seconds >= last.seconds && line.step > last.step => {
-                spent.seconds += line.seconds - last.seconds;
-            }
-            _ => {
-                spent.sessions += 1;
-                spent.seconds += line.seconds;
-            }
-        }
-        last = Some(line);
-    }
-    last.map(|_| spent)
 }
 
 /// A run's state as a mark.
@@ -156,18 +118,4 @@ pub(super) fn short_mark(state: &RunState) -> State {
         other => other.name().to_string(),
     };
     State { text, ..mark(state) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_sessions_of_a_run_add_up() {
-        let line = |step: u64, seconds: f64| format!("{{\"step\":{step},\"seconds\":{seconds}}}\n");
-        let text =
-            [line(10, 1.0), line(20, 2.0), line(20, 1.5), line(30, 3.0), line(40, 0.5), "{\"st".into()];
-        assert_eq!(spent(&text.concat()), Some(Spent { seconds: 2.0 + 3.0 + 0.5, sessions: 3 }));
-        assert_eq!(spent(""), None);
-    }
 }
