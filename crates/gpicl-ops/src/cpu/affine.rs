@@ -54,7 +54,7 @@ pub fn weight_gradient(x: &[f32], dy: &[f32], fan_out: usize, dweight: &mut [f32
     let (fan_in, rows) = (dweight.len() / fan_out, dy.len() / fan_out);
     let (x, dy) = (MatRef::row_major(x, rows, fan_in), MatRef::row_major(dy, rows, fan_out));
     // The narrower factor is the one to be packed for all threads: less is handed from core to core.
-    if fan_in >= fan_out {
+    if fan_in >= fan_out || dweight.is_empty() {
         return gemm(x.t(), dy, dweight, Start::Zero, Finish::Nothing, precision);
     }
     let mut transposed = Buffer::stale(dweight.len());

@@ -133,10 +133,8 @@ mod tests {
     #[test]
     fn large_memory_is_kept_for_large_requests() {
         let mut pool = Pool::default();
-        for lines in [100, 4 * SMALL] {
-            let taken = pool.take(lines);
-            pool.give_back(taken);
-        }
+        let taken: Vec<_> = [100, 4 * SMALL].map(|lines| pool.take(lines)).into();
+        taken.into_iter().for_each(|lines| pool.give_back(lines));
         // Far too large either way, but the first wastes little.
         assert_eq!(pool.take(25).len(), 100);
         assert_eq!(pool.take(2 * SMALL).len(), 2 * SMALL);
