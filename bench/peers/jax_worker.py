@@ -160,4 +160,4 @@ def tasks(batch, time, dim):
     return job
 
 
-serve(prepare)
+serve(prepare, jax.__version__)

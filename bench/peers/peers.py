@@ -31,7 +31,9 @@ LAYERS = {
     "lstm": 2,
     "deltanet": 4,
 }
-STEP_AXES = {"d_model": [64, 128, 512], "batch": [8, 256], "time": [50, 400]}
+STEP_AXES = {"d_model": [64, 128, 512], "batch": [8, 256], "time": [50, 200, 400]}
+# Tokens of a chunk of the DeltaNet peer, of which the fastest is what counts.
+CHUNKS = [16, 32, 64, 128]
 # System, mode. The first one is ours, and what the others are compared with; "plain" is the same program on Burn's plain
 # operations.
 SYSTEMS = [("gpicl", "native"), ("gpicl", "plain"), ("torch", "eager"), ("torch", "compiled"), ("jax", "jit")]
@@ -85,12 +87,27 @@ class Worker:
         return memory
 
 
+def best_chunk(config):
+    """The chunk with which PyTorch's DeltaNet is fastest."""
+
+    def seconds(chunk):
+        worker = Worker("torch", "eager", {**config, "chunk": chunk})
+        times = worker.ask("go 4")["seconds"][1:]
+        worker.stop()
+        print(f"chunks of {chunk}: {1000 * statistics.median(times):.1f} ms", file=sys.stderr, flush=True)
+        return statistics.median(times)
+
+    return min(CHUNKS, key=seconds)
+
+
 def measure(job, precision, sizes, rounds):
     """A row for every system: its times a round and its memory, for one job at one size."""
     config = {
         "job": job, "precision": precision, **sizes,
         "layers": LAYERS[sizes["model"]], "heads": max(1, sizes["d_model"] // 32), "d_ff": 4 * sizes["d_model"],
     }  # fmt: skip
+    if sizes["model"] == "deltanet":
+        config["chunk"] = best_chunk(config)
     workers = [Worker(*system, config) for system in systems(job, sizes)]
     if len({worker.ready["parameters"] for worker in workers}) != 1:
         raise SystemExit(f"models differ: {[(w.system, w.ready) for w in workers]}")
@@ -106,7 +123,7 @@ def measure(job, precision, sizes, rounds):
         memory = worker.stop()
         rows.append({
             "job": job, "precision": precision, **sizes, "system": worker.system, "mode": worker.mode,
-            "seconds": seconds, "peak_mib": memory["peak_kib"] / 1024,
+            "version": worker.ready["version"], "seconds": seconds, "peak_mib": memory["peak_kib"] / 1024,
             "added_mib": (memory["peak_kib"] - memory["base_kib"]) / 1024,
         })  # fmt: skip
     return rows
@@ -128,12 +145,26 @@ def ratios(rows, system):
     return [theirs / own for theirs, own in zip(best["seconds"], ours["seconds"])]
 
 
+def machine():
+    """The processor's name."""
+    with open("/proc/cpuinfo") as info:
+        return next(line.split(":")[1].strip() for line in info if line.startswith("model name"))
+
+
+def heading(groups):
+    """What was measured, on what."""
+    versions = {row["system"]: row["version"] for rows in groups for row in rows}
+    names = {"gpicl": "gpicl", "torch": "PyTorch", "jax": "JAX"}
+    versions = ", ".join(f"{names[system]} {version}" for system, version in versions.items())
+    return f"2 threads of {os.cpu_count()} cores of {machine()}; {versions}."
+
+
 def table(groups):
     """A line of Markdown for every job and size."""
     yield "| job | model | precision | d_model | batch | T | inputs | gpicl, ms | Burn plain | torch eager | compiled | jax |" + (
-        " torch / gpicl | jax / gpicl | MiB added: gpicl | torch | jax |"
+        " torch / gpicl | jax / gpicl | MiB added: gpicl | Burn plain | torch eager | compiled | jax |"
     )
-    yield "| --- | --- | --- |" + " ---: |" * 14
+    yield "| --- | --- | --- |" + " ---: |" * 16
     for rows in groups:
         by = {(row["system"], row["mode"]): row for row in rows}
         cells = [rows[0][key] for key in ("job", "model", "precision", "d_model", "batch", "time", "input_dim")]
@@ -143,13 +174,13 @@ def table(groups):
         for system in ("torch", "jax"):
             found = ratios(rows, system)
             cells.append(spread(found, 2) if found else "-")
-        for system in (("gpicl", "native"), ("torch", "eager"), ("jax", "jit")):
+        for system in SYSTEMS:
             cells.append(f"{by[system]['added_mib']:.0f}" if system in by else "-")
         yield "| " + " | ".join(map(str, cells)) + " |"
 
 
-def plan(only, quick):
-    """Job, precision and sizes of every measurement."""
+def plan(only, quick, where):
+    """Job, precision and sizes of every measurement, of those for which `where` holds."""
     sizes = [CENTRE]
     if not quick:
         sizes += [{**CENTRE, axis: value} for axis, values in STEP_AXES.items() for value in values]
@@ -160,23 +191,31 @@ def plan(only, quick):
         "tasks": [("tasks", "fp32", {**CENTRE, "input_dim": dim}) for dim in (196, 784)],
         "predict": [("predict", "fp32", {**CENTRE, "batch": batch}) for batch in (1, 8)],
     }
-    return [entry for job, entries in jobs.items() if only in (None, job) for entry in entries]
+    entries = [entry for job, entries in jobs.items() if only in (None, job) for entry in entries]
+    wanted = dict(condition.split("=", 1) for condition in where)
+
+    def holds(job, precision, sizes):
+        found = {**sizes, "job": job, "precision": precision}
+        return all(str(found[key]) in values.split(",") for key, values in wanted.items())
+
+    return [entry for entry in entries if holds(*entry)]
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="only the size in the middle, for every job")
     parser.add_argument("--only", choices=["step", "recurrent", "tasks", "predict"])
+    parser.add_argument("--where", nargs="*", default=[], metavar="KEY=VALUE,..", help="such as precision=bf16 time=50,400")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--out", type=Path, default=HERE / "results")
     args = parser.parse_args()
     groups = []
-    for job, precision, sizes in plan(args.only, args.quick):
+    for job, precision, sizes in plan(args.only, args.quick, args.where):
         print(job, precision, sizes, file=sys.stderr, flush=True)
         groups.append(measure(job, precision, sizes, args.rounds))
         print(list(table(groups[-1:]))[-1], file=sys.stderr, flush=True)
     args.out.mkdir(parents=True, exist_ok=True)
-    text = "\n".join(table(groups)) + "\n"
+    text = heading(groups) + "\n\n" + "\n".join(table(groups)) + "\n"
     (args.out / "table.md").write_text(text)
     with open(args.out / "rounds.csv", "w", newline="") as file:
         fields = [key for key in groups[0][0] if key != "seconds"]

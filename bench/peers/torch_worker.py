@@ -83,11 +83,9 @@ def delta_rule(q, k, v, write, chunk):
 class DeltaBlock(Block):
     """A block whose attention is the delta rule: keys and queries are `silu` at length one, reads normalised a head."""
 
-    # Tokens of a chunk: a sequence of the size in the middle is one.
-    CHUNK = 128
-
-    def __init__(self, d_model, heads, d_ff):
+    def __init__(self, d_model, heads, d_ff, chunk):
         super().__init__(d_model, heads, d_ff)
+        self.chunk = chunk
         self.write, self.norm_read = nn.Linear(d_model, heads), nn.LayerNorm(d_model // heads)
 
     def forward(self, x):
@@ -96,7 +94,7 @@ class DeltaBlock(Block):
         q, k, v = self.qkv(h).view(batch, time, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         write = self.write(h).sigmoid().transpose(1, 2).unsqueeze(-1)
         q, k = (F.normalize(F.silu(x), dim=-1) for x in (q, k))
-        read = self.norm_read(delta_rule(q, k, v, write, self.CHUNK))
+        read = self.norm_read(delta_rule(q, k, v, write, self.chunk))
         x = x + self.out(read.transpose(1, 2).reshape(batch, time, d_model))
         return x + self.down(F.gelu(self.up(self.norm_ff(x)), approximate="tanh"))
 
@@ -104,7 +102,9 @@ class DeltaBlock(Block):
 class DeltaNet(Transformer):
     def __init__(self, c):
         super().__init__(c)
-        self.blocks = nn.ModuleList(DeltaBlock(c["d_model"], c["heads"], c["d_ff"]) for _ in range(c["layers"]))
+        self.blocks = nn.ModuleList(
+            DeltaBlock(c["d_model"], c["heads"], c["d_ff"], c["chunk"]) for _ in range(c["layers"])
+        )
 
 
 MODELS = {"transformer": Transformer, "lstm": Lstm, "deltanet": DeltaNet}
@@ -159,4 +159,4 @@ def tasks(batch, time, dim):
 
 
 torch.set_num_threads(2)
-serve(prepare)
+serve(prepare, torch.__version__)

@@ -15,14 +15,14 @@ def memory():
         return next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
 
 
-def serve(prepare):
-    """`prepare(config)` returns the number of parameters, the number of threads and the job."""
+def serve(prepare, version):
+    """`prepare(config)` returns the number of parameters, the number of threads and the job; `version` is the library's."""
     config = json.loads(sys.argv[1])
     base = memory()
     parameters, threads, job = prepare(config)
     for _ in range(3):
         job()
-    print(json.dumps({"parameters": parameters, "threads": threads}), flush=True)
+    print(json.dumps({"parameters": parameters, "threads": threads, "version": version}), flush=True)
     for line in sys.stdin:
         words = line.split()
         if words == ["quit"]:

@@ -89,7 +89,9 @@ fn main() -> Result<()> {
     let base = memory("VmHWM")?;
     let (parameters, mut job) = prepare(&config)?;
     job();
-    println!("{}", json!({ "parameters": parameters, "threads": rayon::current_num_threads() }));
+    let version = env!("CARGO_PKG_VERSION");
+    let threads = rayon::current_num_threads();
+    println!("{}", json!({ "parameters": parameters, "threads": threads, "version": version }));
     for line in std::io::stdin().lock().lines() {
         let line = line?;
         match line.split_whitespace().collect::<Vec<_>>()[..] {

@@ -7,10 +7,13 @@
 
 pub mod cpu;
 mod kind;
+#[cfg(feature = "tensors")]
 mod op;
+#[cfg(feature = "tensors")]
 pub mod reference;
 
 pub use kind::{Activation, AdamWStep, AttentionMask, Gate, MatrixMemory, Precision, TokenLayout, WriteRule};
+#[cfg(feature = "tensors")]
 pub use op::{
     Embedding, FeedForward, MemoryTokens, Vsml, VsmlNet, adamw, attention, cross_entropy, embed,
     feed_forward, gated, gru, layer_norm, linear, linear_residual, lstm, matrix_memory, outer_product_lstm,

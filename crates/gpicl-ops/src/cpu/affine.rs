@@ -53,7 +53,29 @@ pub fn input_gradient(
 pub fn weight_gradient(x: &[f32], dy: &[f32], fan_out: usize, dweight: &mut [f32], precision: Precision) {
     let (fan_in, rows) = (dweight.len() / fan_out, dy.len() / fan_out);
     let (x, dy) = (MatRef::row_major(x, rows, fan_in), MatRef::row_major(dy, rows, fan_out));
-    gemm(x.t(), dy, dweight, Start::Zero, Finish::Nothing, precision);
+    // The narrower factor is the one to be packed for all threads: less is handed from core to core.
+    if fan_in >= fan_out || dweight.is_empty() {
+        return gemm(x.t(), dy, dweight, Start::Zero, Finish::Nothing, precision);
+    }
+    let mut transposed = Buffer::stale(dweight.len());
+    gemm(dy.t(), x, &mut transposed, Start::Zero, Finish::Nothing, precision);
+    transpose(&transposed, fan_in, dweight);
+}
+
+/// Writes the transpose of a matrix of `cols` columns.
+fn transpose(from: &[f32], cols: usize, to: &mut [f32]) {
+    const BLOCK: usize = 16;
+    let rows = from.len() / cols;
+    to.par_chunks_mut(BLOCK * rows).enumerate().for_each(|(block, to)| {
+        for first in (0..rows).step_by(BLOCK) {
+            for (to, col) in to.chunks_exact_mut(rows).zip(block * BLOCK..) {
+                let last = (first + BLOCK).min(rows);
+                for (to, row) in to[first..last].iter_mut().zip(first..last) {
+                    *to = from[row * cols + col];
+                }
+            }
+        }
+    });
 }
 
 /// `db`: the sum of the rows of `dy`.

@@ -62,6 +62,9 @@ struct Pool {
     peak_lines: usize,
 }
 
+/// Lines of a buffer that is small beside the tensors of a step: 1 MiB.
+const SMALL: usize = 1 << 14;
+
 fn pool() -> MutexGuard<'static, Pool> {
     static POOL: Mutex<Pool> =
         Mutex::new(Pool { idle: VecDeque::new(), idle_lines: 0, used_lines: 0, peak_lines: 0 });
@@ -71,11 +74,12 @@ fn pool() -> MutexGuard<'static, Pool> {
 
 impl Pool {
     fn take(&mut self, lines: usize) -> Vec<Line> {
-        // The most recent fit is the likeliest to be in cache. An eighth too large is good enough; and rather a far
-        // larger one than fresh pages.
+        // The most recent fit is the likeliest to be in cache. An eighth too large is good enough. A small one may rather
+        // be far larger than of fresh pages; with large ones that would waste what others soon ask for.
         let fits = |most: usize| move |idle: &Vec<Line>| (lines..=most).contains(&idle.len());
         let found = self.idle.iter().rposition(fits(lines + lines / 8));
-        let taken = match found.or_else(|| self.idle.iter().rposition(fits(4 * lines))) {
+        let far = if lines < SMALL { 4 * lines } else { 0 };
+        let taken = match found.or_else(|| self.idle.iter().rposition(fits(far))) {
             Some(at) => {
                 let taken = self.idle.remove(at).expect("position of an idle buffer");
                 self.idle_lines -= taken.len();
@@ -125,5 +129,15 @@ mod tests {
         let other = pool.take(50);
         pool.give_back(other);
         assert_eq!(pool.idle.iter().map(Vec::len).collect::<Vec<_>>(), [50]);
+    }
+    #[test]
+    fn large_memory_is_kept_for_large_requests() {
+        let mut pool = Pool::default();
+        let taken: Vec<_> = [100, 4 * SMALL].map(|lines| pool.take(lines)).into();
+        taken.into_iter().for_each(|lines| pool.give_back(lines));
+        // Far too large either way, but the first wastes little.
+        assert_eq!(pool.take(25).len(), 100);
+        assert_eq!(pool.take(2 * SMALL).len(), 2 * SMALL);
+        assert_eq!(pool.take(4 * SMALL - 1).len(), 4 * SMALL);
     }
 }

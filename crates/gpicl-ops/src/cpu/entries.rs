@@ -11,7 +11,7 @@ const BLOCKS: u32 = 8;
 /// Levels are stored as bytes, with this one as 0.
 pub const ZERO: u8 = 128;
 /// Standard deviation of an entry, in levels: `sqrt(58_985_148 / 2^16)`.
-pub const DEVIATION: f32 = 30.000_699;
+pub const DEVIATION: f32 = 30.000_698;
 
 /// Of 2^16 entries, how many are at level `i`, and as many at `-i`: those of a normal of standard deviation 30 that
 /// round to it. Sums of them from any level up are off by at most a half.
@@ -91,10 +91,9 @@ fn fill_one_by_one(sequence: Sequence, first: u32, lines: &mut [[u8; LINE]]) {
         for out in line.as_chunks_mut::<8>().0 {
             let [a, b, c, d] = sequence.block(block).map(u64::from);
             let (cells, shares) = ((a | b << 32).to_le_bytes(), (c | d << 32).to_le_bytes());
-            for i in 0..8 {
-                let cell = cells[i];
-                let is_own = shares[i] < TABLE.own[usize::from(cell)];
-                out[i] = if is_own { cell } else { TABLE.other[usize::from(cell)] };
+            for ((out, cell), share) in out.iter_mut().zip(cells).zip(shares) {
+                let is_own = share < TABLE.own[usize::from(cell)];
+                *out = if is_own { cell } else { TABLE.other[usize::from(cell)] };
             }
             block = block.wrapping_add(1);
         }

@@ -309,6 +309,7 @@ fn finish([high, low]: [[i32; STRIP]; 2], factor: f32) -> [f32; STRIP] {
 }
 
 #[cfg(target_arch = "x86_64")]
+#[allow(clippy::needless_range_loop, reason = "see `simd::update`")]
 mod x86 {
     use std::arch::x86_64::*;
 

@@ -7,7 +7,11 @@ use pulp::Simd;
 ///
 /// Packed numbers are carried as the bits of an f32: one f32, or two bfloat16 that follow each other in the inner
 /// dimension.
-pub trait Kernel: Copy {
+///
+/// # Safety
+/// `Vector` is `LANES` f32 and nothing else, and any bits are a value of it. The methods may rely on the extension: a
+/// value of the type is a proof that the machine has it.
+pub unsafe trait Kernel: Copy {
     /// Values of the inner dimension in a packed number: 1 or 2.
     const GROUP: usize;
     /// Packed numbers, and sums, in a vector.
@@ -150,7 +154,8 @@ pub struct F32<S> {
     round: bool,
 }
 
-impl<S: Simd> Kernel for F32<S> {
+// SAFETY: `S` is pulp's token for an extension, `S::f32s` its vector of `S::F32_LANES` floats.
+unsafe impl<S: Simd> Kernel for F32<S> {
     const GROUP: usize = 1;
     const LANES: usize = S::F32_LANES;
     // Two vectors of sums a row: 24 of AVX-512's 32 registers, 12 of AVX2's 16.
@@ -240,7 +245,8 @@ mod x86 {
         }
     }
 
-    impl Kernel for Bf16Dot {
+    // SAFETY: a `__m512` is 16 floats, and `new` makes the token only where the extensions are there.
+    unsafe impl Kernel for Bf16Dot {
         const GROUP: usize = 2;
         const LANES: usize = 16;
         const ROWS: usize = 12;

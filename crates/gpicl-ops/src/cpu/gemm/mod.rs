@@ -200,7 +200,9 @@ trait Machine: Copy + Send + Sync {
     /// Width of a panel of `B`, and packed numbers in `depth` values of the inner dimension.
     fn sizes(self, depth: usize) -> Sizes;
     fn pack_panels(self, b: MatRef<'_>, depth: Range<usize>, cols: Range<usize>, out: &mut [f32]);
-    fn block(
+    /// # Safety
+    /// See [`Product::block`].
+    unsafe fn block(
         self,
         product: &Product<'_>,
         packed: Option<&[f32]>,
@@ -233,13 +235,9 @@ impl Product<'_> {
         if m <= ROWS_ALONE {
             let tasks = panels.div_ceil(PANELS).next_multiple_of(threads).min(panels);
             return for_each(tasks, threads, |task| {
-                machine.block(
-                    self,
-                    None,
-                    0..blocks,
-                    0..m,
-                    task * panels / tasks..(task + 1) * panels / tasks,
-                );
+                let panels = task * panels / tasks..(task + 1) * panels / tasks;
+                // SAFETY: no two tasks have a panel in common.
+                unsafe { machine.block(self, None, 0..blocks, 0..m, panels) }
             });
         }
         let tasks = m.div_ceil(ROWS_SHARED).next_multiple_of(threads).min(tiles);
@@ -249,7 +247,9 @@ impl Product<'_> {
             let blocks = first..(first + together).min(blocks);
             let packed = self.pack(machine, sizes, panels, blocks.clone());
             for_each(tasks, threads, |task| {
-                machine.block(self, Some(&packed), blocks.clone(), edge(task)..edge(task + 1), 0..panels);
+                let rows = edge(task)..edge(task + 1);
+                // SAFETY: no two tasks have a row in common.
+                unsafe { machine.block(self, Some(&packed), blocks.clone(), rows, 0..panels) }
             });
         }
     }
@@ -273,10 +273,13 @@ impl Product<'_> {
         packed
     }
 
-    /// What some blocks of the inner dimension add to the part of `C` that `rows` and `panels` span. The tasks' parts
-    /// are disjoint. `packed` holds these blocks of `B`.
+    /// What some blocks of the inner dimension add to the part of `C` that `rows` and `panels` span. `packed` holds these
+    /// blocks of `B`.
+    ///
+    /// # Safety
+    /// Until it returns, nothing else reads or writes this part of `C` and of the second result.
     #[inline(always)]
-    fn block<K: Kernel>(
+    unsafe fn block<K: Kernel>(
         &self,
         kernel: K,
         packed: Option<&[f32]>,
@@ -312,18 +315,24 @@ impl Product<'_> {
                     &own_b
                 };
                 let b = &b[..part.len() * groups * width];
-                self.tiles(kernel, a, b, groups, rows.clone(), cols.clone(), block == 0);
-                if block == last {
-                    self.end(rows.clone(), cols);
+                // SAFETY: the caller's contract.
+                unsafe {
+                    self.tiles(kernel, a, b, groups, rows.clone(), cols.clone(), block == 0);
+                    if block == last {
+                        self.end(rows.clone(), cols);
+                    }
                 }
             }
         }
     }
 
     /// All tiles of a part of `C` for one block of the inner dimension.
+    ///
+    /// # Safety
+    /// As [`Product::block`].
     #[inline(always)]
     #[allow(clippy::too_many_arguments, reason = "two factors, and where the result goes")]
-    fn tiles<K: Kernel>(
+    unsafe fn tiles<K: Kernel>(
         &self,
         kernel: K,
         a: Rows<'_>,
@@ -351,21 +360,34 @@ impl Product<'_> {
                 let a = a.from(row - rows.start);
                 let target =
                     Target { c: self.c, first: row * self.b.cols + col, row: self.b.cols, bias, addend };
-                row += match rows.end - row {
-                    12.. if K::ROWS >= 12 => row_of_tiles::<K, 12>(kernel, a, b, groups, target, len),
-                    6.. => row_of_tiles::<K, 6>(kernel, a, b, groups, target, len),
-                    3.. => row_of_tiles::<K, 3>(kernel, a, b, groups, target, len),
-                    _ => row_of_tiles::<K, 1>(kernel, a, b, groups, target, len),
+                // SAFETY: the caller's contract, for these rows and columns.
+                row += unsafe {
+                    match rows.end - row {
+                        12.. if K::ROWS >= 12 => row_of_tiles::<K, 12>(kernel, a, b, groups, target, len),
+                        6.. => row_of_tiles::<K, 6>(kernel, a, b, groups, target, len),
+                        3.. => row_of_tiles::<K, 3>(kernel, a, b, groups, target, len),
+                        _ => row_of_tiles::<K, 1>(kernel, a, b, groups, target, len),
+                    }
                 };
             }
         }
     }
 
     /// What is done to a part of `C` at the end.
-    fn end(&self, rows: Range<usize>, cols: Range<usize>) {
-        for row in rows {
+    ///
+    /// # Safety
+    /// As [`Product::block`].
+    unsafe fn end(&self, rows: Range<usize>, cols: Range<usize>) {
+        for row in rows.clone() {
             let (first, len) = (row * self.b.cols + cols.start, cols.len());
-            // SAFETY: in the parts of C and of the second result that this task alone writes.
+            if let SharedFinish::Gelu(other) | SharedFinish::GeluBackward(other) = self.finish {
+                // Runs of memory so short that the machine does not see where they lead.
+                let next = first + 2 * self.b.cols;
+                for at in (next..(next + len).min(other.len)).step_by(16) {
+                    kernel::prefetch(other.data.wrapping_add(at));
+                }
+            }
+            // SAFETY: in the parts of C and of the second result that are the caller's alone.
             unsafe {
                 match self.finish {
                     SharedFinish::Nothing => return,
@@ -423,8 +445,11 @@ struct Target<'a> {
 }
 
 /// `R` rows of `C`, all columns of the packed panels `b`; returns `R`.
+///
+/// # Safety
+/// Until it returns, nothing else reads or writes these rows and columns of `target.c`. Bounds are checked here.
 #[inline(always)]
-fn row_of_tiles<K: Kernel, const R: usize>(
+unsafe fn row_of_tiles<K: Kernel, const R: usize>(
     kernel: K,
     a: Rows<'_>,
     b: &[f32],
@@ -453,8 +478,8 @@ fn row_of_tiles<K: Kernel, const R: usize>(
         let valid = (cols - col).min(width);
         let b = (b[panel * groups * width..].as_ptr(), width);
         let (bias, added) = (at(bias, col), at(added, col));
-        // SAFETY: the assertions above put all that the tile reads and writes inside the matrices, and the tile lies in
-        // the part of C that this task alone writes. Columns that do not fill their vectors go through `part`.
+        // SAFETY: the assertions above put all that the tile reads and writes inside the matrices, and its part of C is
+        // the caller's alone. Columns that do not fill their vectors go through `part`.
         unsafe {
             if valid == width || valid == K::LANES {
                 let c = (c.add(col), target.row);
@@ -507,7 +532,7 @@ impl Machine for Plain {
         dispatch::run(Pack(self, b, depth, cols, out));
     }
 
-    fn block(
+    unsafe fn block(
         self,
         product: &Product<'_>,
         packed: Option<&[f32]>,
@@ -521,7 +546,8 @@ impl Machine for Plain {
             #[inline(always)]
             fn with_simd<S: Simd>(self, simd: S) {
                 let [blocks, rows, panels] = self.3;
-                self.1.block(self.0.on(simd), self.2, blocks, rows, panels);
+                // SAFETY: the contract of the function that makes the only one of these.
+                unsafe { self.1.block(self.0.on(simd), self.2, blocks, rows, panels) }
             }
         }
         dispatch::run(Block(self, product, packed, [blocks, rows, panels]));
@@ -549,7 +575,7 @@ impl Machine for kernel::Bf16Dot {
         unsafe { compiled(self, b, depth, cols, out) }
     }
 
-    fn block(
+    unsafe fn block(
         self,
         product: &Product<'_>,
         packed: Option<&[f32]>,
@@ -558,7 +584,7 @@ impl Machine for kernel::Bf16Dot {
         panels: Range<usize>,
     ) {
         #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-        fn compiled(
+        unsafe fn compiled(
             dot: kernel::Bf16Dot,
             product: &Product<'_>,
             packed: Option<&[f32]>,
@@ -566,9 +592,10 @@ impl Machine for kernel::Bf16Dot {
             rows: Range<usize>,
             panels: Range<usize>,
         ) {
-            product.block(dot, packed, blocks, rows, panels);
+            // SAFETY: the caller's contract.
+            unsafe { product.block(dot, packed, blocks, rows, panels) }
         }
-        // SAFETY: the token proves that the extensions are there.
+        // SAFETY: the token proves that the extensions are there; the rest is the caller's contract.
         unsafe { compiled(self, product, packed, blocks, rows, panels) }
     }
 }

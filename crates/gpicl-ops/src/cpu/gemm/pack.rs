@@ -3,9 +3,11 @@
 use std::ops::Range;
 
 use super::MatRef;
-use super::kernel::Kernel;
+use super::kernel::{Kernel, prefetch};
 use crate::cpu::buffer::Buffer;
 
+/// How many packed numbers ahead of their use values are asked for.
+const AHEAD: usize = 4;
 /// Panels of `B` that are packed row by row together.
 const TOGETHER: usize = 8;
 
@@ -47,6 +49,7 @@ pub fn pack_panels<K: Kernel>(
             let cols = first..(first + TOGETHER * width).min(cols.end);
             let out = &mut out[(first - start) / width * size..];
             for group in 0..groups {
+                ahead::<K>(b, depth.clone(), group, cols.clone());
                 for (panel, first) in cols.clone().step_by(width).enumerate() {
                     let cols = first..(first + width).min(cols.end);
                     let out = &mut out[panel * size + group * width..][..width];
@@ -71,6 +74,7 @@ pub fn pack_a<K: Kernel>(
     let groups = depth.len().div_ceil(K::GROUP);
     if a.transposed {
         for (group, out) in out.chunks_exact_mut(rows.len()).take(groups).enumerate() {
+            ahead::<K>(a, depth.clone(), group, rows.clone());
             across(kernel, a, depth.clone(), group, rows.clone(), out);
         }
         [1, rows.len()]
@@ -79,6 +83,18 @@ pub fn pack_a<K: Kernel>(
             kernel.pack_along(a.run(row, depth.start, depth.len()), out);
         }
         [groups, 1]
+    }
+}
+
+/// Asks for what [`across`] will read some packed numbers later: runs of memory so short that the machine does not
+/// see where they lead.
+#[inline(always)]
+fn ahead<K: Kernel>(matrix: MatRef<'_>, depth: Range<usize>, group: usize, across: Range<usize>) {
+    let first = depth.start + (group + AHEAD) * K::GROUP;
+    for line in first..(first + K::GROUP).min(depth.end) {
+        for values in matrix.run(line, across.start, across.len()).chunks(16) {
+            prefetch(values.as_ptr());
+        }
     }
 }
 
