@@ -1,8 +1,12 @@
 //! The command as a user meets it: output, files, exit codes.
 
+mod common;
+
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Command;
+
+use common::{gpicl, ok, refused, text};
 
 /// Small enough to meta-train within seconds.
 const SMALL: &str = r#"
@@ -33,36 +37,6 @@ every = 3
 episodes = 4
 final_episodes = 8
 "#;
-
-fn gpicl(dir: &Path, args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_gpicl"))
-        .args(args)
-        .current_dir(dir)
-        .env_remove("GPICL_DATA_DIR")
-        .env_remove("RUST_LOG")
-        .output()
-        .unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
-}
-
-/// Runs and expects success; returns stdout.
-fn ok(dir: &Path, args: &[&str]) -> String {
-    let output = gpicl(dir, args);
-    assert!(output.status.success(), "{args:?}: {}", text(&output.stderr));
-    text(&output.stdout)
-}
-
-/// Runs and expects exit code 2; returns stderr.
-fn refused(dir: &Path, args: &[&str]) -> String {
-    let output = gpicl(dir, args);
-    let stderr = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(2), "{args:?}: {stderr}");
-    assert!(!stderr.contains("panicked"), "{stderr}");
-    stderr
-}
 
 fn trained() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();

@@ -1,8 +1,12 @@
 //! `gpicl report`: what is on the pages, and what a real browser makes of them.
 
+mod common;
+
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
+
+use common::{ok, refused};
 
 /// Small enough to meta-train within a second.
 const SMALL: &str = r#"
@@ -37,26 +41,6 @@ final_episodes = 8
 
 /// A name that would run, were it not escaped.
 const HOSTILE: &str = "run <script>document.title='broken'<script> & 'co'";
-
-fn gpicl(dir: &Path, args: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_gpicl"));
-    command.args(args).current_dir(dir).env_remove("GPICL_DATA_DIR").env_remove("RUST_LOG").output().unwrap()
-}
-
-/// Runs and expects success; returns stdout.
-fn ok(dir: &Path, args: &[&str]) -> String {
-    let output = gpicl(dir, args);
-    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
-}
-
-/// Runs and expects exit code 2; returns stderr.
-fn refused(dir: &Path, args: &[&str]) -> String {
-    let output = gpicl(dir, args);
-    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(2), "{args:?}: {stderr}");
-    stderr
-}
 
 /// A finished run of a hostile name, one that is cut, a comparison, a sweep and a reproduced figure around it.
 fn folders() -> tempfile::TempDir {

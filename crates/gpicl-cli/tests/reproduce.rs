@@ -1,8 +1,10 @@
 //! `gpicl reproduce` as a user meets it.
 
+mod common;
+
 use std::fs;
-use std::path::Path;
-use std::process::{Command, Output};
+
+use common::{gpicl, ok, refused, text};
 
 /// Runs of a second or two.
 const TINY: &str = r#"
@@ -38,36 +40,6 @@ model = { kind = "mlp", hidden = 8, layers = 1 }
 name = "transformer"
 model = { d_model = 8, heads = 1, layers = 1, d_ff = 8 }
 "#;
-
-fn gpicl(dir: &Path, args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_gpicl"))
-        .args(args)
-        .current_dir(dir)
-        .env_remove("GPICL_DATA_DIR")
-        .env_remove("RUST_LOG")
-        .output()
-        .unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
-}
-
-/// Runs and expects success; returns stdout.
-fn ok(dir: &Path, args: &[&str]) -> String {
-    let output = gpicl(dir, args);
-    assert!(output.status.success(), "{args:?}: {}", text(&output.stderr));
-    text(&output.stdout)
-}
-
-/// Runs and expects exit code 2; returns stderr.
-fn refused(dir: &Path, args: &[&str]) -> String {
-    let output = gpicl(dir, args);
-    let stderr = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(2), "{args:?}: {stderr}");
-    assert!(!stderr.contains("panicked"), "{stderr}");
-    stderr
-}
 
 #[test]
 fn the_figures_are_listed_and_their_runs_shown() {

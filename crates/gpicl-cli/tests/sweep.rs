@@ -1,9 +1,13 @@
 //! `gpicl sweep` as a user meets it: runs, results, kills.
 
+mod common;
+
 use std::fs;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+
+use common::{command, gpicl, text};
 
 /// Eight runs that take a moment each.
 const SPEC: &str = r#"
@@ -61,20 +65,6 @@ const SAME: [&str; 6] = [
     "checkpoints/step-00000006.safetensors",
     "checkpoints/step-00000006.state.safetensors",
 ];
-
-fn command(dir: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_gpicl"));
-    command.args(args).current_dir(dir).env_remove("GPICL_DATA_DIR").env_remove("RUST_LOG");
-    command
-}
-
-fn gpicl(dir: &Path, args: &[&str]) -> Output {
-    command(dir, args).output().unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
-}
 
 /// Runs and expects this exit code; returns stdout and stderr.
 fn ends(dir: &Path, args: &[&str], code: i32) -> (String, String) {

@@ -2,6 +2,8 @@
 #![cfg(unix)]
 
 mod cluster;
+#[path = "../common/mod.rs"]
+mod common;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -73,7 +75,7 @@ fn start(spec: &str) -> Option<(Cluster, tempfile::TempDir)> {
 
 fn gpicl(cluster: &Cluster, dir: &Path, args: &[&str]) -> Command {
     let mut command = cluster.command(env!("CARGO_BIN_EXE_gpicl"));
-    command.args(args).current_dir(dir).env_remove("GPICL_DATA_DIR").env_remove("RUST_LOG");
+    common::clean(&mut command, dir, args);
     command
 }
 
