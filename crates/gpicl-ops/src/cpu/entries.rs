@@ -155,6 +155,7 @@ mod x86 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cpu::normal::tests::normal_cdf;
 
     fn sequence(k: u64) -> Sequence {
         Sequence { seed: 20_221_208, stream: 1, k }
@@ -170,23 +171,6 @@ mod tests {
     fn entries(k: u64, n: usize) -> Vec<f64> {
         let level = |&byte: &u8| (f64::from(byte) - f64::from(ZERO)) / f64::from(DEVIATION);
         lines(k, n / LINE).as_flattened().iter().map(level).collect()
-    }
-
-    /// By the power series near 0 and the continued fraction in the tails.
-    fn normal_cdf(x: f64) -> f64 {
-        let z = x.abs() / std::f64::consts::SQRT_2;
-        let erfc = if z < 2.5 {
-            let (mut term, mut sum) = (z, z);
-            for n in 1..60 {
-                term *= -z * z / f64::from(n);
-                sum += term / f64::from(2 * n + 1);
-            }
-            1.0 - sum * std::f64::consts::FRAC_2_SQRT_PI
-        } else {
-            let fraction = (1..60).rev().fold(z, |below, n| z + f64::from(n) / 2.0 / below);
-            (-z * z).exp() / fraction * std::f64::consts::FRAC_2_SQRT_PI / 2.0
-        };
-        if x < 0.0 { erfc / 2.0 } else { 1.0 - erfc / 2.0 }
     }
 
     #[test]

@@ -46,7 +46,7 @@ pub fn normal_pair(radius: u32, angle: u32, std: f32) -> [f32; 2] {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::cpu::philox::Sequence;
 
@@ -61,7 +61,7 @@ mod tests {
     }
 
     /// By the power series near 0 and the continued fraction in the tails.
-    fn normal_cdf(x: f64) -> f64 {
+    pub(in crate::cpu) fn normal_cdf(x: f64) -> f64 {
         let z = x.abs() / std::f64::consts::SQRT_2;
         let erfc = if z < 2.5 {
             let (mut term, mut sum) = (z, z);
