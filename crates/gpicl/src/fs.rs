@@ -1,8 +1,9 @@
 //! Writing files so that a reader never sees half of one.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::error::{Error, Result};
 
@@ -63,16 +64,25 @@ fn probe(folder: &Path) -> Result<()> {
     File::create(&path).and_then(|_| std::fs::remove_file(&path)).map_err(Error::io("write to", folder))
 }
 
-/// Waits until no other process has `path` locked, and locks it until the file is dropped.
+/// Locks `path`, which is made, until the file is dropped or the process ends, however it ends. Waits for another
+/// process that has it locked as long as it is `worth_waiting`; `None` if it is not any more.
 ///
 /// # Errors
-/// [`Error::Io`] if it cannot be made; without a lock where the file system has none.
-pub(crate) fn lock(path: &Path) -> Result<File> {
+/// [`Error::Io`] if it cannot be made.
+pub(crate) fn lock(path: &Path, worth_waiting: impl Fn() -> bool) -> Result<Option<File>> {
     let file = File::create(path).map_err(Error::io("create", path))?;
-    if let Err(error) = file.lock() {
-        tracing::warn!("{}: cannot be locked ({error})", path.display());
+    while worth_waiting() {
+        match file.try_lock() {
+            Ok(()) => return Ok(Some(file)),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(20)),
+            Err(TryLockError::Error(error)) => {
+                // Some network file systems have no locks; a process by itself needs none.
+                tracing::warn!("{}: cannot be locked ({error})", path.display());
+                return Ok(Some(file));
+            }
+        }
     }
-    Ok(file)
+    Ok(None)
 }
 
 /// The temporary name beside `path`, same extension last so that encoders still recognise it.

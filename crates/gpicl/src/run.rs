@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::config::RunConfig;
 use crate::error::{Error, Result};
-use crate::fs::write_atomic;
+use crate::fs::{lock, write_atomic};
 use crate::train::Checkpoints;
 
 /// The folder of one run, and the names of what is in it.
@@ -81,22 +81,10 @@ impl RunDir {
     /// # Errors
     /// [`Error::Busy`] if another process keeps it.
     pub fn lock(&self) -> Result<RunLock> {
-        let path = self.lock_path();
-        let file = File::create(&path).map_err(Error::io("create", &path))?;
         let started = Instant::now();
-        loop {
-            match file.try_lock() {
-                Ok(()) => return Ok(RunLock { _file: Some(file) }),
-                Err(TryLockError::WouldBlock) if started.elapsed() < RunLock::PATIENCE => {
-                    std::thread::sleep(Duration::from_millis(20));
-                }
-                Err(TryLockError::WouldBlock) => return Err(Error::Busy { path: self.0.clone() }),
-                Err(TryLockError::Error(error)) => {
-                    // Some network file systems have no locks; a run by itself needs none.
-                    tracing::warn!("{}: cannot be locked ({error})", path.display());
-                    return Ok(RunLock { _file: None });
-                }
-            }
+        match lock(&self.lock_path(), || started.elapsed() < RunLock::PATIENCE)? {
+            Some(file) => Ok(RunLock { _file: file }),
+            None => Err(Error::Busy { path: self.0.clone() }),
         }
     }
 
@@ -154,7 +142,7 @@ impl RunDir {
 /// A run that this process has taken: no other one meta-trains it.
 #[derive(Debug)]
 pub struct RunLock {
-    _file: Option<File>,
+    _file: File,
 }
 
 impl RunLock {

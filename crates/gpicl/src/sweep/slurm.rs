@@ -13,7 +13,7 @@ mod script;
 use std::collections::hash_map::{Entry, HashMap};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -23,7 +23,7 @@ use self::record::Record;
 use self::script::Script;
 use super::{Executor, PlannedRun, RunState, SlurmSpec, Sweep, Watch};
 use crate::error::{Error, Result};
-use crate::fs::write_atomic;
+use crate::fs::{lock, write_atomic};
 
 /// Meta-trains the runs of a sweep as tasks of Slurm job arrays. Raising the stop flag leaves the tasks running.
 #[derive(Clone, Copy, Debug, Default)]
@@ -153,7 +153,8 @@ impl<'a> Campaign<'a> {
     /// the stop flag is raised.
     fn round(&mut self) -> Result<Option<Round>> {
         // One process at a time looks and submits, so that the next one finds in the queue what this one submits.
-        let Some(lock) = self.lock()? else { return Ok(None) };
+        let going_on = || !self.watch.stop.load(Ordering::Relaxed);
+        let Some(lock) = lock(&self.folder.join(".lock"), going_on)? else { return Ok(None) };
         let mut record = Record::open(&self.folder, self.sweep.dir())?;
         // The queue before the folders: what a task did before it left the one is in the other.
         let tasks = match queue::tasks(&record)? {
@@ -171,24 +172,6 @@ impl<'a> Campaign<'a> {
         self.submit(&missing, &mut record, &lock, &mut round)?;
         self.last = Some(round.clone());
         Ok(Some(round))
-    }
-
-    /// Takes `slurm/.lock`; none if the stop flag is raised before another process lets go of it.
-    fn lock(&self) -> Result<Option<File>> {
-        let path = self.folder.join(".lock");
-        let file = File::create(&path).map_err(Error::io("create", &path))?;
-        while !self.watch.stop.load(Ordering::Relaxed) {
-            match file.try_lock() {
-                Ok(()) => return Ok(Some(file)),
-                Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(50)),
-                Err(TryLockError::Error(error)) => {
-                    // Some network file systems have no locks; a command by itself needs none.
-                    tracing::warn!("{}: cannot be locked ({error})", path.display());
-                    return Ok(Some(file));
-                }
-            }
-        }
-        Ok(None)
     }
 
     /// Takes the runs that have come to an end from those that are open, and counts the tasks of the others. Returns
