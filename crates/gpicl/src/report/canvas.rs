@@ -5,6 +5,7 @@ use std::sync::Once;
 
 use plotters::coord::Shift;
 use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{FontStyle, TextStyle, register_font};
 
 use crate::error::{Error, Result};
@@ -55,6 +56,34 @@ pub(super) trait Drawing {
 /// A font of `size` units.
 pub(super) fn font(size: u32, scale: u32) -> TextStyle<'static> {
     (FONT, size * scale).into_font().color(&INK)
+}
+
+/// `text` with its anchor at `(x, y)`, in units.
+pub(super) fn label<'a>(
+    text: &str,
+    (x, y): (i32, i32),
+    size: u32,
+    anchor: Pos,
+    scale: u32,
+) -> Text<'a, (i32, i32), String> {
+    // Anchored by its box, a text stands a little high.
+    let place = (x * scale as i32, (y + 2) * scale as i32);
+    Text::new(text.to_string(), place, font(size, scale).pos(anchor))
+}
+
+/// Writes `title` over the middle of the uppermost `height` units, `drop` units below their centre; returns the rest.
+pub(super) fn headline<DB: DrawingBackend>(
+    area: &DrawingArea<DB, Shift>,
+    title: &str,
+    height: u32,
+    drop: i32,
+    scale: u32,
+) -> Result<DrawingArea<DB, Shift>, DrawingAreaErrorKind<DB::ErrorType>> {
+    let (head, body) = area.split_vertically(height * scale);
+    let middle = (head.dim_in_pixel().0 as i32 / 2, (height * scale / 2) as i32 + scale as i32 * drop);
+    let style = font(19, scale).pos(Pos::new(HPos::Center, VPos::Center));
+    head.draw(&Text::new(title.to_string(), middle, style))?;
+    Ok(body)
 }
 
 /// The figure as SVG text.

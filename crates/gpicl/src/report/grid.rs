@@ -6,7 +6,7 @@ use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use super::canvas::{self, Drawing, FAINT, INK, PALETTE, font};
+use super::canvas::{self, Drawing, FAINT, INK, PALETTE};
 use crate::error::Result;
 
 /// A cell: its text, and a number from 0 (white) to 1 (the darkest blue) that colours it.
@@ -97,10 +97,7 @@ impl Drawing for Grid {
         let at = |x: i32, y: i32| (px(x), px(y));
         let left = Pos::new(HPos::Left, VPos::Center);
         let centre = Pos::new(HPos::Center, VPos::Center);
-        // Anchored by its box, a text stands a little high.
-        let text = |text: &str, x, y, size, pos| {
-            Text::new(text.to_string(), at(x, y + 2), font(size, scale).pos(pos))
-        };
+        let text = |text: &str, x, y, size, pos| canvas::label(text, (x, y), size, pos, scale);
         let right = Self::MARGIN + self.names_width() + self.columns.len() as i32 * Self::COLUMN;
         let line = |y: i32, color: RGBColor| {
             PathElement::new([at(Self::MARGIN, y), at(right, y)], color.stroke_width(scale))

@@ -130,10 +130,7 @@ impl Drawing for Heatmaps {
             Pos::new(HPos::Center, VPos::Center),
             Pos::new(HPos::Right, VPos::Center),
         );
-        // Anchored by its box, a text stands a little high.
-        let text = |text: &str, x, y, size, pos| {
-            Text::new(text.to_string(), at(x, y + 2), font(size, scale).pos(pos))
-        };
+        let text = |text: &str, x, y, size, pos| canvas::label(text, (x, y), size, pos, scale);
         area.draw(&text(&self.title, Self::MARGIN, 26, 19, left))?;
         let mut top = Self::TITLE;
         for (row, height) in self.maps.iter().zip(self.heights()) {

@@ -325,10 +325,7 @@ impl Drawing for Panels {
         area: &DrawingArea<DB, Shift>,
         scale: u32,
     ) -> Result<(), DrawingAreaErrorKind<DB::ErrorType>> {
-        let (head, body) = area.split_vertically(Self::TITLE * scale);
-        let middle = (head.dim_in_pixel().0 as i32 / 2, (Self::TITLE * scale / 2) as i32 + scale as i32 * 4);
-        let style = font(19, scale).pos(Pos::new(HPos::Center, VPos::Center));
-        head.draw(&Text::new(self.title.clone(), middle, style))?;
+        let body = canvas::headline(area, &self.title, Self::TITLE, 4, scale)?;
         for (area, chart) in body.split_evenly((self.rows(), self.columns)).iter().zip(&self.charts) {
             chart.draw(area, scale)?;
         }

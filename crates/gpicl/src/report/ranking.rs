@@ -6,7 +6,7 @@ use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use super::canvas::{self, Drawing, FAINT, INK, PALETTE, font};
+use super::canvas::{self, Drawing, FAINT, INK, PALETTE};
 use crate::error::Result;
 use crate::eval::Interval;
 
@@ -98,9 +98,7 @@ impl Drawing for Ranking {
     ) -> Result<(), DrawingAreaErrorKind<DB::ErrorType>> {
         let at = |x: i32, y: i32| (x * scale as i32, y * scale as i32);
         let (left, centre) = (Pos::new(HPos::Left, VPos::Center), Pos::new(HPos::Center, VPos::Center));
-        let text = |text: &str, x, y, size, pos| {
-            Text::new(text.to_string(), at(x, y + 2), font(size, scale).pos(pos))
-        };
+        let text = |text: &str, x, y, size, pos| canvas::label(text, (x, y), size, pos, scale);
         area.draw(&text(&self.title, Self::MARGIN, 28, 19, left))?;
         let zero = Self::MARGIN + self.names_width();
         let end = 1.08 * self.end();

@@ -243,10 +243,7 @@ impl Drawing for Scatter {
         area: &DrawingArea<DB, Shift>,
         scale: u32,
     ) -> Result<(), DrawingAreaErrorKind<DB::ErrorType>> {
-        let (head, body) = area.split_vertically(Self::TITLE * scale);
-        let middle = (head.dim_in_pixel().0 as i32 / 2, (Self::TITLE * scale / 2) as i32 + scale as i32 * 6);
-        let style = font(19, scale).pos(Pos::new(HPos::Center, VPos::Center));
-        head.draw(&Text::new(self.title.clone(), middle, style))?;
+        let body = canvas::headline(area, &self.title, Self::TITLE, 6, scale)?;
         for (area, panel) in body.split_evenly((1, self.panels.len())).iter().zip(&self.panels) {
             self.draw_panel(area, panel, scale)?;
         }
