@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand, ValueEnum};
 use gpicl::Error;
-use gpicl::sweep::{Executor, Local, LocalSpec, NamedSweep, Slurm, Sweep, SweepSpec, Watch};
+use gpicl::sweep::{Executor, Local, LocalSpec, NamedSweep, Slurm, Sweep, SweepSpec, SweepStatus, Watch};
 
 use crate::args::DataDirArgs;
 use crate::output::Output;
@@ -107,12 +107,12 @@ fn status(args: &StatusArgs, output: &Output) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Prints the table of states and the counts.
-fn show(sweep: &Sweep, output: &Output) -> Result<()> {
+/// Prints the table of states and the counts, and returns them.
+fn show(sweep: &Sweep, output: &Output) -> Result<SweepStatus> {
     let status = sweep.status()?;
     output.text(format!("{}\n{}", status.table().text_left(), status.counts()));
     output.json(&status);
-    Ok(())
+    Ok(status)
 }
 
 fn run(args: &RunArgs, output: &Output) -> Result<ExitCode> {
@@ -151,7 +151,7 @@ fn run(args: &RunArgs, output: &Output) -> Result<ExitCode> {
     });
     view.finish();
     results?;
-    show(&sweep, output)?;
+    let status = show(&sweep, output)?;
     for file in ["results.csv", "results.json", "timing.csv"] {
         output.note(format!("wrote {}", sweep.dir().join(file).display()));
     }
@@ -159,7 +159,6 @@ fn run(args: &RunArgs, output: &Output) -> Result<ExitCode> {
         output.note("stopped; the same command goes on");
         return Ok(ExitCode::from(INTERRUPTED));
     }
-    let status = sweep.status()?;
     // Tasks of Slurm that somebody cancelled leave runs that are neither finished nor failed.
     let all = args.detach || status.count("finished") == status.rows.len();
     let failed = status.count("failed") > 0 || !all;

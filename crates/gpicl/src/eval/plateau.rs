@@ -50,13 +50,7 @@ impl PlateauRule {
 
     /// The plateau of the training loss; `None` without training lines.
     pub fn of_loss(&self, metrics: &[Metric], classes: usize) -> Option<Plateau> {
-        let (steps, losses): (Vec<u64>, Vec<f64>) = metrics
-            .iter()
-            .filter_map(|metric| match metric {
-                Metric::Train { step, loss, .. } => Some((*step, *loss)),
-                Metric::Eval { .. } => None,
-            })
-            .unzip();
+        let (steps, losses): (Vec<u64>, Vec<f64>) = metrics.iter().filter_map(Metric::loss).unzip();
         let threshold = self.fraction * (classes as f64).ln();
         self.detect(&steps, &smoothed(&losses), |loss| loss < threshold)
     }

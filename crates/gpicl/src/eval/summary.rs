@@ -40,19 +40,10 @@ impl RunSummary {
     /// [`Error::Io`] or [`Error::File`] if the run is not finished or a file of it is broken.
     pub fn of(run: &RunDir) -> Result<Self> {
         let (_, config) = RunDir::open(run.path())?;
-        let path = run.results_path();
-        let text = std::fs::read(&path).map_err(Error::io("read", &path))?;
-        let results: Results = serde_json::from_slice(&text).map_err(|error| {
-            let fix = "remove it and run `gpicl resume` on the run";
-            Error::file(&path, format!("holds no results: {error}"), fix)
-        })?;
+        let results = Results::read(&run.results_path())?;
         let path = run.metrics_path();
         let metrics = read_metrics(&path)?;
-        let last = metrics.iter().rev().find_map(|metric| match metric {
-            Metric::Train { loss, .. } => Some(*loss),
-            Metric::Eval { .. } => None,
-        });
-        let Some(final_loss) = last else {
+        let Some((_, final_loss)) = metrics.iter().rev().find_map(Metric::loss) else {
             return Err(Error::file(&path, "has no line of a training step", "run the run again"));
         };
         let (rule, classes) = (PlateauRule::default(), results.dims.classes);

@@ -52,6 +52,18 @@ impl Results {
         Ok(Self { dims, seeds, outcome, curves, baselines: Vec::new(), provenance: Provenance::current() })
     }
 
+    /// Reads a `results.json`.
+    ///
+    /// # Errors
+    /// [`Error::File`] if the file holds something else, [`Error::Io`].
+    pub fn read(path: &Path) -> Result<Self> {
+        let json = std::fs::read(path).map_err(Error::io("read", path))?;
+        serde_json::from_slice(&json).map_err(|error| {
+            let fix = "remove it; `gpicl resume` writes a run's results anew";
+            Error::file(path, format!("holds no results: {error}"), fix)
+        })
+    }
+
     /// With the curves of baselines, which tables and plots show beside the model's of the same set.
     pub fn with_baselines(self, baselines: Vec<LearningCurve>) -> Self {
         Self { baselines, ..self }

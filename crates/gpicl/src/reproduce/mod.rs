@@ -254,11 +254,12 @@ fn from_sweep(
 ) -> Result<Option<Reproduced>> {
     let sweep = Sweep::create(sweep, &around.out.join("sweep"))?;
     let Around { program, data_dir, note, stop, .. } = *around;
-    sweep.execute((around.executor)(sweep.spec()).as_ref(), &Watch { program, data_dir, note, stop })?;
+    let watch = Watch { program, data_dir, note, stop };
+    let results = sweep.execute((around.executor)(sweep.spec()).as_ref(), &watch)?;
     if stop.load(Ordering::Relaxed) {
         return Ok(None);
     }
-    let (runs, failed) = Run::of(&sweep)?;
+    let (runs, failed) = Run::of(&sweep, results)?;
     if runs.is_empty() {
         let first =
             failed.first().map_or(String::new(), |Failure { run, error }| format!(": {run}: {error}"));

@@ -10,7 +10,7 @@ use crate::models::ModelConfig;
 use crate::report::Results;
 use crate::report::table::Table;
 use crate::run::RunDir;
-use crate::sweep::{RunState, Sweep};
+use crate::sweep::{RunState, Sweep, SweepResults};
 use crate::tasks::TaskCount;
 use crate::train::{Metric, read_metrics};
 
@@ -36,10 +36,11 @@ pub(super) struct Run {
 }
 
 impl Run {
-    /// The finished runs of `sweep`, in the order of the plan, and the errors of those that failed.
-    pub fn of(sweep: &Sweep) -> Result<(Vec<Self>, Vec<Failure>)> {
+    /// The finished runs of `sweep`, whose `results` these are, in the order of the plan, and the errors of those that
+    /// failed.
+    pub fn of(sweep: &Sweep, results: SweepResults) -> Result<(Vec<Self>, Vec<Failure>)> {
         let (mut runs, mut failed) = (Vec::new(), Vec::new());
-        for (planned, row) in sweep.runs().iter().zip(sweep.results()?.rows) {
+        for (planned, row) in sweep.runs().iter().zip(results.rows) {
             let summary = match (row.state, row.summary) {
                 (RunState::Failed { error }, _) => {
                     failed.push(Failure { run: row.id, error });
@@ -50,14 +51,12 @@ impl Run {
             };
             let dir = RunDir::at(sweep.run_path(planned));
             let path = dir.results_path();
-            let text = std::fs::read(&path).map_err(Error::io("read", &path))?;
-            let broken = |problem: String| Error::file(&path, problem, "remove the run's folder");
-            let results: Results = serde_json::from_slice(&text)
-                .map_err(|error| broken(format!("holds no results: {error}")))?;
+            let results = Results::read(&path)?;
             let (Some(outcome), Some(seen), Some(unseen)) =
                 (summary.outcome, summary.seen().copied(), summary.unseen().copied())
             else {
-                return Err(broken("has no curves of seen and unseen tasks".into()));
+                let problem = "has no curves of seen and unseen tasks";
+                return Err(Error::file(&path, problem, "remove the run's folder"));
             };
             let name =
                 row.point.iter().find(|(field, _)| field == "name").and_then(|(_, name)| name.as_str());
@@ -95,11 +94,7 @@ impl Run {
 
     /// Loss of the meta-training batches, by step.
     pub fn losses(&self) -> Vec<(f64, f64)> {
-        let line = |metric: &Metric| match metric {
-            Metric::Train { step, loss, .. } => Some((*step as f64, *loss)),
-            Metric::Eval { .. } => None,
-        };
-        self.metrics.iter().filter_map(line).collect()
+        self.metrics.iter().filter_map(Metric::loss).map(|(step, loss)| (step as f64, loss)).collect()
     }
 
     /// Accuracy on unseen tasks over the last ten positions, by step; of the last step, that of the final meta-test.

@@ -43,6 +43,14 @@ impl RunState {
     /// The names of all states.
     pub const NAMES: [&'static str; 5] = ["finished", "running", "cut", "waiting", "failed"];
 
+    /// `5 finished, 2 running`: how many are in each state.
+    pub fn counts<'a>(states: impl Iterator<Item = &'a Self> + Clone) -> String {
+        let counts =
+            Self::NAMES.map(|name| (states.clone().filter(|state| state.name() == name).count(), name));
+        let present = counts.iter().filter(|(count, _)| *count > 0);
+        present.map(|(count, name)| format!("{count} {name}")).collect::<Vec<_>>().join(", ")
+    }
+
     /// The state in a word.
     pub fn name(&self) -> &'static str {
         match self {
@@ -154,10 +162,7 @@ impl SweepStatus {
 
     /// `12 runs: 5 finished, 2 running, 5 waiting`.
     pub fn counts(&self) -> String {
-        let counts = RunState::NAMES.map(|name| (self.count(name), name));
-        let present = counts.iter().filter(|(count, _)| *count > 0);
-        let parts: Vec<String> = present.map(|(count, name)| format!("{count} {name}")).collect();
-        format!("{} runs: {}", self.rows.len(), parts.join(", "))
+        format!("{} runs: {}", self.rows.len(), RunState::counts(self.rows.iter().map(|row| &row.state)))
     }
 
     /// A row a run: what sets it apart, its state, and its newest training line.

@@ -43,6 +43,16 @@ pub enum Metric {
     },
 }
 
+impl Metric {
+    /// Step and mean cross-entropy in nats, of a training line.
+    pub fn loss(&self) -> Option<(u64, f64)> {
+        match self {
+            Self::Train { step, loss, .. } => Some((*step, *loss)),
+            Self::Eval { .. } => None,
+        }
+    }
+}
+
 /// Appends to `metrics.jsonl`.
 #[derive(Debug)]
 pub struct MetricsWriter {

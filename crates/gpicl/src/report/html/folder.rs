@@ -82,7 +82,7 @@ pub(super) fn page(dir: &Path, name: String) -> Result<Page> {
     sections.push(Section::new("Where it came from", origin(dir, &provenances)));
     let numbers = match states.len() {
         0 => Vec::new(),
-        count => vec![("Runs".to_string(), thousands(count as u64), counted(&states))],
+        count => vec![("Runs".to_string(), thousands(count as u64), RunState::counts(states.iter()))],
     };
     let kind = match () {
         () if own => "sweep",
@@ -117,18 +117,6 @@ fn overall(states: &[RunState]) -> Option<State> {
         () => ("finished", "good"),
     };
     Some(State { text: text.into(), colour })
-}
-
-/// Such as `3 finished, 1 failed`.
-fn counted(states: &[RunState]) -> String {
-    let count = |name: &str| states.iter().filter(|state| state.name() == name).count();
-    let parts = ["finished", "running", "cut", "waiting", "failed"].map(|name| (count(name), name));
-    parts
-        .iter()
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, name)| format!("{count} {name}"))
-        .collect::<Vec<_>>()
-        .join(", ")
 }
 
 /// The sections about a sweep, and the states of its runs.

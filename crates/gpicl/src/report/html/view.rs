@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::page::State;
 use crate::config::RunConfig;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::eval::LearningCurve;
 use crate::provenance::Provenance;
 use crate::report::Results;
@@ -55,11 +55,7 @@ impl RunView {
 
     /// Training losses, in nats.
     pub fn losses(&self) -> Vec<f64> {
-        let loss = |metric: &Metric| match metric {
-            Metric::Train { loss, .. } => Some(*loss),
-            Metric::Eval { .. } => None,
-        };
-        self.metrics.iter().filter_map(loss).collect()
+        self.metrics.iter().filter_map(Metric::loss).map(|(_, loss)| loss).collect()
     }
 
     /// The final curve of `seen` or `unseen` tasks.
@@ -90,12 +86,7 @@ pub(super) fn read_results(path: &Path) -> Result<Option<Results>> {
     if !path.exists() {
         return Ok(None);
     }
-    let json = std::fs::read(path).map_err(Error::io("read", path))?;
-    let results = serde_json::from_slice(&json).map_err(|error| {
-        let fix = "remove it; `gpicl resume` writes a run's results anew";
-        Error::file(path, format!("holds no results: {error}"), fix)
-    });
-    results.map(Some)
+    Results::read(path).map(Some)
 }
 
 /// A run's state as a mark.
