@@ -40,6 +40,9 @@ pub struct ReproduceArgs {
     /// Lay one field on the base of all runs, like train.steps=3; may be given several times.
     #[arg(long, value_name = "NAME=VALUE")]
     set: Vec<String>,
+    /// Begin the runs again that failed before.
+    #[arg(long)]
+    retry_failed: bool,
     #[command(flatten)]
     executor: ExecutorArgs,
     #[command(flatten)]
@@ -86,6 +89,7 @@ pub fn reproduce(args: &ReproduceArgs, output: &Output) -> Result<ExitCode> {
             program: &program,
             executor: &|spec| args.executor.executor(spec, false),
             jobs: args.executor.jobs().unwrap_or(1),
+            retry_failed: args.retry_failed,
             note: &|text| output.note(text),
             stop: &stop,
         },

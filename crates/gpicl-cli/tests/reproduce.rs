@@ -81,20 +81,31 @@ fn a_figure_is_meta_trained_drawn_and_judged_once() {
 }
 
 #[test]
-fn a_run_that_fails_is_named_and_the_figure_made_of_the_others() {
+fn a_run_that_fails_is_named_and_begun_again_when_asked() {
     let dir = tempfile::tempdir().unwrap();
     let broken = format!(
-        "{TINY}\n[[list]]\nname = \"far\"\nmodel = {{ kind = \"gru\" }}\ndata = {{ name = \"mnist\" }}\n"
+        "{TINY}\n[[list]]\nname = \"far\"\nmodel = {{ kind = \"mlp\", hidden = 4, layers = 1 }}\n\
+         data = {{ name = \"csv\", path = \"later.csv\" }}\n"
     );
     fs::write(dir.path().join("broken.toml"), broken).unwrap();
-    let output = gpicl(
-        dir.path(),
-        &["reproduce", "transition-map", "--spec", "broken.toml", "--out", "map", "--data-dir", "nowhere"],
-    );
-    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
-    assert!(text(&output.stdout).contains("8 of 12 runs"), "{}", text(&output.stdout));
-    let verdict = fs::read_to_string(dir.path().join("map/verdict.txt")).unwrap();
-    assert!(verdict.contains("failed: far,count=2^0,seed=0: "), "{verdict}");
+    let command = ["reproduce", "transition-map", "--spec", "broken.toml", "--out", "map"];
+    let runs = |arguments: &[&str], code, runs| {
+        let output = gpicl(dir.path(), &[&command, arguments].concat());
+        assert_eq!(output.status.code(), Some(code), "{}", text(&output.stderr));
+        assert!(text(&output.stdout).contains(runs), "{}", text(&output.stdout));
+        fs::read_to_string(dir.path().join("map/verdict.txt")).unwrap()
+    };
+    let verdict = runs(&[], 1, "8 of 12 runs");
+    assert!(verdict.contains("failed: far,count=2^0,seed=0: ") && verdict.contains("later.csv"), "{verdict}");
+
+    // Mended, they are begun again when that is asked for, not before.
+    let rows =
+        |class: usize| (0..20).map(move |row| format!("{row},{},{}\n", class * row, "abc".as_bytes()[class]));
+    let table: String = (0..3).flat_map(rows).collect();
+    fs::write(dir.path().join("later.csv"), format!("x,y,label\n{table}")).unwrap();
+    runs(&[], 1, "8 of 12 runs");
+    let verdict = runs(&["--retry-failed"], 0, "12 of 12 runs");
+    assert!(!verdict.contains("failed"), "{verdict}");
 }
 
 #[test]

@@ -20,8 +20,8 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Starts it, or says why it cannot be.
-    pub fn start() -> Result<Self, String> {
+    /// Starts it with `settings` beside its own in `slurm.conf`, or says why it cannot be.
+    pub fn start(settings: &str) -> Result<Self, String> {
         let programs = ["munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol", "scancel", "sinfo"];
         if let Some(program) = programs.into_iter().find(|program| find(program).is_none()) {
             return Err(format!("{program} is not here; {INSTALL}"));
@@ -29,7 +29,9 @@ impl Cluster {
         let dir = tempfile::tempdir().map_err(|error| error.to_string())?;
         let mut cluster = Self { dir, daemons: Vec::new() };
         let controller = free_port();
-        cluster.configure(controller).map_err(|error| format!("cannot configure Slurm: {error}"))?;
+        cluster
+            .configure(controller, settings)
+            .map_err(|error| format!("cannot configure Slurm: {error}"))?;
 
         let files =
             [("socket", "munge"), ("key-file", "key"), ("pid-file", "munge.pid"), ("seed-file", "seed")];
@@ -71,7 +73,7 @@ impl Cluster {
         self.dir.path().join(name)
     }
 
-    fn configure(&self, controller: u16) -> std::io::Result<()> {
+    fn configure(&self, controller: u16, settings: &str) -> std::io::Result<()> {
         let at = |name: &str| self.path(name).display().to_string();
         let host = fs::read_to_string("/proc/sys/kernel/hostname")?;
         let host = host.trim().split('.').next().unwrap_or_default().to_string();
@@ -112,7 +114,8 @@ impl Cluster {
              GresTypes=gpu\n\
              NodeName={host} NodeAddr=127.0.0.1 CPUs=4 RealMemory=4000 Gres=gpu:1\n\
              PartitionName=spare Nodes=ALL PriorityTier=1 Default=YES\n\
-             PartitionName=urgent Nodes=ALL PriorityTier=2\n",
+             PartitionName=urgent Nodes=ALL PriorityTier=2\n\
+             {settings}\n",
             worker = free_port(),
             socket = at("munge"),
             state = at("state"),

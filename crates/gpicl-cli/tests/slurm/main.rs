@@ -59,7 +59,12 @@ const PATIENCE: Duration = Duration::from_secs(300);
 
 /// A cluster and a folder with `sweep.toml` in it; none, with a complaint, where Slurm cannot start.
 fn start(spec: &str) -> Option<(Cluster, tempfile::TempDir)> {
-    let cluster = match Cluster::start() {
+    start_with("", spec)
+}
+
+/// [`start`], with more lines in `slurm.conf`.
+fn start_with(settings: &str, spec: &str) -> Option<(Cluster, tempfile::TempDir)> {
+    let cluster = match Cluster::start(settings) {
         Ok(cluster) => cluster,
         Err(problem) => {
             // Past the test's capture: nobody should believe that this was tested.
@@ -155,6 +160,29 @@ fn a_sweep_on_a_cluster_ends_as_on_one_machine_and_is_submitted_once() {
     let (code, said) = finish(gpicl(&cluster, dir, &SLURM));
     assert_eq!((code, jobs(dir).len()), (Some(0), 1), "{said}");
     assert!(!said.contains("submitted"), "{said}");
+}
+
+#[test]
+fn more_runs_than_an_array_may_have_are_submitted_in_several() {
+    let spec = SWEEP.replace("cpus = 1", "cpus = 1\nmax_parallel = 2");
+    let Some((cluster, dir)) = start_with("MaxArraySize=3", &spec) else { return };
+    let dir = dir.path();
+    let (code, said) = finish(gpicl(&cluster, dir, &SLURM));
+    assert_eq!(code, Some(0), "{said} {:#?}", logs(dir));
+    let jobs = jobs(dir);
+    assert_eq!(jobs.len(), 2, "{said}");
+    for part in
+        [format!("submitted 3 runs as Slurm job {}", jobs[0]), format!("1 runs as Slurm job {}", jobs[1])]
+    {
+        assert!(said.contains(&part), "`{part}` is not in: {said}");
+    }
+    // Two at a time over both arrays.
+    for number in 1..=2 {
+        let script = fs::read_to_string(dir.join(format!("cluster/slurm/array-{number}.sbatch"))).unwrap();
+        assert!(script.contains("%1"), "{script}");
+    }
+    assert_eq!(locally(&cluster, dir), Some(0));
+    same_results(dir);
 }
 
 /// Starts the sweep; returns the command that waits for it, and what it says.

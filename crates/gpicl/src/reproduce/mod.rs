@@ -203,6 +203,8 @@ pub struct Around<'a> {
     pub executor: &'a dyn Fn(&SweepSpec) -> Box<dyn Executor>,
     /// Runs of a comparison at a time.
     pub jobs: usize,
+    /// Whether runs of a sweep that failed before are begun again; those of a comparison always are.
+    pub retry_failed: bool,
     /// Gets a remark now and then.
     pub note: &'a (dyn Fn(String) + Sync),
     /// When raised, nothing further is begun.
@@ -253,6 +255,9 @@ fn from_sweep(
     around: &Around<'_>,
 ) -> Result<Option<Reproduced>> {
     let sweep = Sweep::create(sweep, &around.out.join("sweep"))?;
+    if around.retry_failed {
+        sweep.retry_failed()?;
+    }
     let Around { program, data_dir, note, stop, .. } = *around;
     let watch = Watch { program, data_dir, note, stop };
     let results = sweep.execute((around.executor)(sweep.spec()).as_ref(), &watch)?;
@@ -264,7 +269,7 @@ fn from_sweep(
         let first =
             failed.first().map_or(String::new(), |Failure { run, error }| format!(": {run}: {error}"));
         let problem = format!("none of its {} runs is finished{first}", sweep.runs().len());
-        return Err(Error::file(sweep.dir(), problem, "mend the cause and remove the folder `failures`"));
+        return Err(Error::file(sweep.dir(), problem, "mend the cause and give --retry-failed"));
     }
     let made = make(&runs)?;
     let seeds = runs::distinct(&runs, |run| run.config.seed).len();
@@ -386,6 +391,7 @@ mod tests {
                     program: Path::new("gpicl"),
                     executor: &|_| Box::new(Here),
                     jobs: 1,
+                    retry_failed: false,
                     note: &|_| (),
                     stop: &AtomicBool::new(false),
                 };
