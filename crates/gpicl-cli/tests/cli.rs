@@ -375,6 +375,64 @@ fn a_run_killed_with_sigkill_and_resumed_ends_with_the_same_files() {
     }
 }
 
+#[test]
+fn every_architecture_goes_through_every_command() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = dir.path();
+    let config = SMALL.split("[model]").next().unwrap().to_string()
+        + "[train]"
+        + SMALL.split("[train]").nth(1).unwrap();
+    fs::write(at.join("small.toml"), config).unwrap();
+    fs::write(at.join("context.csv"), "a,b,y\n1,2,yes\n3,4,no\n1,3,yes\n4,4,no\n").unwrap();
+    fs::write(at.join("query.csv"), "a,b\n2,1\n4,3\n").unwrap();
+    for kind in gpicl::models::ModelConfig::KINDS {
+        let (run, cut) = (format!("{kind}-run"), format!("{kind}-cut"));
+        let model = if *kind == "mlp" {
+            "model={kind='mlp'}".to_string()
+        } else {
+            format!("model={{kind='{kind}',layout='paired'}}")
+        };
+        ok(at, &["train", "--config", "small.toml", "--run", &run, "--set", &model]);
+        // As a kill after the fourth step leaves it.
+        for folder in ["", "checkpoints"] {
+            fs::create_dir_all(at.join(&cut).join(folder)).unwrap();
+        }
+        let files = [
+            "config.toml",
+            "metrics.jsonl",
+            "checkpoints/step-00000004.safetensors",
+            "checkpoints/step-00000004.state.safetensors",
+        ];
+        for file in files {
+            fs::copy(at.join(&run).join(file), at.join(&cut).join(file)).unwrap();
+        }
+        ok(at, &["resume", &cut]);
+        for file in ["metrics.jsonl", "results.csv", "checkpoints/step-00000006.safetensors"] {
+            let read = |run: &str| fs::read(at.join(run).join(file)).unwrap();
+            assert_eq!(read(&run), read(&cut), "{kind}: {file}");
+        }
+        let tested = ok(at, &["eval", &run, "--episodes", "8", "--out", &format!("{kind}-eval")]);
+        assert!(tested.contains("unseen tasks, random test"), "{kind}: {tested}");
+        assert!(ok(at, &["inspect", &run]).contains(kind), "{kind}");
+        let table = format!("{kind}.csv");
+        ok(
+            at,
+            &[
+                "predict",
+                "--checkpoint",
+                &run,
+                "--context",
+                "context.csv",
+                "--query",
+                "query.csv",
+                "--out",
+                &table,
+            ],
+        );
+        assert_eq!(fs::read_to_string(at.join(&table)).unwrap().lines().count(), 3, "{kind}");
+    }
+}
+
 /// A comparison of two learners under two seeds.
 const COMPARISON: &str = r#"
 seeds = [0, 1]

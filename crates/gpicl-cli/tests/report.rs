@@ -200,7 +200,7 @@ fn attribute<'a>(dom: &'a str, name: &str) -> &'a str {
 #[test]
 fn a_browser_shows_and_sorts_the_pages_and_loads_nothing() {
     let Some(browser) = browser() else {
-        eprintln!("SKIPPED: no Chromium; see .ci/optional, or set GPICL_BROWSER");
+        common::skipped("no Chromium; see .ci/optional, or set GPICL_BROWSER");
         return;
     };
     let dir = folders();

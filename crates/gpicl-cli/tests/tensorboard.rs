@@ -1,5 +1,7 @@
 //! TensorBoard reads a run's event file, with the numbers of `metrics.jsonl`.
 
+mod common;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -31,7 +33,7 @@ fn python() -> Option<PathBuf> {
 #[test]
 fn tensorboard_itself_reads_the_numbers_of_the_metrics() {
     let Some(python) = python() else {
-        eprintln!("SKIPPED: no Python with TensorBoard; see .ci/optional, or set GPICL_PYTHON");
+        common::skipped("no Python with TensorBoard; see .ci/optional, or set GPICL_PYTHON");
         return;
     };
     let dir = tempfile::tempdir().unwrap();

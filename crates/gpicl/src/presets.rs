@@ -28,7 +28,10 @@ pub const COMPARISONS: &[Preset] = &[
 ];
 
 /// All sweeps, for `gpicl sweep`.
-pub const SWEEPS: &[Preset] = &[Preset { name: "tiny", toml: include_str!("../presets/sweep/tiny.toml") }];
+pub const SWEEPS: &[Preset] = &[
+    Preset { name: "tiny", toml: include_str!("../presets/sweep/tiny.toml") },
+    Preset { name: "recurrent-rates", toml: include_str!("../presets/sweep/recurrent-rates.toml") },
+];
 
 impl Preset {
     /// The preset called `name`.

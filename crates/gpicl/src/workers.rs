@@ -63,6 +63,9 @@ pub(crate) trait Observer: Sync {
 
     /// `run` came to its end.
     fn ended(&self, run: usize, ending: &Ending);
+
+    /// Whether another process has found that `run` comes to an error.
+    fn failed_elsewhere(&self, run: usize) -> bool;
 }
 
 /// Times that a run is begun again after its worker was killed.
@@ -104,7 +107,7 @@ impl Workers {
                 if finished {
                     observer.ended(waiting.run, &Ending::Finished);
                 }
-                !finished
+                !finished && !observer.failed_elsewhere(waiting.run)
             });
             if waiting.is_empty() || stop.load(Ordering::Relaxed) {
                 return None;

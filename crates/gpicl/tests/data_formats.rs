@@ -430,15 +430,21 @@ fn the_papers_layout_is_32_by_32_in_colour() {
     assert_eq!(data.shape(), InputShape::Image { height: 32, width: 32, channels: 3 });
 }
 
+/// Says, past the test's capture, that something was not tested.
+fn skipped(why: &str) {
+    use std::io::Write as _;
+    std::io::stderr().write_all(format!("SKIPPED: {why}\n").as_bytes()).unwrap();
+}
+
 #[test]
 fn real_data_reads_as_its_readme_says() {
     let Some(dir) = std::env::var_os("GPICL_DATA_DIR").map(PathBuf::from) else {
-        eprintln!("SKIPPED real_data_reads_as_its_readme_says: GPICL_DATA_DIR is not set");
+        skipped("real_data_reads_as_its_readme_says: GPICL_DATA_DIR is not set");
         return;
     };
     for (name, train, test) in [("mnist", 8_000, 2_000), ("fashion-mnist", 60_000, 10_000)] {
         if !dir.join(name).is_dir() {
-            eprintln!("SKIPPED {name}: not in {}", dir.display());
+            skipped(&format!("{name} is not in {}", dir.display()));
             continue;
         }
         let splits =

@@ -2,6 +2,7 @@
 // Every test binary has its own copy and uses a part of it.
 #![allow(dead_code)]
 
+use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -15,6 +16,12 @@ pub fn command(dir: &Path, args: &[&str]) -> Command {
 /// Gives `command` the arguments and the folder, and takes what could decide for it out of its environment.
 pub fn clean(command: &mut Command, dir: &Path, args: &[&str]) {
     command.args(args).current_dir(dir).env_remove("GPICL_DATA_DIR").env_remove("RUST_LOG");
+}
+
+/// Says, past the test's capture, that something was not tested: nobody should believe that it was.
+pub fn skipped(why: &str) {
+    let note = format!("SKIPPED: {why}\n");
+    std::io::stderr().write_all(note.as_bytes()).expect("stderr is there");
 }
 
 /// Runs to the end.

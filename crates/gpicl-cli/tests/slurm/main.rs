@@ -7,7 +7,7 @@ mod common;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -67,9 +67,7 @@ fn start_with(settings: &str, spec: &str) -> Option<(Cluster, tempfile::TempDir)
     let cluster = match Cluster::start(settings) {
         Ok(cluster) => cluster,
         Err(problem) => {
-            // Past the test's capture: nobody should believe that this was tested.
-            let note = format!("SKIPPED, as Slurm cannot be started here: {problem}\n");
-            std::io::stderr().write_all(note.as_bytes()).expect("stderr is there");
+            common::skipped(&format!("Slurm cannot be started here: {problem}"));
             return None;
         }
     };

@@ -41,6 +41,8 @@ pub(super) struct Measured {
     /// What a baseline chose.
     #[serde(default)]
     pub settings: Option<String>,
+    /// Commit of the program that meta-trained a model.
+    pub commit: Option<String>,
     /// One a set.
     pub curves: Vec<LearningCurve>,
 }
@@ -62,8 +64,6 @@ pub(super) struct Bench {
     /// The base's meta-training data.
     train: Arc<Dataset>,
     baselines: BaselinesConfig,
-    /// Meta-training episodes, for what a baseline has to choose.
-    tuning: TestSet,
     episodes: usize,
     /// Everything that decides the episodes, as text.
     identity: String,
@@ -107,7 +107,6 @@ impl Bench {
             data,
             base: base.clone(),
             baselines: plan.baselines.clone(),
-            tuning: TestSet::tuning(&base.tasks, base.eval.seed, dims, &train)?,
             episodes: plan.episodes,
             train,
             identity: identity.expect("configurations have a JSON form"),
@@ -195,7 +194,12 @@ impl Bench {
                 let set = |data| TestSet::unseen(tasks, seed, info.dims, data);
                 self.data.iter().map(|data| test(&set(data)?)).collect()
             };
-            Ok(Measured { size: Some(size), settings: None, curves: curves? })
+            Ok(Measured {
+                size: Some(size),
+                settings: None,
+                commit: Some(info.provenance.commit),
+                curves: curves?,
+            })
         })
     }
 
@@ -208,9 +212,12 @@ impl Bench {
             serde_json::to_vec(&(name, &self.baselines, seed)).expect("a configuration has a JSON form");
         self.once(kept, &key, || {
             let sets: Vec<&TestSet> = self.present().collect();
+            // What it has to choose or to meta-train, it does on tasks and episodes of its own seed, as a model does.
+            let tasks = TasksConfig { seed, ..self.base.tasks.clone() };
+            let tuning = TestSet::tuning(&tasks, seed, self.dims, &self.train)?;
             let (curves, settings) =
-                baseline::curves(name, &self.baselines, &self.tuning, &sets, self.episodes, seed)?;
-            Ok(Measured { size: None, settings: Some(settings), curves })
+                baseline::curves(name, &self.baselines, &tuning, &sets, self.episodes, seed)?;
+            Ok(Measured { size: None, settings: Some(settings), commit: None, curves })
         })
     }
 

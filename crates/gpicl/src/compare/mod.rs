@@ -12,10 +12,11 @@ mod paper;
 mod spec;
 mod tables;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
@@ -24,7 +25,7 @@ pub use spec::{CompareSpec, MethodSpec, NamedSpec, TestSetSpec};
 
 use crate::error::{Error, Result};
 use crate::eval::LearningCurve;
-use crate::fs::write_atomic;
+use crate::fs::{lock, write_atomic};
 use crate::models::Dims;
 use crate::run::RunDir;
 use crate::workers::{Ending, Observer, Workers};
@@ -79,6 +80,8 @@ pub enum Outcome {
         /// A learning curve for each column; `None` where the data set is absent. Intervals are over seeds
         /// where there are several, else over episodes.
         curves: Vec<Option<LearningCurve>>,
+        /// Commits of the programs that meta-trained its models.
+        commits: BTreeSet<String>,
     },
     /// It could not be meta-trained or measured: why.
     Failed(String),
@@ -98,6 +101,9 @@ pub struct Surroundings<'a> {
     pub stop: &'a AtomicBool,
 }
 
+/// How long a process that is about to end is waited for.
+const PATIENCE: Duration = Duration::from_millis(500);
+
 /// Meta-trains what is not there yet and meta-tests all. A method that fails is in the result as such. `None` if
 /// the stop flag was raised.
 ///
@@ -115,6 +121,12 @@ pub fn compare(spec: &NamedSpec, around: &Surroundings<'_>) -> Result<Option<Com
         return Err(Error::config("test_sets", format!("none of {} is here", names.join(", ")), fix));
     }
     bench.admit(&plan.methods, around.data_dir)?;
+    std::fs::create_dir_all(around.out).map_err(Error::io("create", around.out))?;
+    let started = Instant::now();
+    let Some(_lock) = lock(&around.out.join(".lock"), || started.elapsed() < PATIENCE)? else {
+        let fix = "wait for it, or give another --out";
+        return Err(Error::file(around.out, "is where another comparison is at work", fix));
+    };
     let failures = meta_train(&plan, around)?;
     let kept = around.out.join("measured");
     std::fs::create_dir_all(&kept).map_err(Error::io("create", &kept))?;
@@ -197,6 +209,11 @@ impl Observer for Progress<'_> {
             Ending::Stopped | Ending::Busy => {}
         }
     }
+
+    /// A comparison keeps no errors: the next one tries again.
+    fn failed_elsewhere(&self, _: usize) -> bool {
+        false
+    }
 }
 
 /// Measures a method's runs on all sets and brings its seeds together.
@@ -238,8 +255,9 @@ fn measure_all(
         together.push(LearningCurve::together(&curves)?);
     }
     let mut together = together.into_iter();
+    let commits = measured.iter().filter_map(|run| run.commit.clone()).collect();
     let curves = bench.sets.iter().map(|(_, set)| set.as_ref().and_then(|_| together.next()));
-    Ok(Outcome::Measured { size, curves: curves.collect() })
+    Ok(Outcome::Measured { size, curves: curves.collect(), commits })
 }
 
 impl Comparison {

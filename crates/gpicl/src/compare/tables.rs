@@ -1,7 +1,10 @@
 //! A comparison as text: Markdown, CSV, LaTeX, and the numbers of the state-size figure.
 
+use std::collections::BTreeSet;
+
 use super::{Comparison, Outcome, Row, Size, paper};
 use crate::eval::{CurveSummary, Interval, LearningCurve, spearman};
+use crate::provenance::Provenance;
 use crate::report::table::Table;
 
 /// What a table shows of a learning curve.
@@ -109,7 +112,11 @@ impl Comparison {
         let over = match self.seeds.len() {
             1 => "episodes; over runs where a row has several".to_string(),
             seeds => {
-                format!("{seeds} seeds (Student t); over episodes where all seeds agree or there is one run")
+                format!(
+                    "{seeds} seeds (Student t); over episodes where all seeds agree or there is one run. All seeds meet the \
+                     same episodes: intervals over seeds leave out what other episodes would change, and are not to be \
+                     compared with those over episodes"
+                )
             }
         };
         let mut caption = vec![
@@ -123,7 +130,24 @@ impl Comparison {
         if !self.paper_rows().is_empty() {
             caption.push(paper::NOTE.into());
         }
+        caption.push(self.origin());
         caption
+    }
+
+    /// Which program meta-trained the models, and which one meta-tested all.
+    fn origin(&self) -> String {
+        let commits = self.methods.iter().filter_map(|row| match &row.outcome {
+            Outcome::Measured { commits, .. } => Some(commits),
+            Outcome::Failed(_) => None,
+        });
+        let commits: BTreeSet<&str> = commits.flatten().map(String::as_str).collect();
+        let tested = format!("eta-tested by commit {}.", Provenance::current().commit);
+        if commits.is_empty() {
+            return format!("M{tested}");
+        }
+        let commits: Vec<&str> = commits.into_iter().collect();
+        let plural = if commits.len() == 1 { "" } else { "s" };
+        format!("Meta-trained by commit{plural} {}, m{tested}", commits.join(", "))
     }
 
     fn table(&self, metric: Metric) -> Table {
@@ -357,6 +381,7 @@ mod tests {
             outcome: Outcome::Measured {
                 size: Some(Size { params, state }),
                 curves: vec![Some(curve(10, of)), None, Some(curve(5, of))],
+                commits: ["1234567".to_string()].into(),
             },
         };
         let failed = Row {

@@ -16,6 +16,8 @@ use crate::train::{Metric, read_metrics};
 pub struct RunSummary {
     /// Which of the paper's four outcomes it is; known where seen and unseen tasks were tested.
     pub outcome: Option<Outcome>,
+    /// How much is learned on seen and on unseen tasks, and how much of it carries over; known where both were tested.
+    pub scores: Option<Scores>,
     /// The final meta-test: label of the set, such as `unseen tasks, glyphs test`, and its learning curve in short. Seen
     /// tasks, unseen tasks, then the other data sets.
     pub curves: Vec<(String, CurveSummary)>,
@@ -54,8 +56,9 @@ impl RunSummary {
             config.seed,
             &DeviceKind::default().device()?,
         )?;
-        Ok(Self {
+        let summary = Self {
             outcome: results.outcome,
+            scores: None,
             curves: results.curves.iter().map(|curve| (curve.label.clone(), curve.summary())).collect(),
             plateau: rule.of_loss(&metrics, classes),
             test_plateau: rule.of_meta_tests(&metrics, classes),
@@ -63,7 +66,11 @@ impl RunSummary {
             state_size: model.state_size(results.dims.episode_length),
             num_params: model.num_params(),
             steps: config.train.steps,
-        })
+        };
+        let chance = 1.0 / classes as f64;
+        let scores =
+            summary.seen().zip(summary.unseen()).map(|(seen, unseen)| Scores::of(seen, unseen, chance));
+        Ok(Self { scores, ..summary })
     }
 
     /// The curve of seen tasks, if they were tested.
@@ -74,11 +81,6 @@ impl RunSummary {
     /// The curve of unseen tasks over the meta-training data set: the first of unseen tasks.
     pub fn unseen(&self) -> Option<&CurveSummary> {
         self.curve("unseen")
-    }
-
-    /// How much is learned on seen and on unseen tasks, and how much of it carries over; known where both were tested.
-    pub fn scores(&self, chance: f64) -> Option<Scores> {
-        Some(Scores::of(self.seen()?, self.unseen()?, chance))
     }
 
     fn curve(&self, start: &str) -> Option<&CurveSummary> {

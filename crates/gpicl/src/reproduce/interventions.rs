@@ -4,6 +4,7 @@ use super::runs::{Run, losses_table, mean, names, over_seeds, table};
 use super::verdict::Check;
 use super::{Made, Picture};
 use crate::error::Result;
+use crate::eval::Interval;
 use crate::report::ranking::{Ranked, Ranking};
 
 /// The seeds of one change.
@@ -69,7 +70,26 @@ impl Measure {
 }
 
 /// Part of the base's plateau that has to go for a change to count as a shortening.
-pub(super) const SHORTER: f64 = 0.1;
+const SHORTER: f64 = 0.1;
+
+/// What [`shorter`] asks for.
+pub(super) const SHORTER_RULE: &str =
+    "shorter by a tenth at least, and by a 95% interval of the differences, seed by seed, that is above 0";
+
+/// Whether the lengths `with` a change are shorter than those `without`, seed by seed; not to be told if the mean is
+/// and the interval is not. With what was found.
+pub(super) fn shorter(with: &[f64], without: &[f64]) -> (String, Option<bool>) {
+    let pairs: Vec<f64> = without.iter().zip(with).map(|(without, with)| without - with).collect();
+    let enough = mean(with) <= (1.0 - SHORTER) * mean(without);
+    match Interval::student(&pairs) {
+        Ok(interval) if with.len() == without.len() => {
+            let found =
+                format!("shorter by {:.0} [{:.0}, {:.0}]", interval.mean, interval.low, interval.high);
+            (found, if enough && interval.low <= 0.0 { None } else { Some(enough) })
+        }
+        _ => ("too few seeds for an interval".into(), if enough { None } else { Some(false) }),
+    }
+}
 
 /// The changes, shortest plateau first.
 pub(super) fn make(runs: &[Run]) -> Result<Made> {
@@ -107,16 +127,18 @@ fn checks(groups: &[Group<'_>], measure: Measure) -> Vec<Check> {
     let length = |group: &Group<'_>| group.mean(|run| measure.length(run).0);
     let shortens = |paper: &str, what: &str, matches: &dyn Fn(&Run) -> bool| {
         let rule = format!(
-            "the shortest mean plateau ({}) of the changes with {what} is at least a tenth shorter than the base's",
+            "of the changes with {what}, the one with the shortest mean plateau ({}) is, against the base, {SHORTER_RULE}",
             measure.name()
         );
         let changed = groups[1..].iter().filter(|group| matches(group.first()));
         let Some(best) = changed.min_by(|a, b| length(a).total_cmp(&length(b))) else {
             return Check::new(paper, rule, "there is no such run", None);
         };
+        let values = |group: &Group<'_>| group.values(|run| measure.length(run).0);
+        let (difference, holds) = shorter(&values(best), &values(base));
         let (ours, theirs) = (length(best), length(base));
-        let found = format!("{}: {ours:.0}, {}: {theirs:.0}", best.label(), base.label());
-        Check::new(paper, rule, found, Some(ours <= (1.0 - SHORTER) * theirs))
+        let found = format!("{}: {ours:.0}, {}: {theirs:.0}; {difference}", best.label(), base.label());
+        Check::new(paper, rule, found, holds)
     };
     let batch = shortens("Larger batches shorten the plateau.", "a larger batch", &|run| {
         run.config.train.batch > config.train.batch
@@ -134,8 +156,8 @@ fn eps(groups: &[Group<'_>], measure: Measure) -> Check {
     let paper =
         "A smaller eps of Adam, which scales up the plateau's small gradients more, shortens the plateau.";
     let rule = format!(
-        "of the base and the changes of eps, the smallest eps has a mean plateau ({}) at least a tenth shorter than the \
-         largest",
+        "of the base and the changes of eps, the smallest eps has a plateau ({}) that is, against the largest, \
+         {SHORTER_RULE}",
         measure.name()
     );
     let base = groups[0].first().config.train.eps;
@@ -153,7 +175,9 @@ fn eps(groups: &[Group<'_>], measure: Measure) -> Check {
     let found =
         by_eps.iter().map(|group| format!("eps {:e}: {:.0}", group.first().config.train.eps, length(group)));
     let found = found.collect::<Vec<_>>().join(", ");
-    Check::new(paper, rule, found, Some(length(smallest) <= (1.0 - SHORTER) * length(largest)))
+    let values = |group: &Group<'_>| group.values(|run| measure.length(run).0);
+    let (difference, holds) = shorter(&values(smallest), &values(largest));
+    Check::new(paper, rule, format!("{found}; {difference}"), holds)
 }
 
 #[cfg(test)]
@@ -168,6 +192,16 @@ mod tests {
                 .plateau_of(length + 10 * seed, length < 1000)
         };
         changes.iter().flat_map(|change| (0..3).map(move |seed| run(change, seed))).collect()
+    }
+
+    #[test]
+    fn a_difference_that_seeds_do_not_agree_on_cannot_be_told() {
+        assert_eq!(shorter(&[100.0, 110.0, 120.0], &[400.0, 420.0, 430.0]).1, Some(true));
+        assert_eq!(shorter(&[390.0, 410.0, 420.0], &[400.0, 420.0, 430.0]).1, Some(false), "not by a tenth");
+        assert_eq!(shorter(&[100.0, 110.0, 420.0], &[400.0, 420.0, 430.0]).1, None, "not under every seed");
+        assert_eq!(shorter(&[100.0], &[400.0]).1, None, "one seed");
+        assert_eq!(shorter(&[500.0], &[400.0]).1, Some(false));
+        assert_eq!(shorter(&[100.0, 110.0], &[400.0, 420.0, 430.0]).1, None, "a run is missing");
     }
 
     const BASE: (&str, &str, u64) = ("base", "train.batch=16", 400);

@@ -147,7 +147,14 @@ pub const FIGURES: &[Figure] = &[
         How::Sweep(frozen_features::make),
         "meta-training on features of a frozen network instead of pixels"
     ),
-    figure!("table", How::Comparison, "accuracy after all examples but one, all learners and data sets"),
+    Figure {
+        name: "table",
+        summary: "accuracy after all examples but one, all learners and data sets",
+        // `gpicl compare --preset glyphs`
+        cpu: include_str!("../../presets/compare/glyphs.toml"),
+        paper: include_str!("../../presets/reproduce/table.paper.toml"),
+        how: How::Comparison,
+    },
 ];
 
 impl Figure {

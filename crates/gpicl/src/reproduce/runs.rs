@@ -246,7 +246,7 @@ pub(super) fn table(runs: &[Run]) -> Table {
         };
         let (plateau, test) = (summary.plateau, summary.test_plateau);
         let curve = |curve: &CurveSummary| [curve.first.mean, curve.last_10.mean, curve.improvement.mean];
-        let scores = summary.scores(run.chance).and_then(|scores| scores.generalisation);
+        let scores = summary.scores.and_then(|scores| scores.generalisation);
         let mut row = vec![run.id.clone()];
         row.extend(fields.iter().map(value));
         row.extend([run.config.tasks.count.to_string(), run.config.seed.to_string()]);
@@ -284,7 +284,7 @@ pub(super) fn losses_table(runs: &[Run]) -> Table {
 #[cfg(test)]
 pub(super) mod toy {
     use super::*;
-    use crate::eval::{OutcomeRule, Plateau};
+    use crate::eval::{OutcomeRule, Plateau, Scores};
 
     fn curve(first: f64, last: f64) -> CurveSummary {
         let at = |mean: f64| Interval { mean, low: mean - 0.01, high: mean + 0.01 };
@@ -327,6 +327,7 @@ pub(super) mod toy {
             point: vec![("name".into(), Value::String(name.into()))],
             summary: RunSummary {
                 outcome: Some(outcome),
+                scores: Some(Scores::of(&seen_curve, &unseen_curve, 0.1)),
                 curves: vec![(curves[0].label.clone(), seen_curve), (curves[1].label.clone(), unseen_curve)],
                 plateau: None,
                 test_plateau: None,

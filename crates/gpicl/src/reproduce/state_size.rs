@@ -13,17 +13,25 @@ pub(super) fn make(runs: &[Run]) -> Result<Made> {
     let groups = Group::all(runs);
     let state = |group: &Group<'_>| group.first().summary.state_size as f64;
     let params = |group: &Group<'_>| group.first().summary.num_params as f64;
-    let accuracy: Vec<f64> = groups.iter().map(|group| group.mean(unseen)).collect();
-    let rho =
-        |size: &dyn Fn(&Group<'_>) -> f64| spearman(&groups.iter().map(size).collect::<Vec<_>>(), &accuracy);
+    // A learner without a state, such as an MLP, is at chance by construction: it says nothing about state sizes.
+    let ranked: Vec<&Group<'_>> = groups.iter().filter(|group| state(group) > 0.0).collect();
+    let accuracy: Vec<f64> = ranked.iter().map(|group| group.mean(unseen)).collect();
+    let rho = |size: &dyn Fn(&Group<'_>) -> f64| {
+        spearman(&ranked.iter().map(|group| size(group)).collect::<Vec<_>>(), &accuracy)
+    };
     let panel = |name: &str, x_label: &str, size: &dyn Fn(&Group<'_>) -> f64| Panel {
-        title: format!("{name}: rank correlation {}", written(rho(size))),
+        title: format!(
+            "{name}: rank correlation {} over {} of {}",
+            written(rho(size)),
+            ranked.len(),
+            groups.len()
+        ),
         x_label: x_label.into(),
         points: groups
             .iter()
             .map(|group| {
                 let interval = over_seeds(&group.values(unseen));
-                // A learner without a state, such as an MLP, stands at the left end: 0 has no logarithm.
+                // One without a state stands at the left end: 0 has no logarithm.
                 let x = size(group).max(1.0);
                 Point { label: group.name.into(), x, y: [interval.mean, interval.low, interval.high] }
             })
@@ -42,8 +50,8 @@ pub(super) fn make(runs: &[Run]) -> Result<Made> {
         tables: vec![("", table(runs))],
         picture: Picture::Scatter(figure),
         checks: vec![
-            matters(rho(&state), groups.len()),
-            matters_more(rho(&state), rho(&params), groups.len()),
+            matters(rho(&state), ranked.len()),
+            matters_more(rho(&state), rho(&params), ranked.len()),
         ],
     })
 }
@@ -95,8 +103,11 @@ mod tests {
 
     #[test]
     fn accuracy_that_goes_with_the_state_is_recognised() {
-        let state = [(0, 500, 0.1), (10, 400, 0.2), (100, 300, 0.4), (1000, 200, 0.6), (9000, 450, 0.8)];
+        let state = [(5, 500, 0.1), (10, 400, 0.2), (100, 300, 0.4), (1000, 200, 0.6), (9000, 450, 0.8)];
         assert_eq!(holds(&state), [Some(true), Some(true)]);
+        let mut stateless = state;
+        stateless[0].0 = 0;
+        assert_eq!(holds(&stateless), [None, None], "one without a state does not count");
         let params: Vec<_> = state.iter().map(|&(state, params, unseen)| (params, state, unseen)).collect();
         assert_eq!(holds(&params), [Some(false), Some(false)]);
         assert_eq!(holds(&state[..3]), [None, None], "too few");

@@ -73,7 +73,11 @@ mod tests {
             name: name.into(),
             label: name.into(),
             ranked: true,
-            outcome: Outcome::Measured { size: None, curves: vec![None, Some(curve(accuracy))] },
+            outcome: Outcome::Measured {
+                size: None,
+                curves: vec![None, Some(curve(accuracy))],
+                commits: Default::default(),
+            },
         };
         let column = |name: &str, present| Column { name: name.into(), present };
         let table = Comparison {

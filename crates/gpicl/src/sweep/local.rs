@@ -81,4 +81,8 @@ impl Observer for Notes<'_> {
             Ending::Stopped | Ending::Busy => {}
         }
     }
+
+    fn failed_elsewhere(&self, run: usize) -> bool {
+        self.sweep.failure_path(self.runs[run]).exists()
+    }
 }

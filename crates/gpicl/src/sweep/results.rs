@@ -5,7 +5,7 @@ use toml::Value;
 
 use super::{PlannedRun, RunState, Sweep};
 use crate::error::Result;
-use crate::eval::{CurveSummary, Plateau, RunSummary};
+use crate::eval::{CurveSummary, Plateau, RunSummary, Scores};
 use crate::fs::write_atomic;
 use crate::report::table::Table;
 use crate::run::RunDir;
@@ -105,6 +105,12 @@ const OF_RUN: [Column<'static, RunSummary>; 6] = [
     ("sets", |run| run.curves.iter().map(|(label, _)| label.as_str()).collect::<Vec<_>>().join("; ")),
 ];
 
+const OF_SCORES: [Column<'static, Scores>; 3] = [
+    ("seen_learning", |scores| scores.seen_learning.to_string()),
+    ("unseen_learning", |scores| scores.unseen_learning.to_string()),
+    ("generalisation", |scores| scores.generalisation.map(|score| score.to_string()).unwrap_or_default()),
+];
+
 const OF_PLATEAU: [Column<'static, Plateau>; 3] = [
     ("length", |plateau| plateau.length.to_string()),
     ("left_at", |plateau| plateau.left_at.map(|step| step.to_string()).unwrap_or_default()),
@@ -143,6 +149,7 @@ impl SweepResults {
         head.extend(axes.iter().map(ToString::to_string));
         head.extend(["seed", "state", "error"].map(String::from));
         head.extend(OF_RUN.iter().map(|(name, _)| name.to_string()));
+        head.extend(OF_SCORES.iter().map(|(name, _)| name.to_string()));
         for plateau in ["plateau", "test_plateau"] {
             head.extend(columns(plateau, &mut OF_PLATEAU.iter().map(|(name, _)| *name)));
         }
@@ -160,6 +167,8 @@ impl SweepResults {
             cells.extend([seed.to_string(), state.name().into(), error]);
             let summary = summary.as_ref();
             cells.extend(OF_RUN.iter().map(|(_, of)| summary.map(of).unwrap_or_default()));
+            let scores = summary.and_then(|summary| summary.scores.as_ref());
+            cells.extend(OF_SCORES.iter().map(|(_, of)| scores.map(of).unwrap_or_default()));
             for plateau in [
                 summary.and_then(|summary| summary.plateau.as_ref()),
                 summary.and_then(|summary| summary.test_plateau.as_ref()),

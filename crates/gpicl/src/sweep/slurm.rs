@@ -277,7 +277,9 @@ impl<'a> Campaign<'a> {
                     self.jobs.insert(job);
                 }
                 Err(refused) => {
-                    record.refused(number, &self.folder)?;
+                    if !queue::left_open(&refused) {
+                        record.refused(number, &self.folder)?;
+                    }
                     let refused = self.spec.refused(&refused);
                     if self.jobs.is_empty() {
                         return Err(refused);

@@ -184,6 +184,16 @@ impl Trainer {
                 "undo the change, or start another run with --config",
             ));
         }
+        let (ours, theirs) = (Provenance::current(), &info.provenance);
+        if ours != *theirs {
+            let program = |of: &Provenance| format!("{} ({}, {})", of.version, of.commit, of.platform);
+            tracing::warn!(
+                "{}: begun by gpicl {}, goes on with {}; the numbers may not be those of a run of either alone",
+                run.path().display(),
+                program(theirs),
+                program(&ours)
+            );
+        }
         if info.dims != stage.dims {
             return Err(Error::config(
                 "data",

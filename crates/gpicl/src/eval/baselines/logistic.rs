@@ -8,7 +8,7 @@ use super::{Examples, Learner};
 use crate::error::Result;
 
 /// Regularisations to choose from; inputs have a norm of about 1.
-const LAMBDAS: [f64; 5] = [0.001, 0.003, 0.01, 0.03, 0.1];
+const LAMBDAS: [f64; 7] = [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1];
 /// Norm of the gradient at which the weights are the optimum.
 const TOLERANCE: f64 = 1e-3;
 /// Newton steps and, within each, conjugate-gradient steps after which the weights are taken as they are.

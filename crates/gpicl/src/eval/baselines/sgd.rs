@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::tasks::rng::{Rng, Stream};
 
 /// What [`OnePass`] is chosen from: widths of the hidden layer, and learning rates.
-const HIDDEN: [usize; 2] = [32, 128];
+const HIDDEN: [usize; 3] = [32, 128, 512];
 const SGD: [f32; 5] = [0.001, 0.003, 0.01, 0.03, 0.1];
 const ADAM: [f32; 5] = [0.0003, 0.001, 0.003, 0.01, 0.03];
 /// What [`Converged`] is chosen from: the best of a grid of 14 on glyphs, where 32 units and other rates were behind.

@@ -108,6 +108,15 @@ pub(super) fn submit(dir: &Path, script: &Path, lock: &File) -> Result<Answer> {
     Ok(ask(command)?.map(id))
 }
 
+/// Whether what `sbatch` said leaves open that the job is in the queue: it had no answer. Such an array keeps its name, by
+/// which the queue is asked for it.
+pub(super) fn left_open(said: &str) -> bool {
+    let said = said.to_lowercase();
+    ["timed out", "zero bytes", "connection reset", "transport endpoint"]
+        .iter()
+        .any(|part| said.contains(part))
+}
+
 /// Most tasks of an array; Slurm's default where the cluster does not say.
 ///
 /// # Errors
@@ -160,6 +169,12 @@ fn ask(mut command: Command) -> Result<Answer> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_answer_that_did_not_come_is_not_a_refusal() {
+        assert!(left_open("Batch job submission failed: Socket timed out on send/recv operation"));
+        assert!(!left_open("Batch job submission failed: Invalid partition name specified"));
+    }
 
     #[test]
     fn lines_of_squeue_are_read_and_those_of_others_are_not() {
