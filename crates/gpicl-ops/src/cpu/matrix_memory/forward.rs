@@ -11,8 +11,9 @@ use crate::TokenLayout;
 use crate::cpu::{
     buffer::Buffer,
     dispatch::run,
+    gather::gather_transposed,
     simd::update,
-    tile::{gather_transposed, product},
+    tile::product,
 };
 
 /// What every token reads, of every sequence. Leaves the states at the chunks' starts ([`Sizes::states`]) and, with a
@@ -87,10 +88,12 @@ impl WithSimd for Forward<'_> {
             let before = (chunk > 0).then_some(&*state);
             contexts.load(simd, &self.head, shape, first, None);
             gather_transposed(
+                simd,
                 contexts.key,
                 shape.padded_key,
                 contexts.count,
                 shape.key,
+                1.0,
                 shape.padded_chunk,
                 scratch.key_t,
             );

@@ -1,0 +1,28 @@
+//! The next sequence's values on their way while one is worked on.
+
+use crate::cpu::gemm::kernel::prefetch;
+
+/// What the next sequence will read. Head by head its rows would come one latency after another, and all at once they
+/// would hold up what else is read: so a few lines are asked for with every tile of rows.
+pub struct Ahead<'a> {
+    left: &'a [f32],
+    share: usize,
+}
+
+impl<'a> Ahead<'a> {
+    /// The part of `values`, `[batch, len]`, that follows sequence `number`, in `times` shares.
+    pub fn of(values: &'a [f32], len: usize, number: usize, times: usize) -> Self {
+        let left = values.get((number + 1) * len..).unwrap_or_default();
+        Self { left: &left[..len.min(left.len())], share: len.div_ceil(times).next_multiple_of(16) }
+    }
+
+    /// Asks for the next share.
+    #[inline(always)]
+    pub fn ask(&mut self) {
+        let (now, left) = self.left.split_at(self.share.min(self.left.len()));
+        for line in now.chunks(16) {
+            prefetch(line.as_ptr());
+        }
+        self.left = left;
+    }
+}
