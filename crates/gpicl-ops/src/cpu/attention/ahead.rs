@@ -1,5 +1,6 @@
 //! The next sequence's values on their way while one is worked on.
 
+use super::Sizes;
 use crate::cpu::gemm::kernel::prefetch;
 
 /// What the next sequence will read. Head by head its rows would come one latency after another, and all at once they
@@ -24,5 +25,16 @@ impl<'a> Ahead<'a> {
             prefetch(line.as_ptr());
         }
         self.left = left;
+    }
+}
+
+/// Asks for memory that will be written in the place of head `h`'s values by the head after it: the next one, or the
+/// next sequence's first; sequences are `len` apart.
+#[inline(always)]
+pub fn ask_for_next_head(values: &[f32], h: usize, len: usize, sizes: Sizes) {
+    let Sizes { heads, d_head, .. } = sizes;
+    let next = if h + 1 < heads { d_head } else { len - h * d_head };
+    for line in (0..d_head).step_by(16) {
+        prefetch(values.as_ptr().wrapping_add(next + line));
     }
 }

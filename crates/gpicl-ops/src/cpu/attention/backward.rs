@@ -5,14 +5,13 @@ use std::f32::consts::LOG2_E;
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::ahead::Ahead;
+use super::ahead::{Ahead, ask_for_next_head};
 use super::softmax::slopes;
 use super::{ROWS, Segment, Sizes, offset};
 use crate::cpu::{
     buffer::Buffer,
     dispatch::run,
     gather::{gather, gather_transposed},
-    gemm::kernel::prefetch,
     simd::update,
     tile::{Factor, dot, product},
 };
@@ -43,7 +42,7 @@ pub fn backward(saved: Saved<'_>, dout: &[f32], dqkv: &mut [f32], sizes: Sizes) 
     );
     let whole = (saved, dout);
     sequences.into_par_iter().enumerate().for_each(|(number, (qkv, out, log_denominators, dout, dqkv))| {
-        let ahead = |values, width| Ahead::of(values, time * width, number, sizes.tiles());
+        let ahead = |values, width| Ahead::of(values, time * width, number, 6 * sizes.tiles());
         let ahead = [
             ahead(whole.0.qkv, 3 * d_model),
             ahead(whole.0.out, d_model),
@@ -154,12 +153,9 @@ impl Backward<'_> {
     /// Where a gradient goes; asks for where the next head's will.
     #[inline(always)]
     fn written(&mut self, position: usize, part: usize, h: usize) -> &mut [f32] {
-        let d_head = self.sizes.d_head;
-        let to = &mut self.dqkv[offset(self.sizes, position, part, h)..];
-        for line in (0..d_head).step_by(16) {
-            prefetch(to.as_ptr().wrapping_add(d_head + line));
-        }
-        &mut to[..d_head]
+        let at = offset(self.sizes, position, part, h);
+        ask_for_next_head(&self.dqkv[at..], h, self.dqkv.len(), self.sizes);
+        &mut self.dqkv[at..][..self.sizes.d_head]
     }
 
     /// Rows `first..first + rows` of a segment: their queries' gradient, and their share of keys' and values'.
@@ -179,9 +175,11 @@ impl Backward<'_> {
             let sizes = [keys - before, rows - r, padded_head];
             let p = Factor { data: &head.p[at..], row: 1, column: padded_keys };
             let (dout, dv) = (&head.dout[from..], &mut head.dv[to..]);
+            self.ahead.iter_mut().for_each(Ahead::ask);
             product::<S, true>(simd, p, dout, padded_head, dv, padded_head, sizes);
             let ds = Factor { data: &head.ds[at..], row: 1, column: padded_keys };
             let (q, dk) = (&head.q[from..], &mut head.dk[to..]);
+            self.ahead.iter_mut().for_each(Ahead::ask);
             product::<S, true>(simd, ds, q, padded_head, dk, padded_head, sizes);
             before = keys;
         }
@@ -210,13 +208,16 @@ impl Backward<'_> {
         let (p, ds) = (&mut head.p[at * padded_keys..], &mut head.ds[at * padded_keys..]);
         let q = Factor { data: &head.q[start * padded_head..], row: padded_head, column: 1 };
         product::<S, false>(simd, q, head.k_t, padded_keys, p, padded_keys, [rows, d_head, columns]);
+        self.ahead.iter_mut().for_each(Ahead::ask);
         let dout = Factor { data: &head.dout[start * padded_head..], row: padded_head, column: 1 };
         product::<S, false>(simd, dout, head.v_t, padded_keys, ds, padded_keys, [rows, d_head, columns]);
+        self.ahead.iter_mut().for_each(Ahead::ask);
         for r in 0..rows {
             let log_denominator = self.saved.log_denominators[h * time + start + r];
             let row = [&mut *p, &mut *ds].map(|of| &mut of[r * padded_keys..][..columns]);
             slopes(simd, row, segment.prefix(first + r), log_denominator, deltas[r]);
         }
+        self.ahead.iter_mut().for_each(Ahead::ask);
         let ds = Factor { data: ds, row: padded_keys, column: 1 };
         product::<S, false>(simd, ds, head.k, padded_head, head.dq, padded_head, [rows, keys, padded_head]);
         for r in 0..rows {

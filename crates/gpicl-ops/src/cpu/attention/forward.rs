@@ -5,7 +5,7 @@ use std::f32::consts::LOG2_E;
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::ahead::Ahead;
+use super::ahead::{Ahead, ask_for_next_head};
 use super::softmax::{largest, weigh};
 use super::{ROWS, Segment, Sizes, offset};
 use crate::cpu::{
@@ -26,7 +26,7 @@ pub fn forward(qkv: &[f32], out: &mut [f32], log_denominators: &mut [f32], sizes
         log_denominators.par_chunks_mut(sizes.heads * time),
     );
     sequences.into_par_iter().enumerate().for_each(|(number, (sequence, out, log_denominators))| {
-        let ahead = Ahead::of(qkv, len, number, sizes.tiles());
+        let ahead = Ahead::of(qkv, len, number, 4 * sizes.tiles());
         run(Forward { qkv: sequence, out, log_denominators, sizes, ahead });
     });
 }
@@ -111,6 +111,7 @@ impl Forward<'_> {
         let sizes = [rows, d_head, columns];
         product::<S, false>(simd, q, head.k_t, padded_keys, head.scores, padded_keys, sizes);
 
+        self.ahead.ask();
         // One kind of work for all rows after another: what a row waits for, others fill.
         let mut own = [f32::NEG_INFINITY; ROWS];
         if segment.sees_itself_apart {
@@ -135,13 +136,17 @@ impl Forward<'_> {
             self.log_denominators[h * time + start + r] = shifts[r] + sums[r].log2();
         }
 
+        self.ahead.ask();
         let weights = Factor { data: head.scores, row: padded_keys, column: 1 };
         let sizes = [rows, keys, padded_head];
         product::<S, false>(simd, weights, head.v, padded_head, head.sums, padded_head, sizes);
+        self.ahead.ask();
         for r in 0..rows {
             let v = &self.qkv[offset(self.sizes, start + r, 2, h)..][..d_head];
             let sum = &head.sums[r * padded_head..][..d_head];
-            let out = &mut self.out[(start + r) * d_model + h * d_head..][..d_head];
+            let at = (start + r) * d_model + h * d_head;
+            ask_for_next_head(&self.out[at..], h, self.out.len(), self.sizes);
+            let out = &mut self.out[at..][..d_head];
             let (weight, inverse) = (simd.splat_f32s(own[r]), simd.splat_f32s(1.0 / sums[r]));
             if segment.sees_itself_apart {
                 update!(simd: S, [sum in sum, v in v], [out in out] {
