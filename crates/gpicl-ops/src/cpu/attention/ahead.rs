@@ -38,3 +38,22 @@ pub fn ask_for_next_head(values: &[f32], h: usize, len: usize, sizes: Sizes) {
         prefetch(values.as_ptr().wrapping_add(next + line));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_of_the_next_sequence_is_asked_for() {
+        let values = [0.0; 3 * 100];
+        for times in [1, 3, 7, 200] {
+            for (number, left) in [(0, 100), (1, 100), (2, 0)] {
+                let mut ahead = Ahead::of(&values, 100, number, times);
+                assert_eq!(ahead.left.len(), left);
+                assert!(left == 0 || std::ptr::eq(&ahead.left[0], &values[100 * (number + 1)]));
+                (0..times).for_each(|_| ahead.ask());
+                assert!(ahead.left.is_empty(), "{times} times, sequence {number}");
+            }
+        }
+    }
+}

@@ -19,6 +19,9 @@ use crate::cpu::{
 /// Rows whose probabilities exist at once: they are summed over for the gradients of keys and values.
 const BLOCK: usize = 3 * ROWS;
 
+/// Times that a tile and its part of a block ask for what is ahead.
+const ASKS: usize = 6;
+
 /// What the forward pass left: see [`super::forward`].
 #[derive(Clone, Copy)]
 pub struct Saved<'a> {
@@ -42,12 +45,8 @@ pub fn backward(saved: Saved<'_>, dout: &[f32], dqkv: &mut [f32], sizes: Sizes) 
     );
     let whole = (saved, dout);
     sequences.into_par_iter().enumerate().for_each(|(number, (qkv, out, log_denominators, dout, dqkv))| {
-        let ahead = |values, width| Ahead::of(values, time * width, number, 6 * sizes.tiles());
-        let ahead = [
-            ahead(whole.0.qkv, 3 * d_model),
-            ahead(whole.0.out, d_model),
-            ahead(whole.1, d_model),
-        ];
+        let ahead = |values, width| Ahead::of(values, time * width, number, ASKS * sizes.tiles());
+        let ahead = [ahead(whole.0.qkv, 3 * d_model), ahead(whole.0.out, d_model), ahead(whole.1, d_model)];
         run(Backward { saved: Saved { qkv, out, log_denominators }, dout, dqkv, sizes, ahead });
     });
 }

@@ -16,6 +16,9 @@ use crate::cpu::{
     tile::{Factor, dot, product},
 };
 
+/// Times that a tile asks for what is ahead.
+const ASKS: usize = 4;
+
 /// Attention of every sequence of the batch; writes the output and the log-denominators.
 pub fn forward(qkv: &[f32], out: &mut [f32], log_denominators: &mut [f32], sizes: Sizes) {
     let (d_model, time) = (sizes.d_model(), sizes.time);
@@ -26,7 +29,7 @@ pub fn forward(qkv: &[f32], out: &mut [f32], log_denominators: &mut [f32], sizes
         log_denominators.par_chunks_mut(sizes.heads * time),
     );
     sequences.into_par_iter().enumerate().for_each(|(number, (sequence, out, log_denominators))| {
-        let ahead = Ahead::of(qkv, len, number, 4 * sizes.tiles());
+        let ahead = Ahead::of(qkv, len, number, ASKS * sizes.tiles());
         run(Forward { qkv: sequence, out, log_denominators, sizes, ahead });
     });
 }
@@ -131,7 +134,7 @@ impl Forward<'_> {
             *sum = weigh(simd, scores, segment.prefix(first + r), shifts[r]);
         }
         for r in 0..rows {
-            own[r] = (own[r] - shifts[r]).exp2();
+            own[r] = if segment.sees_itself_apart { (own[r] - shifts[r]).exp2() } else { 0.0 };
             sums[r] += own[r];
             self.log_denominators[h * time + start + r] = shifts[r] + sums[r].log2();
         }

@@ -45,13 +45,7 @@ pub fn weigh<S: Simd>(simd: S, scores: &mut [f32], seen: usize, shift: f32) -> f
 /// Turns the first `seen` scores of a row, whole vectors, into probabilities `p`, given the log of their denominator,
 /// and the probabilities' gradient into the scores' gradient `p (dp - delta)`; the rest into zeros.
 #[inline(always)]
-pub fn slopes<S: Simd>(
-    simd: S,
-    [p, dp]: [&mut [f32]; 2],
-    seen: usize,
-    log_denominator: f32,
-    delta: f32,
-) {
+pub fn slopes<S: Simd>(simd: S, [p, dp]: [&mut [f32]; 2], seen: usize, log_denominator: f32, delta: f32) {
     let (p, dp) = (S::as_mut_simd_f32s(p).0, S::as_mut_simd_f32s(dp).0);
     let dp = &mut dp[..p.len()];
     let (shift, delta) = (simd.splat_f32s(log_denominator), simd.splat_f32s(delta));

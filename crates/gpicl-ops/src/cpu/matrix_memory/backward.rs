@@ -220,7 +220,14 @@ impl WithSimd for Backward<'_> {
 impl Backward<'_> {
     /// The gradients of what `count` tokens read, divided as the reads were.
     #[inline(always)]
-    fn load_gradient<S: Simd>(&self, simd: S, shape: Shape, of: &mut Gradients<'_>, start: usize, count: usize) {
+    fn load_gradient<S: Simd>(
+        &self,
+        simd: S,
+        shape: Shape,
+        of: &mut Gradients<'_>,
+        start: usize,
+        count: usize,
+    ) {
         let Head { sequence, h, sizes, .. } = self.head;
         let Sizes { tokens, heads, d_value, .. } = sizes;
         let dout = self.head.rows(self.dout, d_value, start);
@@ -250,7 +257,16 @@ impl Backward<'_> {
         }
         let state = self.state(chunk);
         gather(simd, state, shape.value, shape.key, shape.value, 1.0, shape.padded_value, memory.state);
-        gather_transposed(simd, state, shape.value, shape.key, shape.value, 1.0, shape.padded_key, memory.state_t);
+        gather_transposed(
+            simd,
+            state,
+            shape.value,
+            shape.key,
+            shape.value,
+            1.0,
+            shape.padded_key,
+            memory.state_t,
+        );
     }
 
     fn state(&self, chunk: usize) -> &[f32] {

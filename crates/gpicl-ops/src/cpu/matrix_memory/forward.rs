@@ -8,13 +8,7 @@ use super::chunk::{
 };
 use super::{Head, Sizes, Tokens, split_heads};
 use crate::TokenLayout;
-use crate::cpu::{
-    buffer::Buffer,
-    dispatch::run,
-    gather::gather_transposed,
-    simd::update,
-    tile::product,
-};
+use crate::cpu::{buffer::Buffer, dispatch::run, gather::gather_transposed, simd::update, tile::product};
 
 /// What every token reads, of every sequence. Leaves the states at the chunks' starts ([`Sizes::states`]) and, with a
 /// normaliser, the sums of the reads' weights, `[batch, heads, tokens]`.
