@@ -28,22 +28,20 @@ pub fn gather<S: Simd>(
     }
 }
 
-/// As [`gather`], transposed: `to` is `[width, padded]`.
+/// As [`gather`], transposed and not scaled: `to` is `[width, padded]`.
 ///
 /// A call, not inlined, as [`product`](super::tile::product) is.
 #[inline(always)]
-#[allow(clippy::too_many_arguments, reason = "where the rows are, and where they go")]
 pub fn gather_transposed<S: Simd>(
     simd: S,
     from: &[f32],
     stride: usize,
     rows: usize,
     width: usize,
-    scale: f32,
     padded: usize,
     to: &mut [f32],
 ) {
-    simd.vectorize(Transposed { from, stride, rows, width, scale, padded, to });
+    simd.vectorize(Transposed { from, stride, rows, width, padded, to });
 }
 
 struct Transposed<'a> {
@@ -51,7 +49,6 @@ struct Transposed<'a> {
     stride: usize,
     rows: usize,
     width: usize,
-    scale: f32,
     padded: usize,
     to: &'a mut [f32],
 }
@@ -76,10 +73,10 @@ impl Transposed<'_> {
     /// Row by row: `to` fits the first cache, rows of `from` may lie so that they push each other out.
     #[inline(always)]
     fn one_by_one(self) {
-        let Self { from, stride, rows, width, scale, padded, to } = self;
+        let Self { from, stride, rows, width, padded, to } = self;
         for row in 0..rows {
             for (column, &value) in from[row * stride..][..width].iter().enumerate() {
-                to[column * padded + row] = value * scale;
+                to[column * padded + row] = value;
             }
         }
         for to in to.chunks_exact_mut(padded).take(width) {
@@ -103,7 +100,6 @@ mod x86 {
     /// Blocks that reach beyond the rows are filled up with zeros, as `padded` is a multiple of [`SIDE`].
     #[inline(always)]
     pub fn in_blocks(simd: V4, of: Transposed<'_>) {
-        let scale = simd.splat_f32s(of.scale);
         for column in (0..of.width).step_by(SIDE) {
             let columns = SIDE.min(of.width - column);
             for row in (0..of.padded).step_by(SIDE) {
@@ -121,7 +117,7 @@ mod x86 {
                 for c in 0..SIDE {
                     if c < columns {
                         let to = &mut of.to[(column + c) * of.padded + row..][..SIDE];
-                        V4::as_mut_simd_f32s(to).0[0] = simd.mul_f32s(block[c], scale);
+                        V4::as_mut_simd_f32s(to).0[0] = block[c];
                     }
                 }
             }
@@ -184,7 +180,7 @@ mod tests {
         fn with_simd<S: Simd>(self, simd: S) {
             let Self { from, stride, rows, width, padded, to, transposed } = self;
             gather(simd, from, stride, rows, width, 2.0, padded[0], to);
-            gather_transposed(simd, from, stride, rows, width, 2.0, padded[1], transposed);
+            gather_transposed(simd, from, stride, rows, width, padded[1], transposed);
         }
     }
 
@@ -209,10 +205,10 @@ mod tests {
                     transposed: &mut transposed,
                 });
                 let truth = |row: usize, column: usize| {
-                    if row < rows && column < width { 2.0 * from[row * stride + column] } else { 0.0 }
+                    if row < rows && column < width { from[row * stride + column] } else { 0.0 }
                 };
                 for (at, &found) in to.iter().enumerate() {
-                    assert_eq!(found, truth(at / wide, at % wide), "{name}, {rows} x {width}: {at}");
+                    assert_eq!(found, 2.0 * truth(at / wide, at % wide), "{name}, {rows} x {width}: {at}");
                 }
                 for (at, &found) in transposed.iter().enumerate() {
                     let (column, row) = (at / padded[1], at % padded[1]);

@@ -174,7 +174,7 @@ pub fn exp2<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     const ROUND: f32 = 12_582_912.0;
     // (2^r - 1) / r on [-1/2, 1/2], through Chebyshev's points, highest power first.
     const POLYNOMIAL: [f32; 6] =
-        [1.545_316_3e-4, 1.339_086_3e-3, 9.618_083e-3, 5.550_357e-2, 2.402_265_1e-1, 6.931_472e-1];
+        [1.545_316_3e-4, 1.339_086_3e-3, 9.618_083e-3, 5.550_357e-2, 2.402_265e-1, 6.931_472e-1];
     let least = simd.splat_f32s(-126.0);
     let x = simd.select_f32s(simd.less_than_f32s(x, least), least, x);
     let rounded = simd.add_f32s(x, simd.splat_f32s(ROUND));

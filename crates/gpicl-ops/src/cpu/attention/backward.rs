@@ -1,6 +1,6 @@
 //! The backward pass.
 
-use std::f32::consts::LOG2_E;
+use std::f32::consts::{LN_2, LOG2_E};
 
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
@@ -65,14 +65,14 @@ struct Head<'m> {
     h: usize,
     padded_keys: usize,
     padded_head: usize,
-    /// Scaled queries and the output's gradient, `[time, padded_head]`.
+    /// Queries, such that scores are in units of `ln 2`, and the output's gradient, `[time, padded_head]`.
     q: &'m mut [f32],
     dout: &'m mut [f32],
     /// Scaled keys and the gradients of keys and values, `[keys, padded_head]`.
     k: &'m mut [f32],
     dk: &'m mut [f32],
     dv: &'m mut [f32],
-    /// Keys, such that scores are in units of `ln 2`, and values transposed, `[d_head, padded_keys]`.
+    /// Keys and values transposed, `[d_head, padded_keys]`.
     k_t: &'m mut [f32],
     v_t: &'m mut [f32],
     /// Probabilities and the scores' gradient of a block of rows, `[BLOCK, padded_keys]`.
@@ -121,10 +121,11 @@ impl WithSimd for Backward<'_> {
                 }
             }
             for key in 0..keys {
-                for (part, gradient) in [(1, &head.dk), (2, &head.dv)] {
+                for (part, gradient, unit) in [(1, &head.dk, LN_2), (2, &head.dv, 1.0)] {
+                    let unit = simd.splat_f32s(unit);
                     let from = &gradient[key * padded_head..][..d_head];
                     update!(simd: S, [from in from], [out in self.written(key, part, h)] {
-                        out = from;
+                        out = simd.mul_f32s(from, unit);
                     });
                 }
             }
@@ -139,10 +140,11 @@ impl Backward<'_> {
         let (keys, d_model, scale) = (self.sizes.keys(), self.sizes.d_model(), self.sizes.scale());
         let stride = 3 * d_model;
         let part = |part| &self.saved.qkv[offset(self.sizes, 0, part, head.h)..];
-        gather(simd, part(0), stride, time, d_head, scale, head.padded_head, head.q);
+        // The same scores as in the forward pass, to the last bit.
+        gather(simd, part(0), stride, time, d_head, scale * LOG2_E, head.padded_head, head.q);
         gather(simd, part(1), stride, keys, d_head, scale, head.padded_head, head.k);
-        gather_transposed(simd, part(1), stride, keys, d_head, LOG2_E, head.padded_keys, head.k_t);
-        gather_transposed(simd, part(2), stride, keys, d_head, 1.0, head.padded_keys, head.v_t);
+        gather_transposed(simd, part(1), stride, keys, d_head, head.padded_keys, head.k_t);
+        gather_transposed(simd, part(2), stride, keys, d_head, head.padded_keys, head.v_t);
         let dout = &self.dout[head.h * d_head..];
         gather(simd, dout, d_model, time, d_head, 1.0, head.padded_head, head.dout);
         head.dk.fill(0.0);
@@ -246,10 +248,10 @@ impl Backward<'_> {
         let q = &head.q[position * head.padded_head..][..d_head];
         let dout = &head.dout[position * head.padded_head..][..d_head];
         let log_denominator = self.saved.log_denominators[head.h * time + position];
-        let weight = (dot(simd, q, qkv(1)) * LOG2_E - log_denominator).exp2();
+        let weight = (dot(simd, q, qkv(1)) - log_denominator).exp2();
         let slope = weight * (dot(simd, dout, qkv(2)) - self.delta(simd, head, position));
         let scaled = simd.splat_f32s(slope * self.sizes.scale());
-        let (weight, slope) = (simd.splat_f32s(weight), simd.splat_f32s(slope));
+        let (weight, slope) = (simd.splat_f32s(weight), simd.splat_f32s(slope * LN_2));
         let dq = &mut head.dq[r * head.padded_head..][..d_head];
         update!(simd: S, [k in qkv(1)], [dq in dq] {
             dq = simd.mul_add_e_f32s(k, scaled, dq);

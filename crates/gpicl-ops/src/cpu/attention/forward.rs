@@ -85,7 +85,7 @@ impl WithSimd for Forward<'_> {
         for h in 0..heads {
             head.h = h;
             let part = |part| &self.qkv[offset(self.sizes, 0, part, h)..];
-            gather_transposed(simd, part(1), stride, keys, d_head, 1.0, padded_keys, head.k_t);
+            gather_transposed(simd, part(1), stride, keys, d_head, padded_keys, head.k_t);
             gather(simd, part(2), stride, keys, d_head, 1.0, padded_head, head.v);
             for segment in self.sizes.segments() {
                 for (first, rows) in segment.tiles(ROWS) {

@@ -176,7 +176,6 @@ impl WithSimd for Backward<'_> {
                 shape.padded_key,
                 count,
                 shape.key,
-                1.0,
                 shape.padded_chunk,
                 memory.key_t,
             );
@@ -187,7 +186,6 @@ impl WithSimd for Backward<'_> {
                 shape.padded_value,
                 count,
                 shape.value,
-                1.0,
                 shape.padded_chunk,
                 memory.written_t,
             );
@@ -257,16 +255,7 @@ impl Backward<'_> {
         }
         let state = self.state(chunk);
         gather(simd, state, shape.value, shape.key, shape.value, 1.0, shape.padded_value, memory.state);
-        gather_transposed(
-            simd,
-            state,
-            shape.value,
-            shape.key,
-            shape.value,
-            1.0,
-            shape.padded_key,
-            memory.state_t,
-        );
+        gather_transposed(simd, state, shape.value, shape.key, shape.value, shape.padded_key, memory.state_t);
     }
 
     fn state(&self, chunk: usize) -> &[f32] {
@@ -309,7 +298,7 @@ impl Backward<'_> {
             memory.dkey[..count * key].fill(0.0);
             return;
         };
-        gather_transposed(simd, memory.dstate, value, shape.key, shape.value, 1.0, key, memory.dstate_t);
+        gather_transposed(simd, memory.dstate, value, shape.key, shape.value, key, memory.dstate_t);
         let keys = rows_of(contexts.key, key);
         let sizes = [count, shape.key, value];
         product::<S, false>(simd, keys, memory.dstate, value, memory.dwritten, value, sizes);

@@ -87,7 +87,6 @@ impl WithSimd for Forward<'_> {
                 shape.padded_key,
                 contexts.count,
                 shape.key,
-                1.0,
                 shape.padded_chunk,
                 scratch.key_t,
             );
