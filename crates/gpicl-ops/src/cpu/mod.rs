@@ -13,6 +13,7 @@ pub mod dispatch;
 pub mod embed;
 pub mod entries;
 pub mod gated;
+mod gather;
 pub mod gemm;
 pub mod layer_norm;
 pub mod matrix_memory;

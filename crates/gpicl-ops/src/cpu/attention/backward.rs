@@ -1,18 +1,26 @@
 //! The backward pass.
 
+use std::f32::consts::{LN_2, LOG2_E};
+
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::{ROWS, Segment, Sizes, offset, prefetch};
+use super::ahead::{Ahead, ask_for_next_head};
+use super::softmax::slopes;
+use super::{ROWS, Segment, Sizes, offset};
 use crate::cpu::{
     buffer::Buffer,
     dispatch::run,
-    simd::{exp, update},
-    tile::{Factor, dot, gather, gather_transposed, product},
+    gather::{gather, gather_transposed},
+    simd::update,
+    tile::{Factor, dot, product},
 };
 
 /// Rows whose probabilities exist at once: they are summed over for the gradients of keys and values.
 const BLOCK: usize = 3 * ROWS;
+
+/// Times that a tile and its part of a block ask for what is ahead.
+const ASKS: usize = 6;
 
 /// What the forward pass left: see [`super::forward`].
 #[derive(Clone, Copy)]
@@ -35,8 +43,11 @@ pub fn backward(saved: Saved<'_>, dout: &[f32], dqkv: &mut [f32], sizes: Sizes) 
         dout.par_chunks(time * d_model),
         dqkv.par_chunks_mut(3 * time * d_model),
     );
-    sequences.into_par_iter().for_each(|(qkv, out, log_denominators, dout, dqkv)| {
-        run(Backward { saved: Saved { qkv, out, log_denominators }, dout, dqkv, sizes });
+    let whole = (saved, dout);
+    sequences.into_par_iter().enumerate().for_each(|(number, (qkv, out, log_denominators, dout, dqkv))| {
+        let ahead = |values, width| Ahead::of(values, time * width, number, ASKS * sizes.tiles());
+        let ahead = [ahead(whole.0.qkv, 3 * d_model), ahead(whole.0.out, d_model), ahead(whole.1, d_model)];
+        run(Backward { saved: Saved { qkv, out, log_denominators }, dout, dqkv, sizes, ahead });
     });
 }
 
@@ -46,6 +57,7 @@ struct Backward<'a> {
     dout: &'a [f32],
     dqkv: &'a mut [f32],
     sizes: Sizes,
+    ahead: [Ahead<'a>; 3],
 }
 
 /// One head's factors and sums; rows are padded to whole vectors.
@@ -53,10 +65,10 @@ struct Head<'m> {
     h: usize,
     padded_keys: usize,
     padded_head: usize,
-    /// Scaled queries and the output's gradient, `[time, padded_head]`.
+    /// Queries, such that scores are in units of `ln 2`, and the output's gradient, `[time, padded_head]`.
     q: &'m mut [f32],
     dout: &'m mut [f32],
-    /// Keys and the gradients of keys and values, `[keys, padded_head]`.
+    /// Scaled keys and the gradients of keys and values, `[keys, padded_head]`.
     k: &'m mut [f32],
     dk: &'m mut [f32],
     dv: &'m mut [f32],
@@ -100,22 +112,21 @@ impl WithSimd for Backward<'_> {
             ds: take(block),
             dq: take(ROWS * padded_head),
         };
-        prefetch(self.saved.qkv);
-        prefetch(self.saved.out);
-        prefetch(self.dout);
         for h in 0..heads {
             head.h = h;
-            self.gather(&mut head);
+            self.gather(simd, &mut head);
             for segment in self.sizes.segments() {
-                for first in (0..segment.rows).step_by(BLOCK) {
-                    let rows = BLOCK.min(segment.rows - first);
+                for (first, rows) in segment.tiles(BLOCK) {
                     self.block(simd, &mut head, segment, first, rows);
                 }
             }
             for key in 0..keys {
-                for (part, gradient) in [(1, &head.dk), (2, &head.dv)] {
-                    let to = &mut self.dqkv[offset(self.sizes, key, part, h)..][..d_head];
-                    to.copy_from_slice(&gradient[key * padded_head..][..d_head]);
+                for (part, gradient, unit) in [(1, &head.dk, LN_2), (2, &head.dv, 1.0)] {
+                    let unit = simd.splat_f32s(unit);
+                    let from = &gradient[key * padded_head..][..d_head];
+                    update!(simd: S, [from in from], [out in self.written(key, part, h)] {
+                        out = simd.mul_f32s(from, unit);
+                    });
                 }
             }
         }
@@ -124,40 +135,59 @@ impl WithSimd for Backward<'_> {
 
 impl Backward<'_> {
     #[inline(always)]
-    fn gather(&self, head: &mut Head<'_>) {
+    fn gather<S: Simd>(&self, simd: S, head: &mut Head<'_>) {
         let Sizes { time, d_head, .. } = self.sizes;
-        let (keys, d_model) = (self.sizes.keys(), self.sizes.d_model());
+        let (keys, d_model, scale) = (self.sizes.keys(), self.sizes.d_model(), self.sizes.scale());
         let stride = 3 * d_model;
         let part = |part| &self.saved.qkv[offset(self.sizes, 0, part, head.h)..];
-        gather(part(0), stride, time, d_head, self.sizes.scale(), head.padded_head, head.q);
-        gather(part(1), stride, keys, d_head, 1.0, head.padded_head, head.k);
-        gather_transposed(part(1), stride, keys, d_head, head.padded_keys, head.k_t);
-        gather_transposed(part(2), stride, keys, d_head, head.padded_keys, head.v_t);
-        gather(&self.dout[head.h * d_head..], d_model, time, d_head, 1.0, head.padded_head, head.dout);
+        // The same scores as in the forward pass, to the last bit.
+        gather(simd, part(0), stride, time, d_head, scale * LOG2_E, head.padded_head, head.q);
+        gather(simd, part(1), stride, keys, d_head, scale, head.padded_head, head.k);
+        gather_transposed(simd, part(1), stride, keys, d_head, head.padded_keys, head.k_t);
+        gather_transposed(simd, part(2), stride, keys, d_head, head.padded_keys, head.v_t);
+        let dout = &self.dout[head.h * d_head..];
+        gather(simd, dout, d_model, time, d_head, 1.0, head.padded_head, head.dout);
         head.dk.fill(0.0);
         head.dv.fill(0.0);
+    }
+
+    /// Where a gradient goes; asks for where the next head's will.
+    #[inline(always)]
+    fn written(&mut self, position: usize, part: usize, h: usize) -> &mut [f32] {
+        let at = offset(self.sizes, position, part, h);
+        ask_for_next_head(&self.dqkv[at..], h, self.dqkv.len(), self.sizes);
+        &mut self.dqkv[at..][..self.sizes.d_head]
     }
 
     /// Rows `first..first + rows` of a segment: their queries' gradient, and their share of keys' and values'.
     #[inline(always)]
     fn block<S: Simd>(&mut self, simd: S, head: &mut Head<'_>, segment: Segment, first: usize, rows: usize) {
-        let (padded_keys, padded_head) = (head.padded_keys, head.padded_head);
-        let seen = segment.prefix(first + rows - 1);
-        let columns = seen.next_multiple_of(S::F32_LANES);
+        let &mut Head { padded_keys, padded_head, .. } = head;
         for r in (0..rows).step_by(ROWS) {
-            self.tile(simd, head, segment, first + r, r, ROWS.min(rows - r), columns);
+            self.ahead.iter_mut().for_each(Ahead::ask);
+            self.tile(simd, head, segment, first + r, r, ROWS.min(rows - r));
         }
-        let queries = (segment.start + first) * padded_head;
-        let sizes = [seen, rows, padded_head];
-        let p = Factor { data: head.p, row: 1, column: padded_keys };
-        product::<S, true>(simd, p, &head.dout[queries..], padded_head, head.dv, padded_head, sizes);
-        let ds = Factor { data: head.ds, row: 1, column: padded_keys };
-        product::<S, true>(simd, ds, &head.q[queries..], padded_head, head.dk, padded_head, sizes);
+        // Keys that a tile is the first to see are seen by the rows from there on.
+        let mut before = 0;
+        for r in (0..rows).step_by(ROWS) {
+            let keys = self.sizes.reach(first + rows.min(r + ROWS));
+            let at = r * padded_keys + before;
+            let (from, to) = ((segment.start + first + r) * padded_head, before * padded_head);
+            let sizes = [keys - before, rows - r, padded_head];
+            let p = Factor { data: &head.p[at..], row: 1, column: padded_keys };
+            let (dout, dv) = (&head.dout[from..], &mut head.dv[to..]);
+            self.ahead.iter_mut().for_each(Ahead::ask);
+            product::<S, true>(simd, p, dout, padded_head, dv, padded_head, sizes);
+            let ds = Factor { data: &head.ds[at..], row: 1, column: padded_keys };
+            let (q, dk) = (&head.q[from..], &mut head.dk[to..]);
+            self.ahead.iter_mut().for_each(Ahead::ask);
+            product::<S, true>(simd, ds, q, padded_head, dk, padded_head, sizes);
+            before = keys;
+        }
     }
 
-    /// Rows `first..first + rows` of a segment, at `at` in their block, which looks at `columns` keys.
+    /// Rows `first..first + rows` of a segment, at `at` in their block.
     #[inline(always)]
-    #[allow(clippy::too_many_arguments, reason = "where the tile is in its block and its segment")]
     fn tile<S: Simd>(
         &mut self,
         simd: S,
@@ -166,45 +196,38 @@ impl Backward<'_> {
         first: usize,
         at: usize,
         rows: usize,
-        columns: usize,
     ) {
-        let (padded_keys, padded_head) = (head.padded_keys, head.padded_head);
-        let d_head = self.sizes.d_head;
+        let &mut Head { h, padded_keys, padded_head, .. } = head;
+        let Sizes { time, d_head, .. } = self.sizes;
         let start = segment.start + first;
-        let seen = segment.prefix(first + rows - 1);
-        let sizes = [rows, d_head, seen.next_multiple_of(S::F32_LANES)];
+        let keys = self.sizes.reach(first + rows);
+        let columns = keys.next_multiple_of(S::F32_LANES);
         let mut deltas = [0.0; ROWS];
         for (r, delta) in deltas[..rows].iter_mut().enumerate() {
             *delta = self.delta(simd, head, start + r);
         }
         let (p, ds) = (&mut head.p[at * padded_keys..], &mut head.ds[at * padded_keys..]);
         let q = Factor { data: &head.q[start * padded_head..], row: padded_head, column: 1 };
-        product::<S, false>(simd, q, head.k_t, padded_keys, p, padded_keys, sizes);
+        product::<S, false>(simd, q, head.k_t, padded_keys, p, padded_keys, [rows, d_head, columns]);
+        self.ahead.iter_mut().for_each(Ahead::ask);
         let dout = Factor { data: &head.dout[start * padded_head..], row: padded_head, column: 1 };
-        product::<S, false>(simd, dout, head.v_t, padded_keys, ds, padded_keys, sizes);
+        product::<S, false>(simd, dout, head.v_t, padded_keys, ds, padded_keys, [rows, d_head, columns]);
+        self.ahead.iter_mut().for_each(Ahead::ask);
         for r in 0..rows {
-            let seen = segment.prefix(first + r);
-            let log_denominator = self.saved.log_denominators[head.h * self.sizes.time + start + r];
-            let shift = simd.splat_f32s(log_denominator);
-            let delta = simd.splat_f32s(deltas[r]);
-            let (p, ds) = (&mut p[r * padded_keys..][..columns], &mut ds[r * padded_keys..][..columns]);
-            update!(simd: S, [], [score in &mut p[..seen], dp in &mut ds[..seen]] {
-                let p = exp(simd, simd.sub_f32s(score, shift));
-                (score, dp) = (p, simd.mul_f32s(p, simd.sub_f32s(dp, delta)));
-            });
-            p[seen..].fill(0.0);
-            ds[seen..].fill(0.0);
+            let log_denominator = self.saved.log_denominators[h * time + start + r];
+            let row = [&mut *p, &mut *ds].map(|of| &mut of[r * padded_keys..][..columns]);
+            slopes(simd, row, segment.prefix(first + r), log_denominator, deltas[r]);
         }
+        self.ahead.iter_mut().for_each(Ahead::ask);
         let ds = Factor { data: ds, row: padded_keys, column: 1 };
-        product::<S, false>(simd, ds, head.k, padded_head, head.dq, padded_head, [rows, seen, padded_head]);
-        let scale = simd.splat_f32s(self.sizes.scale());
+        product::<S, false>(simd, ds, head.k, padded_head, head.dq, padded_head, [rows, keys, padded_head]);
         for r in 0..rows {
             if segment.sees_itself_apart {
                 self.own(simd, head, start + r, r);
             }
-            let to = &mut self.dqkv[offset(self.sizes, start + r, 0, head.h)..][..d_head];
-            update!(simd: S, [dq in &head.dq[r * padded_head..][..d_head]], [out in to] {
-                out = simd.mul_f32s(dq, scale);
+            let dq = &head.dq[r * padded_head..][..d_head];
+            update!(simd: S, [dq in dq], [out in self.written(start + r, 0, h)] {
+                out = dq;
             });
         }
     }
@@ -225,18 +248,19 @@ impl Backward<'_> {
         let q = &head.q[position * head.padded_head..][..d_head];
         let dout = &head.dout[position * head.padded_head..][..d_head];
         let log_denominator = self.saved.log_denominators[head.h * time + position];
-        let weight = (dot(simd, q, qkv(1)) - log_denominator).exp();
+        let weight = (dot(simd, q, qkv(1)) - log_denominator).exp2();
         let slope = weight * (dot(simd, dout, qkv(2)) - self.delta(simd, head, position));
-        let (weight, slope) = (simd.splat_f32s(weight), simd.splat_f32s(slope));
+        let scaled = simd.splat_f32s(slope * self.sizes.scale());
+        let (weight, slope) = (simd.splat_f32s(weight), simd.splat_f32s(slope * LN_2));
         let dq = &mut head.dq[r * head.padded_head..][..d_head];
         update!(simd: S, [k in qkv(1)], [dq in dq] {
-            dq = simd.mul_add_e_f32s(k, slope, dq);
+            dq = simd.mul_add_e_f32s(k, scaled, dq);
         });
-        let dk = &mut self.dqkv[offset(self.sizes, position, 1, head.h)..][..d_head];
+        let dk = self.written(position, 1, head.h);
         update!(simd: S, [q in q], [out in dk] {
             out = simd.mul_f32s(q, slope);
         });
-        let dv = &mut self.dqkv[offset(self.sizes, position, 2, head.h)..][..d_head];
+        let dv = self.written(position, 2, head.h);
         update!(simd: S, [dout in dout], [out in dv] {
             out = simd.mul_f32s(dout, weight);
         });

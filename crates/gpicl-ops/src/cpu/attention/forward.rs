@@ -1,26 +1,36 @@
 //! The forward pass.
 
+use std::f32::consts::LOG2_E;
+
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::{ROWS, Sizes, offset, prefetch};
+use super::ahead::{Ahead, ask_for_next_head};
+use super::softmax::{largest, weigh};
+use super::{ROWS, Segment, Sizes, offset};
 use crate::cpu::{
     buffer::Buffer,
     dispatch::run,
-    simd::{exp, max, sums, update},
-    tile::{Factor, dot, gather, gather_transposed, product},
+    gather::{gather, gather_transposed},
+    simd::update,
+    tile::{Factor, dot, product},
 };
+
+/// Times that a tile asks for what is ahead.
+const ASKS: usize = 4;
 
 /// Attention of every sequence of the batch; writes the output and the log-denominators.
 pub fn forward(qkv: &[f32], out: &mut [f32], log_denominators: &mut [f32], sizes: Sizes) {
     let (d_model, time) = (sizes.d_model(), sizes.time);
+    let len = 3 * time * d_model;
     let sequences = (
-        qkv.par_chunks(3 * time * d_model),
+        qkv.par_chunks(len),
         out.par_chunks_mut(time * d_model),
         log_denominators.par_chunks_mut(sizes.heads * time),
     );
-    sequences.into_par_iter().for_each(|(qkv, out, log_denominators)| {
-        run(Forward { qkv, out, log_denominators, sizes });
+    sequences.into_par_iter().enumerate().for_each(|(number, (sequence, out, log_denominators))| {
+        let ahead = Ahead::of(qkv, len, number, ASKS * sizes.tiles());
+        run(Forward { qkv: sequence, out, log_denominators, sizes, ahead });
     });
 }
 
@@ -30,98 +40,126 @@ struct Forward<'a> {
     out: &'a mut [f32],
     log_denominators: &'a mut [f32],
     sizes: Sizes,
+    ahead: Ahead<'a>,
+}
+
+/// One head's factors and a tile of rows; rows are padded to whole vectors.
+struct Head<'m> {
+    h: usize,
+    padded_keys: usize,
+    padded_head: usize,
+    /// Keys transposed, `[d_head, padded_keys]`.
+    k_t: &'m mut [f32],
+    /// Values, `[keys, padded_head]`.
+    v: &'m mut [f32],
+    /// Scaled queries and sums of values of a tile, `[ROWS, padded_head]`.
+    q: &'m mut [f32],
+    sums: &'m mut [f32],
+    /// Scores of a tile, `[ROWS, padded_keys]`.
+    scores: &'m mut [f32],
 }
 
 impl WithSimd for Forward<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        let Sizes { time, heads, d_head, .. } = self.sizes;
-        let (keys, d_model) = (self.sizes.keys(), self.sizes.d_model());
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        let Sizes { heads, d_head, .. } = self.sizes;
+        let (keys, stride) = (self.sizes.keys(), 3 * self.sizes.d_model());
         let padded_keys = keys.next_multiple_of(S::F32_LANES);
         let padded_head = d_head.next_multiple_of(S::F32_LANES);
-        let mut memory = Buffer::stale(
-            time * d_head + d_head * padded_keys + keys * padded_head + ROWS * (padded_keys + padded_head),
-        );
-        let (q, rest) = memory.split_at_mut(time * d_head);
-        let (k_t, rest) = rest.split_at_mut(d_head * padded_keys);
-        let (v, rest) = rest.split_at_mut(keys * padded_head);
-        let (scores, sums) = rest.split_at_mut(ROWS * padded_keys);
-        prefetch(self.qkv);
+        let (transposed, values) = (d_head * padded_keys, keys * padded_head);
+        let mut memory = Buffer::stale(transposed + values + ROWS * (2 * padded_head + padded_keys));
+        let mut rest = &mut *memory;
+        let mut take = |len| rest.split_off_mut(..len).expect("the sum of the parts");
+        let mut head = Head {
+            h: 0,
+            padded_keys,
+            padded_head,
+            k_t: take(transposed),
+            v: take(values),
+            q: take(ROWS * padded_head),
+            sums: take(ROWS * padded_head),
+            scores: take(ROWS * padded_keys),
+        };
         for h in 0..heads {
+            head.h = h;
             let part = |part| &self.qkv[offset(self.sizes, 0, part, h)..];
-            gather(part(0), 3 * d_model, time, d_head, self.sizes.scale(), d_head, q);
-            gather_transposed(part(1), 3 * d_model, keys, d_head, padded_keys, k_t);
-            gather(part(2), 3 * d_model, keys, d_head, 1.0, padded_head, v);
+            gather_transposed(simd, part(1), stride, keys, d_head, padded_keys, head.k_t);
+            gather(simd, part(2), stride, keys, d_head, 1.0, padded_head, head.v);
             for segment in self.sizes.segments() {
-                for first in (0..segment.rows).step_by(ROWS) {
-                    let rows = ROWS.min(segment.rows - first);
-                    let start = segment.start + first;
-                    let seen = segment.prefix(first + rows - 1);
-                    let columns = seen.next_multiple_of(S::F32_LANES);
-                    let queries = Factor { data: &q[start * d_head..], row: d_head, column: 1 };
-                    product::<S, false>(
-                        simd,
-                        queries,
-                        k_t,
-                        padded_keys,
-                        scores,
-                        padded_keys,
-                        [rows, d_head, columns],
-                    );
-                    let mut own_weight = [0.0; ROWS];
-                    let mut inverse = [0.0; ROWS];
-                    for r in 0..rows {
-                        let own_score = if segment.sees_itself_apart {
-                            let k = &self.qkv[offset(self.sizes, start + r, 1, h)..][..d_head];
-                            dot(simd, &q[(start + r) * d_head..][..d_head], k)
-                        } else {
-                            f32::NEG_INFINITY
-                        };
-                        let scores = &mut scores[r * padded_keys..][..columns];
-                        let (largest, sum) = weigh(simd, scores, segment.prefix(first + r), own_score);
-                        own_weight[r] =
-                            if segment.sees_itself_apart { (own_score - largest).exp() } else { 0.0 };
-                        let sum = sum + own_weight[r];
-                        inverse[r] = 1.0 / sum;
-                        self.log_denominators[h * time + start + r] = largest + sum.ln();
-                    }
-                    let weights = Factor { data: scores, row: padded_keys, column: 1 };
-                    product::<S, false>(
-                        simd,
-                        weights,
-                        v,
-                        padded_head,
-                        sums,
-                        padded_head,
-                        [rows, seen, padded_head],
-                    );
-                    for r in 0..rows {
-                        let own = &self.qkv[offset(self.sizes, start + r, 2, h)..][..d_head];
-                        let out = &mut self.out[(start + r) * d_model + h * d_head..][..d_head];
-                        let (weight, inverse) = (simd.splat_f32s(own_weight[r]), simd.splat_f32s(inverse[r]));
-                        update!(simd: S, [sum in &sums[r * padded_head..][..d_head], own in own], [out in out] {
-                            out = simd.mul_f32s(simd.mul_add_e_f32s(own, weight, sum), inverse);
-                        });
-                    }
+                for (first, rows) in segment.tiles(ROWS) {
+                    self.ahead.ask();
+                    self.tile(simd, &mut head, segment, first, rows);
                 }
             }
         }
     }
 }
 
-/// Turns the first `seen` scores of a row into `exp(score - largest)` and the rest into zeros; returns the largest
-/// score, `own_score` among them, and the sum of the weights.
-#[inline(always)]
-fn weigh<S: Simd>(simd: S, scores: &mut [f32], seen: usize, own_score: f32) -> (f32, f32) {
-    scores[seen..].fill(f32::NEG_INFINITY);
-    let largest = max(simd, scores).max(own_score);
-    let shift = simd.splat_f32s(largest);
-    update!(simd: S, [], [x in &mut *scores] {
-        x = exp(simd, simd.sub_f32s(x, shift));
-    });
-    scores[seen..].fill(0.0);
-    let [sum] = sums!(simd: S, [x in &*scores] { [x] });
-    (largest, sum)
+impl Forward<'_> {
+    /// Rows `first..first + rows` of a segment.
+    #[inline(always)]
+    fn tile<S: Simd>(&mut self, simd: S, head: &mut Head<'_>, segment: Segment, first: usize, rows: usize) {
+        let Sizes { time, d_head, .. } = self.sizes;
+        let &mut Head { h, padded_keys, padded_head, .. } = head;
+        let (start, d_model) = (segment.start + first, self.sizes.d_model());
+        let keys = self.sizes.reach(first + rows);
+        let columns = keys.next_multiple_of(S::F32_LANES);
+        let queries = &self.qkv[offset(self.sizes, start, 0, h)..];
+        // Scores in units of `ln 2`.
+        let scale = self.sizes.scale() * LOG2_E;
+        gather(simd, queries, 3 * d_model, rows, d_head, scale, padded_head, head.q);
+        let q = Factor { data: head.q, row: padded_head, column: 1 };
+        let sizes = [rows, d_head, columns];
+        product::<S, false>(simd, q, head.k_t, padded_keys, head.scores, padded_keys, sizes);
+
+        self.ahead.ask();
+        // One kind of work for all rows after another: what a row waits for, others fill.
+        let mut own = [f32::NEG_INFINITY; ROWS];
+        if segment.sees_itself_apart {
+            for (r, own) in own[..rows].iter_mut().enumerate() {
+                let k = &self.qkv[offset(self.sizes, start + r, 1, h)..][..d_head];
+                *own = dot(simd, &head.q[r * padded_head..][..d_head], k);
+            }
+        }
+        let mut shifts = [0.0; ROWS];
+        for (r, shift) in shifts[..rows].iter_mut().enumerate() {
+            let scores = &head.scores[r * padded_keys..][..columns];
+            *shift = largest(simd, scores, segment.prefix(first + r)).max(own[r]);
+        }
+        let mut sums = [0.0; ROWS];
+        for (r, sum) in sums[..rows].iter_mut().enumerate() {
+            let scores = &mut head.scores[r * padded_keys..][..columns];
+            *sum = weigh(simd, scores, segment.prefix(first + r), shifts[r]);
+        }
+        for r in 0..rows {
+            own[r] = if segment.sees_itself_apart { (own[r] - shifts[r]).exp2() } else { 0.0 };
+            sums[r] += own[r];
+            self.log_denominators[h * time + start + r] = shifts[r] + sums[r].log2();
+        }
+
+        self.ahead.ask();
+        let weights = Factor { data: head.scores, row: padded_keys, column: 1 };
+        let sizes = [rows, keys, padded_head];
+        product::<S, false>(simd, weights, head.v, padded_head, head.sums, padded_head, sizes);
+        self.ahead.ask();
+        for r in 0..rows {
+            let v = &self.qkv[offset(self.sizes, start + r, 2, h)..][..d_head];
+            let sum = &head.sums[r * padded_head..][..d_head];
+            let at = (start + r) * d_model + h * d_head;
+            ask_for_next_head(&self.out[at..], h, self.out.len(), self.sizes);
+            let out = &mut self.out[at..][..d_head];
+            let (weight, inverse) = (simd.splat_f32s(own[r]), simd.splat_f32s(1.0 / sums[r]));
+            if segment.sees_itself_apart {
+                update!(simd: S, [sum in sum, v in v], [out in out] {
+                    out = simd.mul_f32s(simd.mul_add_e_f32s(v, weight, sum), inverse);
+                });
+            } else {
+                update!(simd: S, [sum in sum], [out in out] {
+                    out = simd.mul_f32s(sum, inverse);
+                });
+            }
+        }
+    }
 }

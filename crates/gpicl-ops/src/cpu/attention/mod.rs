@@ -2,10 +2,12 @@
 //! denominator, and the backward pass makes the probabilities again from it, a few rows at a time (Dao et al. 2022).
 //!
 //! A sequence is one or two [`Segment`]s of queries over a prefix of keys; hidden scores are skipped, not computed.
-//! Both precisions compute in f32 here: at these head sizes bfloat16 factors would save no time.
+//! Both precisions compute in f32 here.
 
+mod ahead;
 mod backward;
 mod forward;
+mod softmax;
 
 pub use backward::{Saved, backward};
 pub use forward::forward;
@@ -16,7 +18,7 @@ use crate::AttentionMask;
 const ROWS: usize = 12;
 
 /// The sizes of one call. `qkv` is `[batch, time, 3 * heads * d_head]`, the output `[batch, time, heads * d_head]`,
-/// the log-denominators `[batch, heads, time]`.
+/// the log-denominators, to base 2, `[batch, heads, time]`.
 #[derive(Clone, Copy, Debug)]
 pub struct Sizes {
     /// Positions of a sequence.
@@ -46,6 +48,16 @@ impl Sizes {
         }
     }
 
+    /// Keys that some of the first `rows` queries of a segment see, or one more.
+    fn reach(self, rows: usize) -> usize {
+        rows.min(self.keys())
+    }
+
+    /// Tiles of [`ROWS`] queries of all heads of a sequence.
+    fn tiles(self) -> usize {
+        self.heads * self.segments().map(|segment| segment.tiles(ROWS).count()).sum::<usize>()
+    }
+
     fn segments(self) -> impl Iterator<Item = Segment> {
         let first = Segment { start: 0, rows: self.keys(), sees_itself_apart: false };
         let second = Segment { start: self.keys(), rows: self.time - self.keys(), sees_itself_apart: true };
@@ -67,19 +79,16 @@ impl Segment {
     fn prefix(self, i: usize) -> usize {
         if self.sees_itself_apart { i } else { i + 1 }
     }
+
+    /// Its rows, `step` at a time: the first row and their number.
+    fn tiles(self, step: usize) -> impl Iterator<Item = (usize, usize)> {
+        (0..self.rows).step_by(step).map(move |first| (first, step.min(self.rows - first)))
+    }
 }
 
 /// Where head `h`'s query, key or value (`part` 0, 1, 2) of a position starts in `qkv`.
 fn offset(sizes: Sizes, position: usize, part: usize, h: usize) -> usize {
     (3 * position + part) * sizes.d_model() + h * sizes.d_head
-}
-
-/// Asks for all of `values`: read head by head, they would come one latency after another.
-#[inline(always)]
-fn prefetch(values: &[f32]) {
-    for line in values.chunks(16) {
-        super::gemm::kernel::prefetch(line.as_ptr());
-    }
 }
 
 #[cfg(test)]

@@ -91,6 +91,40 @@ fn values_and_gradients_of_the_definition() {
     }
 }
 
+/// More rows than a block has, of all heights of a tile, and more sequences than one.
+#[test]
+fn values_and_gradients_of_long_sequences() {
+    for mask in MASKS {
+        for (batch, time, heads, d_head) in [(2, 100, 2, 32), (1, 101, 1, 7), (1, 400, 1, 16)] {
+            let sizes = Sizes { time, heads, d_head, mask };
+            let qkv: Vec<f32> =
+                values(batch * time * 3 * heads * d_head, 11).iter().map(|x| 3.0 * x).collect();
+            let dout = values(qkv.len() / 3, 12);
+            let found = attend(&qkv, &dout, sizes);
+            let mut wide = widen(&qkv);
+            for (truth, &found) in definition(&wide, sizes).iter().zip(&found.out) {
+                assert!((truth - f64::from(found)).abs() < 5e-6, "{sizes:?}: {found}, not {truth}");
+            }
+            // A finite difference needs two passes over its sequence: a few, of every head and part.
+            let len = qkv.len() / batch;
+            for at in (0..qkv.len()).step_by(qkv.len() / 23) {
+                let sequence = at / len;
+                let mut loss = |change: f64| -> f64 {
+                    let value = wide[at];
+                    wide[at] += change;
+                    let out = definition(&wide[sequence * len..][..len], sizes);
+                    wide[at] = value;
+                    let dout = &dout[sequence * len / 3..];
+                    out.iter().zip(dout).map(|(out, &dout)| out * f64::from(dout)).sum()
+                };
+                let truth = (loss(1e-5) - loss(-1e-5)) / 2e-5;
+                let found = f64::from(found.dqkv[at]);
+                assert!((truth - found).abs() < 2e-5, "{sizes:?}, gradient {at}: {found}, not {truth}");
+            }
+        }
+    }
+}
+
 #[test]
 fn one_position_attends_to_itself() {
     let sizes = Sizes { time: 1, heads: 2, d_head: 4, mask: AttentionMask::Causal };

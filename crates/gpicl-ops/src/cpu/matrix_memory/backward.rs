@@ -11,8 +11,9 @@ use super::{Head, Sizes, Tokens, split_heads};
 use crate::cpu::{
     buffer::Buffer,
     dispatch::run,
+    gather::{gather, gather_transposed},
     simd::{sums, update},
-    tile::{dot, gather, gather_transposed, product},
+    tile::{dot, product},
 };
 use crate::{TokenLayout, WriteRule};
 
@@ -166,10 +167,11 @@ impl WithSimd for Backward<'_> {
         for chunk in (0..sizes.chunks()).rev() {
             let first = chunk * CHUNK;
             contexts.load(simd, &self.head, shape, first, None);
-            self.load_gradient(shape, of_contexts, first, contexts.count);
-            self.load_state(shape, &mut memory, chunk);
+            self.load_gradient(simd, shape, of_contexts, first, contexts.count);
+            self.load_state(simd, shape, &mut memory, chunk);
             let count = contexts.count;
             gather_transposed(
+                simd,
                 contexts.key,
                 shape.padded_key,
                 count,
@@ -179,6 +181,7 @@ impl WithSimd for Backward<'_> {
             );
             self.write(simd, shape, &mut contexts, None, of_contexts, &mut memory);
             gather_transposed(
+                simd,
                 contexts.written,
                 shape.padded_value,
                 count,
@@ -191,7 +194,7 @@ impl WithSimd for Backward<'_> {
             if sizes.layout == TokenLayout::Paired {
                 let start = sizes.contexts() + first;
                 queries.load(simd, &self.head, shape, first, Some(&contexts));
-                self.load_gradient(shape, of_queries, start, count);
+                self.load_gradient(simd, shape, of_queries, start, count);
                 self.write(simd, shape, &mut queries, Some(&contexts), of_queries, &mut memory);
                 self.part(simd, shape, &queries, Some(&contexts), of_queries, &mut memory, start);
                 // A query fades from the context before it: the first of a chunk from the state.
@@ -215,11 +218,18 @@ impl WithSimd for Backward<'_> {
 impl Backward<'_> {
     /// The gradients of what `count` tokens read, divided as the reads were.
     #[inline(always)]
-    fn load_gradient(&self, shape: Shape, of: &mut Gradients<'_>, start: usize, count: usize) {
+    fn load_gradient<S: Simd>(
+        &self,
+        simd: S,
+        shape: Shape,
+        of: &mut Gradients<'_>,
+        start: usize,
+        count: usize,
+    ) {
         let Head { sequence, h, sizes, .. } = self.head;
         let Sizes { tokens, heads, d_value, .. } = sizes;
         let dout = self.head.rows(self.dout, d_value, start);
-        gather(dout, heads * d_value, count, d_value, 1.0, shape.padded_value, of.dout);
+        gather(simd, dout, heads * d_value, count, d_value, 1.0, shape.padded_value, of.dout);
         of.dlog_reach = [0.0; CHUNK];
         let Some(least) = sizes.normaliser else { return };
         for r in 0..count {
@@ -238,14 +248,14 @@ impl Backward<'_> {
 
     /// The state before a chunk, of its first values where they are kept.
     #[inline(always)]
-    fn load_state(&self, shape: Shape, memory: &mut Memory<'_>, chunk: usize) {
+    fn load_state<S: Simd>(&self, simd: S, shape: Shape, memory: &mut Memory<'_>, chunk: usize) {
         memory.begins = chunk == 0;
         if memory.begins {
             return;
         }
         let state = self.state(chunk);
-        gather(state, shape.value, shape.key, shape.value, 1.0, shape.padded_value, memory.state);
-        gather_transposed(state, shape.value, shape.key, shape.value, shape.padded_key, memory.state_t);
+        gather(simd, state, shape.value, shape.key, shape.value, 1.0, shape.padded_value, memory.state);
+        gather_transposed(simd, state, shape.value, shape.key, shape.value, shape.padded_key, memory.state_t);
     }
 
     fn state(&self, chunk: usize) -> &[f32] {
@@ -288,7 +298,7 @@ impl Backward<'_> {
             memory.dkey[..count * key].fill(0.0);
             return;
         };
-        gather_transposed(memory.dstate, value, shape.key, shape.value, key, memory.dstate_t);
+        gather_transposed(simd, memory.dstate, value, shape.key, shape.value, key, memory.dstate_t);
         let keys = rows_of(contexts.key, key);
         let sizes = [count, shape.key, value];
         product::<S, false>(simd, keys, memory.dstate, value, memory.dwritten, value, sizes);

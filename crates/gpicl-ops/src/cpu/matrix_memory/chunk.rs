@@ -5,8 +5,9 @@ use pulp::Simd;
 use super::{Head, Sizes};
 use crate::WriteRule;
 use crate::cpu::{
+    gather::gather,
     simd::{exp, update},
-    tile::{Factor, dot, gather, product},
+    tile::{Factor, dot, product},
 };
 
 /// Tokens of a chunk.
@@ -107,9 +108,9 @@ impl<'m> Rows<'m> {
         let (count, tokens) = (self.count, head.tokens);
         let (key, value) = (shape.padded_key, shape.padded_value);
         let rows = |of, width| head.rows(of, width, start);
-        gather(rows(tokens.query, d_key), heads * d_key, count, d_key, 1.0, key, self.query);
-        gather(rows(tokens.key, d_key), heads * d_key, count, d_key, 1.0, key, self.key);
-        gather(rows(tokens.value, d_value), heads * d_value, count, d_value, 1.0, value, self.change);
+        gather(simd, rows(tokens.query, d_key), heads * d_key, count, d_key, 1.0, key, self.query);
+        gather(simd, rows(tokens.key, d_key), heads * d_key, count, d_key, 1.0, key, self.key);
+        gather(simd, rows(tokens.value, d_value), heads * d_value, count, d_value, 1.0, value, self.change);
         if head.sizes.normaliser.is_some() {
             self.change.chunks_exact_mut(value).take(count).for_each(|row| row[d_value] = 1.0);
         }

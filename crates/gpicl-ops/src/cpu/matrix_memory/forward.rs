@@ -8,12 +8,7 @@ use super::chunk::{
 };
 use super::{Head, Sizes, Tokens, split_heads};
 use crate::TokenLayout;
-use crate::cpu::{
-    buffer::Buffer,
-    dispatch::run,
-    simd::update,
-    tile::{gather_transposed, product},
-};
+use crate::cpu::{buffer::Buffer, dispatch::run, gather::gather_transposed, simd::update, tile::product};
 
 /// What every token reads, of every sequence. Leaves the states at the chunks' starts ([`Sizes::states`]) and, with a
 /// normaliser, the sums of the reads' weights, `[batch, heads, tokens]`.
@@ -87,6 +82,7 @@ impl WithSimd for Forward<'_> {
             let before = (chunk > 0).then_some(&*state);
             contexts.load(simd, &self.head, shape, first, None);
             gather_transposed(
+                simd,
                 contexts.key,
                 shape.padded_key,
                 contexts.count,
