@@ -7,7 +7,7 @@ use anyhow::Result;
 use clap::Args;
 use gpicl::eval::baselines::BaselinesConfig;
 use gpicl::eval::{EvalRequest, evaluate_runs};
-use gpicl::fs::check_folder;
+use gpicl::folder::{Kind, claim};
 use gpicl::report::{Results, save_results};
 
 use crate::args::DataDirArgs;
@@ -57,7 +57,7 @@ pub fn eval(args: &EvalArgs, output: &Output) -> Result<ExitCode> {
         _ => None,
     };
     if let Some(out) = &out {
-        check_folder(out)?;
+        claim(out, Kind::Evaluation)?;
     }
     let results: Results = evaluate_runs(&args.runs, &request, &mut |text| output.note(text))?;
     output.text(results.text());

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Args;
 use gpicl::Layers;
+use gpicl::models::ModelConfig;
 use gpicl::presets::{PRESETS, Preset};
 use serde_json::json;
 
@@ -16,6 +17,9 @@ pub struct PresetsArgs {
     /// Print this preset with every field, ready for `--config`.
     #[arg(long, value_name = "NAME")]
     show: Option<String>,
+    /// Print every field with what it is where nothing says otherwise, and the [model] table of every architecture.
+    #[arg(long, conflicts_with = "show")]
+    defaults: bool,
 }
 
 /// Lists the presets, or prints one.
@@ -26,6 +30,19 @@ pub fn presets(args: &PresetsArgs, output: &Output) -> Result<ExitCode> {
         preset.apply(&mut layers)?;
         let config = layers.build()?;
         output.text(format!("# {}\n\n{}", preset.summary(), config.to_toml().trim_end()));
+        output.json(&config);
+        return Ok(ExitCode::SUCCESS);
+    }
+    if args.defaults {
+        let config = Layers::default().build()?;
+        output.text(config.to_toml().trim_end());
+        for kind in ModelConfig::KINDS.iter().filter(|&&kind| kind != config.model.kind()) {
+            let mut layers = Layers::default();
+            layers.set(&format!("model={{ kind = \"{kind}\" }}"))?;
+            let text = layers.build()?.to_toml();
+            let of_model = text.split("\n[").find(|table| table.starts_with("model]")).unwrap_or_default();
+            output.text(format!("\n# or\n[{}", of_model.trim_end()));
+        }
         output.json(&config);
         return Ok(ExitCode::SUCCESS);
     }

@@ -187,6 +187,13 @@ impl ExecutorArgs {
     /// # Errors
     /// [`Error::Argument`] naming the option.
     pub fn check(&self, detach: bool) -> Result<()> {
+        for (option, given) in
+            [("--jobs", self.jobs), ("--threads", self.threads), ("--population", self.population)]
+        {
+            if given == Some(0) {
+                return Err(Error::argument(option, "is 0; give at least 1").into());
+            }
+        }
         if matches!(self.executor, ExecutorKind::Local) {
             if detach {
                 return Err(Error::argument("--detach", "needs --executor slurm").into());

@@ -219,7 +219,7 @@ impl Layers {
         let config: RunConfig = serde_path_to_error::deserialize(Value::Table(table)).map_err(|error| {
             let field = error.path().to_string();
             let problem = error.into_inner().message().to_string();
-            Error::config(field, problem, "see `gpicl presets --show paper` for every field and its default")
+            Error::config(field, problem, "see `gpicl presets --defaults` for every field and its default")
         })?;
         config.validate()?;
         Ok(config)

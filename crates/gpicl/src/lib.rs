@@ -12,6 +12,7 @@ pub mod config;
 pub mod data;
 pub mod error;
 pub mod eval;
+pub mod folder;
 pub mod fs;
 pub mod inspect;
 pub mod models;

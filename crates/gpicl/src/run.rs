@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::config::RunConfig;
 use crate::error::{Error, Result};
+use crate::folder::{Kind, claim};
 use crate::fs::{lock, write_atomic};
 use crate::train::Checkpoints;
 
@@ -26,6 +27,7 @@ impl RunDir {
                 format!("continue it with `gpicl resume {}`, or choose another folder", run.0.display());
             return Err(Error::file(&run.0, "holds a run already", resume));
         }
+        claim(&run.0, Kind::Run)?;
         std::fs::create_dir_all(&run.0).map_err(Error::io("create", &run.0))?;
         write_atomic(&run.config_path(), config.to_toml().as_bytes())?;
         Ok(run)

@@ -25,6 +25,7 @@ pub use spec::{CompareSpec, MethodSpec, NamedSpec, TestSetSpec};
 
 use crate::error::{Error, Result};
 use crate::eval::LearningCurve;
+use crate::folder::{Kind, claim};
 use crate::fs::{lock, write_atomic};
 use crate::models::Dims;
 use crate::run::RunDir;
@@ -121,6 +122,7 @@ pub fn compare(spec: &NamedSpec, around: &Surroundings<'_>) -> Result<Option<Com
         return Err(Error::config("test_sets", format!("none of {} is here", names.join(", ")), fix));
     }
     bench.admit(&plan.methods, around.data_dir)?;
+    claim(around.out, Kind::Comparison)?;
     std::fs::create_dir_all(around.out).map_err(Error::io("create", around.out))?;
     let started = Instant::now();
     let Some(_lock) = lock(&around.out.join(".lock"), || started.elapsed() < PATIENCE)? else {

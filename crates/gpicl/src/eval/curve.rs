@@ -126,7 +126,8 @@ impl LearningCurve {
         }
     }
 
-    /// One curve from one curve a seed: means of the seeds' means, Student's intervals over seeds.
+    /// One curve from one curve a seed: means of the seeds' means, Student's intervals over seeds; where all seeds agree,
+    /// those of one seed over its episodes.
     ///
     /// # Errors
     /// [`Error::Argument`] for fewer than two curves, or curves of different lengths.
@@ -137,9 +138,15 @@ impl LearningCurve {
         if curves.iter().any(|curve| curve.accuracy.len() != first.accuracy.len()) {
             return Err(Error::argument("across_seeds", "the curves have different lengths"));
         }
-        let student =
-            |value: &dyn Fn(&Self) -> f64| Interval::student(&curves.iter().map(value).collect::<Vec<f64>>());
-        let over = |value: &dyn Fn(&Self) -> f64| student(value).map(|interval| interval.within(0.0, 1.0));
+        // Where all seeds agree, their spread says nothing: what is left is the interval of one over its episodes.
+        let student = |of: &dyn Fn(&Self) -> Interval| {
+            let means: Vec<f64> = curves.iter().map(|curve| of(curve).mean).collect();
+            if means.len() > 1 && means.iter().all(|&mean| mean == means[0]) {
+                return Ok(of(first));
+            }
+            Interval::student(&means)
+        };
+        let over = |of: &dyn Fn(&Self) -> Interval| student(of).map(|interval| interval.within(0.0, 1.0));
         let mean = |value: &dyn Fn(&Self) -> f64| curves.iter().map(value).sum::<f64>() / curves.len() as f64;
         let positions = 0..first.accuracy.len();
         Ok(Self {
@@ -147,17 +154,14 @@ impl LearningCurve {
             learner: first.learner.clone(),
             episodes: first.episodes,
             seeds: curves.iter().map(|curve| curve.seeds).sum(),
-            accuracy: positions
-                .clone()
-                .map(|j| over(&|curve| curve.accuracy[j].mean))
-                .collect::<Result<_>>()?,
+            accuracy: positions.clone().map(|j| over(&|curve| curve.accuracy[j])).collect::<Result<_>>()?,
             loss: positions.map(|j| mean(&|curve| curve.loss[j])).collect(),
             summary: CurveSummary {
-                first: over(&|curve| curve.summary.first.mean)?,
-                last: over(&|curve| curve.summary.last.mean)?,
-                last_10: over(&|curve| curve.summary.last_10.mean)?,
-                mean: over(&|curve| curve.summary.mean.mean)?,
-                improvement: student(&|curve| curve.summary.improvement.mean)?.within(-1.0, 1.0),
+                first: over(&|curve| curve.summary.first)?,
+                last: over(&|curve| curve.summary.last)?,
+                last_10: over(&|curve| curve.summary.last_10)?,
+                mean: over(&|curve| curve.summary.mean)?,
+                improvement: student(&|curve| curve.summary.improvement)?.within(-1.0, 1.0),
                 loss: mean(&|curve| curve.summary.loss),
             },
         })

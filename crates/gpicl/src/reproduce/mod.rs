@@ -30,6 +30,7 @@ pub use verdict::{Answer, Check, Verdict};
 use crate::compare::{NamedSpec, Surroundings, compare};
 use crate::error::{Error, Result};
 use crate::eval::LearningCurve;
+use crate::folder::{Kind, claim};
 use crate::fs::write_atomic;
 use crate::report::heatmap::Heatmaps;
 use crate::report::panels::Panels;
@@ -244,6 +245,7 @@ pub struct Failure {
 /// A spec that cannot be used, a folder that holds other runs, or no finished run at all.
 pub fn reproduce(figure: &Figure, spec: &Spec, around: &Around<'_>) -> Result<Option<Reproduced>> {
     figure.check(spec)?;
+    claim(around.out, Kind::Figure)?;
     std::fs::create_dir_all(around.out).map_err(Error::io("create", around.out))?;
     match figure.how {
         How::Sweep(make) => {

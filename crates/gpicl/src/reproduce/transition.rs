@@ -79,12 +79,17 @@ pub(super) fn make(runs: &[Run]) -> Result<Made> {
             Trace { label: label.into(), color, points, ..Trace::default() },
         ]
     };
+    // A rise can be a fall.
+    let lowest = |traces: &[Trace]| {
+        let values = traces.iter().flat_map(|trace| &trace.points).map(|&(_, y)| y);
+        (values.fold(0.0, f64::min) - 0.05).max(-1.05)
+    };
     let chart = |title: &str, y_label: &str, traces: Vec<Trace>, reference| Chart {
         title: title.into(),
         x_label: "number of tasks".into(),
         y_label: y_label.into(),
         x_axis: XAxis::Names(columns.iter().map(Column::name).collect()),
-        y_range: Some(-0.05..1.09),
+        y_range: Some(lowest(&traces)..1.09),
         reference,
         regions: regions(&columns),
         traces,
@@ -150,7 +155,8 @@ fn bimodal(columns: &[Column<'_>]) -> Check {
     let paper = "At the transition the solutions are bimodal: seeds learn in general, or do not, and little lies between.";
     let rule = "at some number of tasks there are seeds with and without general learning-to-learn, and a gap between \
         two neighbouring seeds' rises on unseen tasks of at least half the largest mean rise";
-    let best = columns.iter().map(|column| mean(&column.values(unseen_rise))).fold(0.0, f64::max);
+    let best =
+        columns.iter().map(|column| mean(&column.values(unseen_rise))).fold(f64::NEG_INFINITY, f64::max);
     let widest = columns.iter().filter(|column| column.mixed()).max_by(|a, b| a.gap().total_cmp(&b.gap()));
     let seeds = columns.iter().map(|column| column.runs.len()).max().unwrap_or_default();
     if seeds < 2 {

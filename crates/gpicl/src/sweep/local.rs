@@ -19,12 +19,8 @@ pub struct Local(pub LocalSpec);
 
 impl Executor for Local {
     fn execute(&self, sweep: &Sweep, pending: &[&PlannedRun], watch: &Watch<'_>) -> Result<()> {
+        self.0.validate()?;
         let Self(LocalSpec { jobs, threads, population }) = *self;
-        for (field, value) in [("jobs", jobs), ("threads", threads), ("population", population)] {
-            if value == Some(0) {
-                return Err(Error::config(format!("local.{field}"), "is 0", "give at least 1"));
-            }
-        }
         let population = population.unwrap_or(1);
         let pending = if population > 1 { neighbours(pending) } else { pending.to_vec() };
         let runs = sweep
@@ -38,6 +34,22 @@ impl Executor for Local {
         let workers = Workers { program: watch.program.to_path_buf(), jobs, threads, population };
         let notes = Notes { sweep, runs: &pending, watch };
         workers.train(&runs, watch.data_dir, watch.stop, &notes);
+        Ok(())
+    }
+}
+
+impl LocalSpec {
+    /// Refuses zeros.
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming the field.
+    pub(super) fn validate(&self) -> Result<()> {
+        let Self { jobs, threads, population } = *self;
+        for (field, value) in [("jobs", jobs), ("threads", threads), ("population", population)] {
+            if value == Some(0) {
+                return Err(Error::config(format!("local.{field}"), "is 0", "give at least 1"));
+            }
+        }
         Ok(())
     }
 }

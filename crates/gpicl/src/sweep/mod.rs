@@ -25,6 +25,7 @@ pub use spec::{LocalSpec, NamedSweep, PlannedRun, SlurmSpec, SweepSpec};
 pub use state::{Latest, RunState, RunStatus, SweepStatus};
 
 use crate::error::{Error, Result};
+use crate::folder::{Kind, claim};
 use crate::fs::{lock, write_atomic};
 use crate::run::RunDir;
 
@@ -43,6 +44,7 @@ impl Sweep {
     /// A spec that cannot be used; [`Error::File`] if the folder holds another sweep; [`Error::Io`].
     pub fn create(spec: &NamedSweep, dir: &Path) -> Result<Self> {
         let sweep = Self { dir: dir.to_path_buf(), runs: spec.plan()?, spec: spec.clone() };
+        claim(dir, Kind::Sweep)?;
         for folder in [sweep.dir.clone(), sweep.runs_dir(), sweep.logs_dir(), sweep.failures_dir()] {
             std::fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
         }

@@ -149,6 +149,7 @@ impl NamedSweep {
     pub fn plan(&self) -> Result<Vec<PlannedRun>> {
         let spec = self.spec();
         spec.slurm.validate().map_err(self.0.named())?;
+        spec.local.validate().map_err(self.0.named())?;
         let layers = self.0.layers(spec.preset.as_deref(), &spec.base)?;
         let axes = self.axes()?;
         let entries = self.entries()?;

@@ -169,7 +169,7 @@ impl SweepStatus {
     pub fn table(&self) -> Table {
         let axes = axes(self.rows.iter().map(|row| row.point.as_slice()));
         let head = ["run"].into_iter().chain(axes.iter().copied());
-        let mut table = Table::new(head.chain(["state", "step", "loss", "last accuracy", "error"]));
+        let mut table = Table::new(head.chain(["state", "step", "loss", "batch accuracy", "error"]));
         for row in &self.rows {
             let mut cells = vec![row.id.clone()];
             cells.extend(axes.iter().map(|axis| cell(&row.point, axis)));

@@ -113,7 +113,7 @@ pub(super) fn csv(name: &str, text: &str) -> Result<Markup> {
 /// The Markdown that this program writes: headings, tables, paragraphs.
 pub(super) fn markdown(text: &str) -> Markup {
     let cells = |line: &str| -> Vec<String> {
-        line.trim_matches('|').split(" | ").map(|cell| cell.trim().to_string()).collect()
+        line.trim_matches('|').split(" | ").map(|cell| cell.trim().replace("\\|", "|")).collect()
     };
     let mut caption = "Table";
     let mut parts = Vec::new();
