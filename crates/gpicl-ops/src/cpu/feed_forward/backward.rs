@@ -13,7 +13,7 @@ use super::super::{affine, sum};
 use super::{APART, COLUMNS, Part, ROWS, UNITS, Weights, parts};
 use crate::Precision;
 
-/// Rows that are worked on before the gradients of the weights take them up: what they need of the hidden units stays in
+/// Rows that are at most worked on before the gradients of the weights take them up: what they need of the hidden units stays in
 /// the last cache, and is never there for all rows.
 const SPAN: usize = 8 * ROWS;
 
@@ -39,7 +39,7 @@ pub fn backward(x: &[f32], weights: Weights<'_>, kept: &[f32], dy: &[f32], gradi
     with_machine!(Precision::Bf16, machine => on(machine, x, weights, kept, dy, gradients))
 }
 
-fn on(
+pub(super) fn on(
     machine: impl Machine,
     x: &[f32],
     weights: Weights<'_>,
@@ -63,13 +63,15 @@ fn on(
     let parts = &parts(machine, down.t(), up.t());
     let mut up_bias = Buffer::zeros(rows.div_ceil(ROWS) * units);
     let mut down_bias = Buffer::zeros(rows.div_ceil(ROWS) * fan_out);
+    // Spans as equal as whole tasks allow.
+    let span = rows.div_ceil(rows.div_ceil(SPAN)).next_multiple_of(ROWS);
     // Numbers of rows that follow each other packed together, as the gradients of the weights sum over rows.
-    let packed = SPAN.min(rows).div_ceil(group) * units;
+    let packed = span.min(rows).div_ceil(group) * units;
     let (mut hidden, mut dz) = (Buffer::stale(packed), Buffer::stale(packed));
     // Turned over at the end: the narrower factor is to be packed for all threads.
     let mut dup = Buffer::stale(gradients.up.len());
-    for first in (0..rows).step_by(SPAN) {
-        let count = SPAN.min(rows - first);
+    for first in (0..rows).step_by(span) {
+        let count = span.min(rows - first);
         let packed = count.div_ceil(group) * units;
         let (hidden, dz) = (&mut hidden[..packed], &mut dz[..packed]);
         let (x, dy) = (&x[first * fan_in..][..count * fan_in], &dy[first * fan_out..][..count * fan_out]);

@@ -7,7 +7,7 @@ use super::super::buffer::Buffer;
 use super::super::gemm::kernel::{self, Kernel, Plain, claim};
 use super::super::gemm::{Left, Machine, MatRef, PackedLeft, Start, Work, multiply, with_machine};
 use super::super::simd::{rough_gelu, update};
-use super::{APART, COLUMNS, Part, ROWS, UNITS, Weights, parts};
+use super::{APART, COLUMNS, Part, ROWS, TILE, UNITS, Weights, parts};
 use crate::Precision;
 
 /// `y = residual + gelu(z) D + c` with `z = x U + b`. `x`: `[rows, in]`, `y`: `[rows, out]`.
@@ -20,7 +20,7 @@ pub fn forward(x: &[f32], weights: Weights<'_>, residual: &[f32], kept: &mut [f3
     with_machine!(Precision::Bf16, machine => on(machine, x, weights, residual, kept, y))
 }
 
-fn on(
+pub(super) fn on(
     machine: impl Machine,
     x: &[f32],
     weights: Weights<'_>,
@@ -37,11 +37,13 @@ fn on(
     assert_eq!(x.len(), rows * fan_in, "the input");
     let [up, down] = weights.matrices();
     let parts = &parts(machine, up, down);
+    // Few rows are shared out, too: that changes no bit.
+    let each = rows.div_ceil(rayon::current_num_threads()).next_multiple_of(TILE).clamp(TILE, ROWS);
     let tasks = (
-        x.par_chunks(ROWS * fan_in),
-        y.par_chunks_mut(ROWS * fan_out),
-        residual.par_chunks(ROWS * fan_out),
-        kept.par_chunks_mut(ROWS * kept_row),
+        x.par_chunks(each * fan_in),
+        y.par_chunks_mut(each * fan_out),
+        residual.par_chunks(each * fan_out),
+        kept.par_chunks_mut(each * kept_row),
     );
     tasks.into_par_iter().with_max_len(1).for_each(|(x, y, residual, kept)| {
         machine.run(Task { parts, weights, x, residual, kept, y });

@@ -20,8 +20,10 @@ use super::gemm::kernel::{self, Kernel, Plain};
 use super::gemm::{Machine, MatRef, PackedRight, Work, pack_right, with_machine};
 use crate::Precision;
 
-/// Rows of a task: whole tiles.
-const ROWS: usize = 96;
+/// Rows of the largest tile of a product.
+const TILE: usize = 12;
+/// Rows of a task.
+const ROWS: usize = 8 * TILE;
 /// Hidden units of a part: as many as a product sums at a time.
 const UNITS: usize = 512;
 /// Packed numbers between rows of hidden units: a line more, so that rows do not push each other out of the first cache.
