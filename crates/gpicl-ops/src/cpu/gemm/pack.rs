@@ -108,9 +108,7 @@ pub fn copy_across(data: &[f32], width: usize, rows: Range<usize>, groups: Range
         for at in (0..whole).step_by(16) {
             out[at..at + 16].copy_from_slice(&from[at..at + 16]);
         }
-        for at in whole..rows.len() {
-            out[at] = from[at];
-        }
+        out[whole..].copy_from_slice(&from[whole..]);
     }
 }
 
