@@ -54,7 +54,9 @@ fn linear_agrees() {
 #[test]
 fn feed_forward_agrees() {
     for (precision, tolerance) in [(Precision::Fp32, FP32), (Precision::Bf16, BF16)] {
-        for [time, fan_in, hidden, fan_out] in [[1, 1, 1, 1], [17, 5, 33, 7], [100, 64, 256, 64]] {
+        for [time, fan_in, hidden, fan_out] in
+            [[1, 1, 1, 1], [17, 5, 33, 7], [100, 64, 256, 64], [130, 9, 700, 40]]
+        {
             let (x, residual) = (random([2, time, fan_in]), random([2, time, fan_out]));
             let (up, up_bias) = (random([fan_in, hidden]), random([hidden]));
             let (down, down_bias) = (random([hidden, fan_out]), random([fan_out]));

@@ -63,7 +63,7 @@ pub fn weight_gradient(x: &[f32], dy: &[f32], fan_out: usize, dweight: &mut [f32
 }
 
 /// Writes the transpose of a matrix of `cols` columns.
-fn transpose(from: &[f32], cols: usize, to: &mut [f32]) {
+pub(super) fn transpose(from: &[f32], cols: usize, to: &mut [f32]) {
     const BLOCK: usize = 16;
     let rows = from.len() / cols;
     to.par_chunks_mut(BLOCK * rows).enumerate().for_each(|(block, to)| {

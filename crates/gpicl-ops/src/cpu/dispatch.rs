@@ -14,7 +14,16 @@ pub fn run<K: WithSimd>(kernel: K) -> K::Output {
 /// Whether [`run`] runs on AVX-512, so that kernels outside it may use that as well.
 #[cfg(target_arch = "x86_64")]
 pub fn is_avx512() -> bool {
-    matches!(arch(), Arch::V4(_))
+    avx512().is_some()
+}
+
+/// AVX-512, where [`run`] runs on it.
+#[cfg(target_arch = "x86_64")]
+pub fn avx512() -> Option<pulp::x86::V4> {
+    match arch() {
+        Arch::V4(simd) => Some(simd),
+        _ => None,
+    }
 }
 
 /// Whether [`run`] runs on AVX2.

@@ -12,6 +12,7 @@ pub mod cross_entropy;
 pub mod dispatch;
 pub mod embed;
 pub mod entries;
+pub mod feed_forward;
 pub mod gated;
 mod gather;
 pub mod gemm;

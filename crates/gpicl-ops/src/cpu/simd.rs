@@ -13,9 +13,9 @@ const GELU_CUBIC: f32 = 0.044_715;
 /// A macro and not a function of a closure: closures do not inherit the caller's vector extension, so what is not
 /// inlined into them becomes a function call an instruction.
 macro_rules! update {
-    ($simd:ident: $S:ident, [$($x:ident in $input:expr),*], [$($y:ident in $output:expr),+] $body:block) => {{
-        $(let $x = $S::as_simd_f32s($input);)*
-        $(let $y = $S::as_mut_simd_f32s($output);)+
+    ($simd:ident: $S:ty, [$($x:ident in $input:expr),*], [$($y:ident in $output:expr),+] $body:block) => {{
+        $(let $x = <$S>::as_simd_f32s($input);)*
+        $(let $y = <$S>::as_mut_simd_f32s($output);)+
         let lengths = [$([$x.0.len(), $x.1.len()],)* $([$y.0.len(), $y.1.len()]),+];
         assert!(lengths.iter().all(|length| *length == lengths[0]), "slices of different lengths");
         let [vectors, tail] = lengths[0];
@@ -170,22 +170,35 @@ pub fn exp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
 /// the time of [`exp`].
 #[inline(always)]
 pub fn exp2<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+    // 2^r on [-1/2, 1/2], where 2^0 is exactly 1, through Chebyshev's points, highest power first.
+    const POLYNOMIAL: [f32; 7] =
+        [1.545_316_3e-4, 1.339_086_3e-3, 9.618_083e-3, 5.550_357e-2, 2.402_265e-1, 6.931_472e-1, 1.0];
+    let least = simd.splat_f32s(-126.0);
+    power_of_two(simd, simd.select_f32s(simd.less_than_f32s(x, least), least, x), &POLYNOMIAL)
+}
+
+/// `2^x` to 4e-6 of it between -126 and 126, held there outside: enough for what is rounded to bfloat16 afterwards.
+#[inline(always)]
+fn rough_exp2<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+    // As in `exp2`, to a lower degree.
+    const POLYNOMIAL: [f32; 5] = [9.666_368e-3, 5.592_197_6e-2, 2.402_235e-1, 6.931_21e-1, 1.0];
+    let x = simd.min_f32s(simd.splat_f32s(126.0), simd.max_f32s(simd.splat_f32s(-126.0), x));
+    power_of_two(simd, x, &POLYNOMIAL)
+}
+
+/// `2^x`, with `polynomial` for what is left of `x` by the nearest integer.
+#[inline(always)]
+fn power_of_two<S: Simd, const N: usize>(simd: S, x: S::f32s, polynomial: &[f32; N]) -> S::f32s {
     // As in `exp`.
     const ROUND: f32 = 12_582_912.0;
-    // (2^r - 1) / r on [-1/2, 1/2], through Chebyshev's points, highest power first.
-    const POLYNOMIAL: [f32; 6] =
-        [1.545_316_3e-4, 1.339_086_3e-3, 9.618_083e-3, 5.550_357e-2, 2.402_265e-1, 6.931_472e-1];
-    let least = simd.splat_f32s(-126.0);
-    let x = simd.select_f32s(simd.less_than_f32s(x, least), least, x);
     let rounded = simd.add_f32s(x, simd.splat_f32s(ROUND));
     let r = simd.sub_f32s(x, simd.sub_f32s(rounded, simd.splat_f32s(ROUND)));
-    let mut p = simd.splat_f32s(POLYNOMIAL[0]);
-    for power in 1..POLYNOMIAL.len() {
-        p = simd.mul_add_e_f32s(p, r, simd.splat_f32s(POLYNOMIAL[power]));
+    let mut p = simd.splat_f32s(polynomial[0]);
+    for power in 1..N {
+        p = simd.mul_add_e_f32s(p, r, simd.splat_f32s(polynomial[power]));
     }
-    let fraction = simd.mul_add_e_f32s(p, r, simd.splat_f32s(1.0));
     let exponent = simd.wrapping_dyn_shl_u32s(simd.transmute_u32s_f32s(rounded), simd.splat_u32s(23));
-    simd.transmute_f32s_u32s(simd.add_u32s(simd.transmute_u32s_f32s(fraction), exponent))
+    simd.transmute_f32s_u32s(simd.add_u32s(simd.transmute_u32s_f32s(p), exponent))
 }
 
 /// Keeps the first `count` values of a vector; the others become `other`.
@@ -210,6 +223,19 @@ fn gates<S: Simd>(simd: S, x: S::f32s) -> [S::f32s; 2] {
     [simd.mul_f32s(e, open), open]
 }
 
+/// [`gates`] to 4e-6 of each.
+#[inline(always)]
+fn rough_gates<S: Simd>(simd: S, x: S::f32s) -> [S::f32s; 2] {
+    const LOG2_E: f32 = std::f32::consts::LOG2_E;
+    let square = simd.mul_f32s(x, x);
+    let cubic = simd.splat_f32s(-GELU_SCALE * GELU_CUBIC * LOG2_E);
+    let inner = simd.mul_f32s(x, simd.mul_add_e_f32s(square, cubic, simd.splat_f32s(-GELU_SCALE * LOG2_E)));
+    let one = simd.splat_f32s(1.0);
+    let e = rough_exp2(simd, inner);
+    let open = simd.div_f32s(one, simd.add_f32s(one, e));
+    [simd.mul_f32s(e, open), open]
+}
+
 /// GELU in its tanh form.
 #[inline(always)]
 pub fn gelu<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
@@ -220,7 +246,26 @@ pub fn gelu<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
 /// [`gelu`] and its derivative.
 #[inline(always)]
 pub fn gelu_and_slope<S: Simd>(simd: S, x: S::f32s) -> [S::f32s; 2] {
-    let [shut, open] = gates(simd, x);
+    let gates = gates(simd, x);
+    value_and_slope(simd, x, gates)
+}
+
+/// [`gelu`], for results that are rounded to bfloat16.
+#[inline(always)]
+pub fn rough_gelu<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+    let [_, open] = rough_gates(simd, x);
+    simd.mul_f32s(x, open)
+}
+
+/// [`gelu_and_slope`], for results that are rounded to bfloat16.
+#[inline(always)]
+pub fn rough_gelu_and_slope<S: Simd>(simd: S, x: S::f32s) -> [S::f32s; 2] {
+    let gates = rough_gates(simd, x);
+    value_and_slope(simd, x, gates)
+}
+
+#[inline(always)]
+fn value_and_slope<S: Simd>(simd: S, x: S::f32s, [shut, open]: [S::f32s; 2]) -> [S::f32s; 2] {
     let cubic = simd.splat_f32s(3.0 * GELU_SCALE * GELU_CUBIC);
     let inner_slope = simd.mul_add_e_f32s(simd.mul_f32s(x, x), cubic, simd.splat_f32s(GELU_SCALE));
     let change = simd.mul_f32s(simd.mul_f32s(x, shut), inner_slope);
@@ -264,6 +309,8 @@ mod tests {
         Exp2,
         Gelu,
         GeluSlope,
+        RoughGelu,
+        RoughGeluSlope,
         Sigmoid,
         Tanh,
     }
@@ -280,6 +327,8 @@ mod tests {
                     Function::Exp2 => exp2(simd, x),
                     Function::Gelu => gelu(simd, x),
                     Function::GeluSlope => gelu_and_slope(simd, x)[1],
+                    Function::RoughGelu => rough_gelu(simd, x),
+                    Function::RoughGeluSlope => rough_gelu_and_slope(simd, x)[1],
                     Function::Sigmoid => sigmoid(simd, x),
                     Function::Tanh => tanh(simd, x),
                 };
@@ -362,6 +411,16 @@ mod tests {
         agrees(Function::Gelu, &grid(-8.0, 8.0), gelu, |truth| 1e-6 * truth.abs().max(0.1));
         let slope = move |x: f64| (gelu(x + 1e-6) - gelu(x - 1e-6)) / 2e-6;
         agrees(Function::GeluSlope, &grid(-8.0, 8.0), slope, |truth| 1e-6 * truth.abs().max(1.0));
+        // Beside the 4e-3 of a rounding to bfloat16; the true slope here is a difference quotient, good to 1e-9 or so.
+        agrees(Function::RoughGelu, &grid(-8.0, 8.0), gelu, |truth| 3e-5 * truth.abs());
+        agrees(Function::RoughGeluSlope, &grid(-8.0, 8.0), slope, |truth| 1e-5 * truth.abs().max(1.0));
+        for (name, arch) in levels() {
+            let mut found = [0.0; 5];
+            let inputs = [f32::NAN, 0.0, 1e6, f32::INFINITY, -1e6];
+            arch.dispatch(Map(Function::RoughGelu, &inputs, &mut found));
+            assert!(found[0].is_nan() && found[4].abs() < 1e-20, "{name}: {found:?}");
+            assert_eq!(found[1..4], [0.0, 1e6, f32::INFINITY], "{name}");
+        }
     }
 
     #[test]

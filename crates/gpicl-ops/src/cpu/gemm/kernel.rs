@@ -20,11 +20,17 @@ pub unsafe trait Kernel: Copy {
     const ROWS: usize;
     /// A register.
     type Vector: Copy;
+    /// The extension, for all but products.
+    type Simd: Simd;
+
+    fn simd(self) -> Self::Simd;
 
     /// Whether an f32 is a packed number as it is.
     fn takes_plain(self) -> bool;
     /// Packs values that follow each other in the inner dimension.
     fn pack_along(self, values: &[f32], out: &mut [f32]);
+    /// The values that [`Self::pack_along`] packed, rounded.
+    fn unpack_along(self, packed: &[f32], out: &mut [f32]);
     /// Packs values of which `second` follow `first` in the inner dimension; no `second` stands for zeros.
     fn pack_across(self, first: &[f32], second: &[f32], out: &mut [f32]);
 
@@ -135,6 +141,18 @@ pub fn prefetch(at: *const f32) {
     }
 }
 
+/// Asks for the cache line of an address to write to; any address will do. A store waits long for a line that another
+/// core has read.
+#[inline(always)]
+pub fn claim(at: *const f32) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: as in `prefetch`; a machine without the hint does nothing. The intrinsic would become a plain prefetch where
+    // the hint is not part of the extension compiled for.
+    unsafe {
+        std::arch::asm!("prefetchw [{}]", in(reg) at, options(nostack, preserves_flags, readonly));
+    }
+}
+
 /// f32 products on any extension, of values as they are or rounded to bfloat16.
 #[derive(Clone, Copy)]
 pub struct Plain {
@@ -161,6 +179,12 @@ unsafe impl<S: Simd> Kernel for F32<S> {
     // Two vectors of sums a row: 24 of AVX-512's 32 registers, 12 of AVX2's 16.
     const ROWS: usize = if S::F32_LANES == 16 { 12 } else { 6 };
     type Vector = S::f32s;
+    type Simd = S;
+
+    #[inline(always)]
+    fn simd(self) -> S {
+        self.simd
+    }
 
     #[inline(always)]
     fn takes_plain(self) -> bool {
@@ -181,6 +205,11 @@ unsafe impl<S: Simd> Kernel for F32<S> {
             }
             out_rest.copy_from_slice(rest);
         }
+    }
+
+    #[inline(always)]
+    fn unpack_along(self, packed: &[f32], out: &mut [f32]) {
+        out.copy_from_slice(packed);
     }
 
     #[inline(always)]
@@ -225,23 +254,22 @@ mod x86 {
     use std::arch::x86_64::*;
     use std::sync::OnceLock;
 
+    use pulp::x86::V4;
+
     use super::{Kernel, bf16};
     use crate::cpu::dispatch;
 
     /// AVX-512's products of pairs of bfloat16, and a proof that this machine has them.
     #[derive(Clone, Copy)]
-    pub struct Bf16Dot(());
+    pub struct Bf16Dot(V4);
 
     impl Bf16Dot {
         /// The kernel, where the machine has it and the level chosen for [`dispatch::run`] allows it.
         pub fn new() -> Option<Self> {
-            static FOUND: OnceLock<bool> = OnceLock::new();
-            let found = FOUND.get_or_init(|| {
-                dispatch::is_avx512()
-                    && is_x86_feature_detected!("avx512bw")
-                    && is_x86_feature_detected!("avx512bf16")
-            });
-            found.then_some(Self(()))
+            static FOUND: OnceLock<Option<V4>> = OnceLock::new();
+            let found =
+                FOUND.get_or_init(|| dispatch::avx512().filter(|_| is_x86_feature_detected!("avx512bf16")));
+            found.map(Self)
         }
     }
 
@@ -251,6 +279,12 @@ mod x86 {
         const LANES: usize = 16;
         const ROWS: usize = 12;
         type Vector = __m512;
+        type Simd = V4;
+
+        #[inline(always)]
+        fn simd(self) -> V4 {
+            self.0
+        }
 
         #[inline(always)]
         fn takes_plain(self) -> bool {
@@ -260,7 +294,8 @@ mod x86 {
         #[inline(always)]
         fn pack_along(self, values: &[f32], out: &mut [f32]) {
             let whole = values.len() / 32 * 32;
-            for (values, out) in values.chunks_exact(32).zip(out.chunks_exact_mut(16)) {
+            for at in (0..whole).step_by(32) {
+                let (values, out) = (&values[at..at + 32], &mut out[at / 2..at / 2 + 16]);
                 // SAFETY: 32 values to read, 16 to write; the token proves the extension.
                 unsafe {
                     let low = _mm512_loadu_ps(values.as_ptr());
@@ -268,9 +303,28 @@ mod x86 {
                     store(out, _mm512_cvtne2ps_pbh(high, low));
                 }
             }
-            for (pair, out) in values[whole..].chunks(2).zip(&mut out[whole / 2..]) {
-                let second = pair.get(1).copied().unwrap_or(0.0);
-                *out = f32::from_bits(bf16(pair[0]) | bf16(second) << 16);
+            for at in (whole..values.len()).step_by(2) {
+                let second = values.get(at + 1).copied().unwrap_or(0.0);
+                out[at / 2] = f32::from_bits(bf16(values[at]) | bf16(second) << 16);
+            }
+        }
+
+        #[inline(always)]
+        fn unpack_along(self, packed: &[f32], out: &mut [f32]) {
+            assert_eq!(packed.len(), out.len().div_ceil(2), "packed numbers");
+            let whole = out.len() / 16 * 16;
+            for at in (0..whole).step_by(16) {
+                let (packed, out) = (&packed[at / 2..at / 2 + 8], &mut out[at..at + 16]);
+                // SAFETY: 8 packed numbers to read, 16 values to write; the token proves the extension.
+                unsafe {
+                    let pairs = _mm256_loadu_si256(packed.as_ptr().cast());
+                    let wide = _mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(pairs));
+                    _mm512_storeu_si512(out.as_mut_ptr().cast(), wide);
+                }
+            }
+            for at in whole..out.len() {
+                let pair = packed[at / 2].to_bits();
+                out[at] = f32::from_bits(if at % 2 == 0 { pair << 16 } else { pair & 0xFFFF_0000 });
             }
         }
 

@@ -7,6 +7,7 @@
 pub(super) mod kernel;
 mod pack;
 mod packed;
+mod part;
 
 use std::ops::Range;
 
@@ -14,8 +15,10 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use self::kernel::{Addends, Kernel, Plain};
-use self::pack::{pack_a, pack_panels};
+use self::pack::{copy_across, pack_a, pack_panels};
 pub use self::packed::Packed;
+use self::part::Order;
+pub(super) use self::part::{PackedLeft, PackedRight, multiply, multiply_packed, pack_right};
 use super::{affine, buffer::Buffer, dispatch};
 use crate::Precision;
 
@@ -46,6 +49,8 @@ pub struct MatRef<'a> {
     data: &'a [f32],
     rows: usize,
     cols: usize,
+    /// Distance of rows (or, if transposed, of columns) in memory.
+    apart: usize,
     transposed: bool,
 }
 
@@ -56,18 +61,46 @@ impl<'a> MatRef<'a> {
     /// If `data` is of another length.
     pub fn row_major(data: &'a [f32], rows: usize, cols: usize) -> Self {
         assert_eq!(Some(data.len()), rows.checked_mul(cols), "values of a matrix [{rows}, {cols}]");
-        Self { data, rows, cols, transposed: false }
+        Self { data, rows, cols, apart: cols, transposed: false }
+    }
+
+    /// The shape alone, for a factor that is packed already.
+    fn shape(rows: usize, cols: usize) -> Self {
+        Self { data: &[], rows, cols, apart: cols, transposed: false }
     }
 
     /// The transpose, of the same memory.
     pub fn t(self) -> Self {
-        Self { data: self.data, rows: self.cols, cols: self.rows, transposed: !self.transposed }
+        Self { rows: self.cols, cols: self.rows, transposed: !self.transposed, ..self }
+    }
+
+    /// Rows and columns.
+    pub fn dims(self) -> [usize; 2] {
+        [self.rows, self.cols]
+    }
+
+    /// Some rows, of the same memory.
+    ///
+    /// # Panics
+    /// If there are fewer.
+    pub fn rows(self, rows: Range<usize>) -> Self {
+        assert!(rows.start <= rows.end && rows.end <= self.rows, "rows {rows:?} of {}", self.rows);
+        let first = if self.transposed { rows.start } else { rows.start * self.apart };
+        Self { data: &self.data[first.min(self.data.len())..], rows: rows.len(), ..self }
+    }
+
+    /// Some columns, of the same memory.
+    ///
+    /// # Panics
+    /// If there are fewer.
+    pub fn cols(self, cols: Range<usize>) -> Self {
+        self.t().rows(cols).t()
     }
 
     /// The run of memory from row (or, if transposed, column) `line` that starts at `first`.
     fn run(&self, line: usize, first: usize, len: usize) -> &'a [f32] {
         let width = if self.transposed { self.rows } else { self.cols };
-        &self.data[line * width..][..width][first..][..len]
+        &self.data[line * self.apart..][..width][first..][..len]
     }
 }
 
@@ -82,6 +115,19 @@ pub enum Start<'a> {
     Bias(&'a [f32]),
     /// A vector in every row, plus a matrix.
     BiasAndResidual(&'a [f32], &'a [f32]),
+}
+
+impl Start<'_> {
+    /// Panics if the sizes are not those of a matrix of `len` values and `cols` columns.
+    fn check(&self, cols: usize, len: usize) {
+        match self {
+            Self::Zero | Self::Keep => {}
+            Self::Bias(bias) => assert_eq!(bias.len(), cols, "the bias"),
+            Self::BiasAndResidual(bias, residual) => {
+                assert_eq!([bias.len(), residual.len()], [cols, len], "bias and residual");
+            }
+        }
+    }
 }
 
 /// What is done to `C` while it is still in the cache.
@@ -113,7 +159,7 @@ macro_rules! with_machine {
         }
     };
 }
-use with_machine;
+pub(super) use with_machine;
 
 /// `C = start + A B`, then `finish`; `c` is row-major.
 ///
@@ -129,13 +175,7 @@ pub fn gemm(
 ) {
     assert_eq!(a.cols, b.rows, "the inner dimension");
     assert_eq!(Some(c.len()), a.rows.checked_mul(b.cols), "the product's size");
-    match start {
-        Start::Zero | Start::Keep => {}
-        Start::Bias(bias) => assert_eq!(bias.len(), b.cols, "the bias"),
-        Start::BiasAndResidual(bias, residual) => {
-            assert_eq!([bias.len(), residual.len()], [b.cols, c.len()], "bias and residual");
-        }
-    }
+    start.check(b.cols, c.len());
     let finish = match finish {
         Finish::Nothing => SharedFinish::Nothing,
         Finish::Gelu(out) | Finish::GeluBackward(out) if out.len() != c.len() => {
@@ -147,7 +187,7 @@ pub fn gemm(
     if c.is_empty() {
         return;
     }
-    let product = Product { a, b, c: Shared::new(c), start, finish };
+    let product = Product { a: Left::Values(a), b, c: Shared::new(c), start, finish };
     with_machine!(precision, machine => product.run(machine))
 }
 
@@ -186,47 +226,120 @@ enum SharedFinish<'a> {
     GeluBackward(Shared<'a>),
 }
 
+/// The factor `A`.
+#[derive(Clone, Copy)]
+pub(super) enum Left<'a> {
+    Values(MatRef<'a>),
+    Packed(PackedLeft<'a>),
+}
+
 #[derive(Clone, Copy)]
 struct Product<'a> {
-    a: MatRef<'a>,
+    a: Left<'a>,
     b: MatRef<'a>,
     c: Shared<'a>,
     start: Start<'a>,
     finish: SharedFinish<'a>,
 }
 
-/// Something that runs code generic over [`Kernel`] on a vector extension, with the code compiled for it.
-trait Machine: Copy + Send + Sync {
-    /// Width of a panel of `B`, and packed numbers in `depth` values of the inner dimension.
-    fn sizes(self, depth: usize) -> Sizes;
-    fn pack_panels(self, b: MatRef<'_>, depth: Range<usize>, cols: Range<usize>, out: &mut [f32]);
-    /// # Safety
-    /// See [`Product::block`].
-    unsafe fn block(
-        self,
-        product: &Product<'_>,
-        packed: Option<&[f32]>,
-        blocks: Range<usize>,
-        rows: Range<usize>,
-        panels: Range<usize>,
-    );
+/// Code generic over [`Kernel`]. Its function is `#[inline(always)]`, so that it is compiled for the vector extension.
+pub(super) trait Work {
+    type Output;
+    fn run<K: Kernel>(self, kernel: K) -> Self::Output;
 }
 
+/// Something that runs [`Work`] on a vector extension.
+pub(super) trait Machine: Copy + Send + Sync {
+    fn run<W: Work>(self, work: W) -> W::Output;
+
+    fn sizes(self, depth: usize) -> Sizes {
+        self.run(AskSizes(depth))
+    }
+}
+
+/// What a kernel makes of an inner dimension.
 #[derive(Clone, Copy)]
-struct Sizes {
+pub(super) struct Sizes {
     /// Columns of a panel of `B`.
     panel: usize,
     /// Rows of a tile of `C`.
     tile: usize,
     /// Values of the inner dimension in a packed number.
-    group: usize,
+    pub group: usize,
     /// Packed numbers of the whole inner dimension.
-    groups: usize,
+    pub groups: usize,
+}
+
+struct AskSizes(usize);
+
+impl Work for AskSizes {
+    type Output = Sizes;
+
+    #[inline(always)]
+    fn run<K: Kernel>(self, _: K) -> Sizes {
+        let groups = self.0.div_ceil(K::GROUP);
+        Sizes { panel: PANEL_VECTORS * K::LANES, tile: K::ROWS, group: K::GROUP, groups }
+    }
+}
+
+struct PackPanels<'a>(MatRef<'a>, Range<usize>, Range<usize>, &'a mut [f32]);
+
+impl Work for PackPanels<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<K: Kernel>(self, kernel: K) {
+        let Self(b, depth, cols, out) = self;
+        pack_panels(kernel, b, depth, cols, PANEL_VECTORS * K::LANES, out);
+    }
+}
+
+/// The arguments of [`Product::block`].
+struct Block<'a> {
+    product: &'a Product<'a>,
+    packed: Option<&'a [f32]>,
+    blocks: Range<usize>,
+    rows: Range<usize>,
+    panels: Range<usize>,
+}
+
+impl<'a> Block<'a> {
+    /// # Safety
+    /// That of [`Product::block`], while it runs.
+    unsafe fn new(
+        product: &'a Product<'a>,
+        packed: Option<&'a [f32]>,
+        blocks: Range<usize>,
+        rows: Range<usize>,
+        panels: Range<usize>,
+    ) -> Self {
+        Self { product, packed, blocks, rows, panels }
+    }
+}
+
+impl Work for Block<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<K: Kernel>(self, kernel: K) {
+        let Self { product, packed, blocks, rows, panels } = self;
+        // SAFETY: the contract of `new`.
+        unsafe { product.block(kernel, packed, blocks, rows, panels) }
+    }
+}
+
+impl Left<'_> {
+    fn rows(&self) -> usize {
+        match self {
+            Self::Values(a) => a.rows,
+            Self::Packed(a) => a.rows,
+        }
+    }
 }
 
 impl Product<'_> {
     fn run(&self, machine: impl Machine) {
-        let (m, n, k) = (self.a.rows, self.b.cols, self.a.cols);
+        let (m, n, k) = (self.a.rows(), self.b.cols, self.b.rows);
         let sizes = machine.sizes(k);
         let panels = n.div_ceil(sizes.panel);
         let tiles = m.div_ceil(sizes.tile);
@@ -237,7 +350,7 @@ impl Product<'_> {
             return for_each(tasks, threads, |task| {
                 let panels = task * panels / tasks..(task + 1) * panels / tasks;
                 // SAFETY: no two tasks have a panel in common.
-                unsafe { machine.block(self, None, 0..blocks, 0..m, panels) }
+                machine.run(unsafe { Block::new(self, None, 0..blocks, 0..m, panels) });
             });
         }
         let tasks = m.div_ceil(ROWS_SHARED).next_multiple_of(threads).min(tiles);
@@ -249,7 +362,7 @@ impl Product<'_> {
             for_each(tasks, threads, |task| {
                 let rows = edge(task)..edge(task + 1);
                 // SAFETY: no two tasks have a row in common.
-                unsafe { machine.block(self, Some(&packed), blocks.clone(), rows, 0..panels) }
+                machine.run(unsafe { Block::new(self, Some(&packed), blocks.clone(), rows, 0..panels) });
             });
         }
     }
@@ -267,7 +380,7 @@ impl Product<'_> {
             let each = panels.div_ceil(rayon::current_num_threads()).min(PANELS);
             packed.par_chunks_mut(packed.len() / panels * each).enumerate().for_each(|(piece, packed)| {
                 let cols = piece * each * width..((piece + 1) * each * width).min(n);
-                machine.pack_panels(self.b, depth.clone(), cols, packed);
+                machine.run(PackPanels(self.b, depth.clone(), cols, packed));
             });
         });
         packed
@@ -287,23 +400,39 @@ impl Product<'_> {
         rows: Range<usize>,
         panels: Range<usize>,
     ) {
-        let (n, k) = (self.b.cols, self.a.cols);
+        let (n, k) = (self.b.cols, self.b.rows);
         let width = PANEL_VECTORS * K::LANES;
         let all_panels = n.div_ceil(width);
-        // Rows further apart than a block would push each other out of the first cache.
-        let in_place = kernel.takes_plain() && !self.a.transposed && k <= DEPTH;
         let depth = DEPTH * K::GROUP;
+        let in_place = match self.a {
+            // Rows further apart than a block would push each other out of the first cache.
+            Left::Values(a) => kernel.takes_plain() && !a.transposed && k <= DEPTH,
+            Left::Packed(a) => matches!(a.order, Order::Along(_)),
+        };
         let mut own_a = Buffer::stale(if in_place { 0 } else { rows.len() * DEPTH });
         let mut own_b = Buffer::stale(if packed.is_some() { 0 } else { PANELS * width * DEPTH });
         let last = k.div_ceil(depth).max(1) - 1;
         for block in blocks.clone() {
             let span = block * depth..((block + 1) * depth).min(k);
             let groups = span.len().div_ceil(K::GROUP);
-            let a = if in_place {
-                Rows { data: self.a.data, first: rows.start * k + span.start, row: k, group: 1 }
-            } else {
-                let [row, group] = pack_a(kernel, self.a, rows.clone(), span.clone(), &mut own_a);
-                Rows { data: &own_a, first: 0, row, group }
+            let a = match self.a {
+                Left::Values(a) if in_place => {
+                    Rows { data: a.data, first: rows.start * a.apart + span.start, row: a.apart, group: 1 }
+                }
+                Left::Values(a) => {
+                    let [row, group] = pack_a(kernel, a, rows.clone(), span.clone(), &mut own_a);
+                    Rows { data: &own_a, first: 0, row, group }
+                }
+                Left::Packed(a) => match a.order {
+                    Order::Along(row) => {
+                        Rows { data: a.data, first: rows.start * row + block * DEPTH, row, group: 1 }
+                    }
+                    Order::Across => {
+                        let groups = block * DEPTH..block * DEPTH + groups;
+                        copy_across(a.data, a.rows, rows.clone(), groups, &mut own_a);
+                        Rows { data: &own_a, first: 0, row: 1, group: rows.len() }
+                    }
+                },
             };
             for first in panels.clone().step_by(PANELS) {
                 let part = first..(first + PANELS).min(panels.end);
@@ -507,96 +636,35 @@ unsafe fn row_of_tiles<K: Kernel, const R: usize>(
     R
 }
 
+/// Runs work on the extension that [`dispatch::run`] chooses.
+struct OnSimd<W>(Plain, W);
+
+impl<W: Work> WithSimd for OnSimd<W> {
+    type Output = W::Output;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> W::Output {
+        self.1.run(self.0.on(simd))
+    }
+}
+
 impl Machine for Plain {
-    fn sizes(self, depth: usize) -> Sizes {
-        struct Ask;
-        impl WithSimd for Ask {
-            type Output = [usize; 2];
-            fn with_simd<S: Simd>(self, _: S) -> [usize; 2] {
-                [PANEL_VECTORS * S::F32_LANES, <kernel::F32<S> as Kernel>::ROWS]
-            }
-        }
-        let [panel, tile] = dispatch::run(Ask);
-        Sizes { panel, tile, group: 1, groups: depth }
-    }
-
-    fn pack_panels(self, b: MatRef<'_>, depth: Range<usize>, cols: Range<usize>, out: &mut [f32]) {
-        struct Pack<'a>(Plain, MatRef<'a>, Range<usize>, Range<usize>, &'a mut [f32]);
-        impl WithSimd for Pack<'_> {
-            type Output = ();
-            #[inline(always)]
-            fn with_simd<S: Simd>(self, simd: S) {
-                pack_panels(self.0.on(simd), self.1, self.2, self.3, PANEL_VECTORS * S::F32_LANES, self.4);
-            }
-        }
-        dispatch::run(Pack(self, b, depth, cols, out));
-    }
-
-    unsafe fn block(
-        self,
-        product: &Product<'_>,
-        packed: Option<&[f32]>,
-        blocks: Range<usize>,
-        rows: Range<usize>,
-        panels: Range<usize>,
-    ) {
-        struct Block<'a>(Plain, &'a Product<'a>, Option<&'a [f32]>, [Range<usize>; 3]);
-        impl WithSimd for Block<'_> {
-            type Output = ();
-            #[inline(always)]
-            fn with_simd<S: Simd>(self, simd: S) {
-                let [blocks, rows, panels] = self.3;
-                // SAFETY: the contract of the function that makes the only one of these.
-                unsafe { self.1.block(self.0.on(simd), self.2, blocks, rows, panels) }
-            }
-        }
-        dispatch::run(Block(self, product, packed, [blocks, rows, panels]));
+    fn run<W: Work>(self, work: W) -> W::Output {
+        dispatch::run(OnSimd(self, work))
     }
 }
 
 #[cfg(target_arch = "x86_64")]
 impl Machine for kernel::Bf16Dot {
-    fn sizes(self, depth: usize) -> Sizes {
-        Sizes { panel: PANEL_VECTORS * Self::LANES, tile: Self::ROWS, group: 2, groups: depth.div_ceil(2) }
-    }
-
-    fn pack_panels(self, b: MatRef<'_>, depth: Range<usize>, cols: Range<usize>, out: &mut [f32]) {
-        #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-        fn compiled(
-            dot: kernel::Bf16Dot,
-            b: MatRef<'_>,
-            depth: Range<usize>,
-            cols: Range<usize>,
-            out: &mut [f32],
-        ) {
-            pack_panels(dot, b, depth, cols, PANEL_VECTORS * kernel::Bf16Dot::LANES, out);
+    fn run<W: Work>(self, work: W) -> W::Output {
+        #[target_feature(enable = "avx2,fma,bmi1,bmi2,lzcnt,popcnt")]
+        #[target_feature(enable = "avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx512bf16")]
+        fn compiled<W: Work>(dot: kernel::Bf16Dot, work: W) -> W::Output {
+            work.run(dot)
         }
-        // SAFETY: the token proves that the extensions are there.
-        unsafe { compiled(self, b, depth, cols, out) }
-    }
-
-    unsafe fn block(
-        self,
-        product: &Product<'_>,
-        packed: Option<&[f32]>,
-        blocks: Range<usize>,
-        rows: Range<usize>,
-        panels: Range<usize>,
-    ) {
-        #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-        unsafe fn compiled(
-            dot: kernel::Bf16Dot,
-            product: &Product<'_>,
-            packed: Option<&[f32]>,
-            blocks: Range<usize>,
-            rows: Range<usize>,
-            panels: Range<usize>,
-        ) {
-            // SAFETY: the caller's contract.
-            unsafe { product.block(dot, packed, blocks, rows, panels) }
-        }
-        // SAFETY: the token proves that the extensions are there; the rest is the caller's contract.
-        unsafe { compiled(self, product, packed, blocks, rows, panels) }
+        // SAFETY: the token proves that the extensions are there: pulp's AVX-512, which has all of the first line, and the
+        // products.
+        unsafe { compiled(self, work) }
     }
 }
 

@@ -3,11 +3,13 @@
 use std::ops::Range;
 
 use super::MatRef;
-use super::kernel::{Kernel, prefetch};
+use super::kernel::{Kernel, claim, prefetch};
 use crate::cpu::buffer::Buffer;
 
 /// How many packed numbers ahead of their use values are asked for.
 const AHEAD: usize = 4;
+/// As many packed numbers ahead values are asked for that are only copied.
+const COPY_AHEAD: usize = 8;
 /// Panels of `B` that are packed row by row together.
 const TOGETHER: usize = 8;
 
@@ -34,8 +36,8 @@ pub fn pack_panels<K: Kernel>(
             let out = &mut out[panel * size..][..size];
             for (at, col) in cols.clone().enumerate() {
                 kernel.pack_along(b.run(col, depth.start, depth.len()), &mut column);
-                for (out, &value) in out[at..].iter_mut().step_by(width).zip(column.iter()) {
-                    *out = value;
+                for (group, &value) in column.iter().enumerate() {
+                    out[group * width + at] = value;
                 }
             }
             for out in out.chunks_exact_mut(width) {
@@ -50,11 +52,16 @@ pub fn pack_panels<K: Kernel>(
             let out = &mut out[(first - start) / width * size..];
             for group in 0..groups {
                 ahead::<K>(b, depth.clone(), group, cols.clone());
-                for (panel, first) in cols.clone().step_by(width).enumerate() {
-                    let cols = first..(first + width).min(cols.end);
+                let [first, second] = lines::<K>(b, depth.clone(), group, cols.clone());
+                for (panel, first) in first.chunks(width).enumerate() {
+                    let second =
+                        if second.is_empty() { second } else { &second[panel * width..][..first.len()] };
                     let out = &mut out[panel * size + group * width..][..width];
-                    let (out, rest) = out.split_at_mut(cols.len());
-                    across(kernel, b, depth.clone(), group, cols, out);
+                    for at in (0..width).step_by(16) {
+                        claim(out.as_ptr().wrapping_add(AHEAD * width + at));
+                    }
+                    let (out, rest) = out.split_at_mut(first.len());
+                    kernel.pack_across(first, second, out);
                     rest.fill(0.0);
                 }
             }
@@ -75,7 +82,8 @@ pub fn pack_a<K: Kernel>(
     if a.transposed {
         for (group, out) in out.chunks_exact_mut(rows.len()).take(groups).enumerate() {
             ahead::<K>(a, depth.clone(), group, rows.clone());
-            across(kernel, a, depth.clone(), group, rows.clone(), out);
+            let [first, second] = lines::<K>(a, depth.clone(), group, rows.clone());
+            kernel.pack_across(first, second, out);
         }
         [1, rows.len()]
     } else {
@@ -86,8 +94,25 @@ pub fn pack_a<K: Kernel>(
     }
 }
 
-/// Asks for what [`across`] will read some packed numbers later: runs of memory so short that the machine does not
-/// see where they lead.
+/// Rows `rows` of packed numbers `groups` of a matrix that holds for each of them `width` rows: as [`pack_a`] packs a
+/// transposed one.
+#[inline(always)]
+pub fn copy_across(data: &[f32], width: usize, rows: Range<usize>, groups: Range<usize>, out: &mut [f32]) {
+    for (group, out) in groups.zip(out.chunks_exact_mut(rows.len())) {
+        let from = &data[group * width + rows.start..][..rows.len()];
+        for at in (0..rows.len()).step_by(16) {
+            prefetch(from.as_ptr().wrapping_add(COPY_AHEAD * width + at));
+        }
+        // A line at a time: a call of memcpy would cost more than the few values are worth.
+        let whole = rows.len() / 16 * 16;
+        for at in (0..whole).step_by(16) {
+            out[at..at + 16].copy_from_slice(&from[at..at + 16]);
+        }
+        out[whole..].copy_from_slice(&from[whole..]);
+    }
+}
+
+/// Asks for [`lines`] of some packed numbers later: runs of memory so short that the machine does not see where they lead.
 #[inline(always)]
 fn ahead<K: Kernel>(matrix: MatRef<'_>, depth: Range<usize>, group: usize, across: Range<usize>) {
     let first = depth.start + (group + AHEAD) * K::GROUP;
@@ -98,16 +123,15 @@ fn ahead<K: Kernel>(matrix: MatRef<'_>, depth: Range<usize>, group: usize, acros
     }
 }
 
-/// One packed number of every element of `across`, where the inner dimension goes from one run of memory to the next.
+/// The values of one packed number of every element of `across`, where the inner dimension goes from one run of memory to
+/// the next: what [`Kernel::pack_across`] takes.
 #[inline(always)]
-fn across<K: Kernel>(
-    kernel: K,
-    matrix: MatRef<'_>,
+fn lines<'a, K: Kernel>(
+    matrix: MatRef<'a>,
     depth: Range<usize>,
     group: usize,
     across: Range<usize>,
-    out: &mut [f32],
-) {
+) -> [&'a [f32]; 2] {
     let line = depth.start + group * K::GROUP;
     let first = matrix.run(line, across.start, across.len());
     let second = if K::GROUP == 2 && line + 1 < depth.end {
@@ -115,5 +139,5 @@ fn across<K: Kernel>(
     } else {
         &[]
     };
-    kernel.pack_across(first, second, out);
+    [first, second]
 }

@@ -1,12 +1,11 @@
 //! A right factor that is packed once and then multiplied again and again with few rows: a step of a recurrence.
 
-use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::kernel::{self, Addends, Kernel, Plain};
-use super::{Machine as _, MatRef, PANEL_VECTORS, PANELS, fit, with_machine};
+use super::{Machine as _, MatRef, PANEL_VECTORS, PANELS, PackPanels, Work, fit, with_machine};
 use crate::Precision;
-use crate::cpu::{buffer::Buffer, dispatch};
+use crate::cpu::buffer::Buffer;
 
 /// A packed matrix `B`.
 pub struct Packed {
@@ -33,7 +32,7 @@ impl Packed {
             let each = panels.div_ceil(rayon::current_num_threads()).clamp(1, PANELS);
             packed.par_chunks_mut(each * size).enumerate().for_each(|(piece, packed)| {
                 let cols = piece * each * width..((piece + 1) * each * width).min(b.cols);
-                machine.pack_panels(b, 0..b.rows, cols, packed);
+                machine.run(PackPanels(b, 0..b.rows, cols, packed));
             });
             Self { panels: packed, rows: b.rows, cols: b.cols, width, precision }
         })
@@ -59,16 +58,7 @@ impl Packed {
         let padded = self.padded_cols();
         assert!(c_row >= padded && fit(rows, c_row, padded, c.len()), "rows of C");
         let product = Product { b: self, a, a_row, c, c_row, rows };
-        match self.precision {
-            Precision::Fp32 => dispatch::run(OnSimd(Plain { round: false }, product)),
-            Precision::Bf16 => {
-                #[cfg(target_arch = "x86_64")]
-                if let Some(dot) = kernel::Bf16Dot::new() {
-                    return on_bf16_dot(dot, product);
-                }
-                dispatch::run(OnSimd(Plain { round: true }, product));
-            }
-        }
+        with_machine!(self.precision, machine => machine.run(product))
     }
 }
 
@@ -82,28 +72,9 @@ struct Product<'a> {
     rows: usize,
 }
 
-struct OnSimd<'a>(Plain, Product<'a>);
-
-impl WithSimd for OnSimd<'_> {
+impl Work for Product<'_> {
     type Output = ();
 
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        self.1.run(self.0.on(simd));
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-fn on_bf16_dot(dot: kernel::Bf16Dot, product: Product<'_>) {
-    #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-    fn compiled(dot: kernel::Bf16Dot, product: Product<'_>) {
-        product.run(dot);
-    }
-    // SAFETY: the token proves that the extensions are there.
-    unsafe { compiled(dot, product) }
-}
-
-impl Product<'_> {
     #[inline(always)]
     fn run<K: Kernel>(self, kernel: K) {
         let Self { b, a, a_row, c, c_row, rows } = self;

@@ -123,7 +123,7 @@ fn every_extension_gives_them() {
         #[inline(always)]
         fn with_simd<S: Simd>(self, simd: S) {
             let panels = self.0.b.cols.div_ceil(PANEL_VECTORS * S::F32_LANES);
-            let blocks = self.0.a.cols.div_ceil(DEPTH);
+            let blocks = self.0.b.rows.div_ceil(DEPTH);
             // SAFETY: nothing else has the matrices.
             unsafe { self.0.block(Plain { round: self.1 }.on(simd), None, 0..blocks, self.2, 0..panels) }
         }
@@ -135,7 +135,7 @@ fn every_extension_gives_them() {
             for round in [false, true] {
                 let mut c = vec![f32::NAN; m * n];
                 let product = Product {
-                    a,
+                    a: Left::Values(a),
                     b,
                     c: Shared::new(&mut c),
                     start: Start::Zero,

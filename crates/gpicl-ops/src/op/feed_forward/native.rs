@@ -8,7 +8,7 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Flex, TensorMetadata, backend_extension};
 
 use crate::Precision;
-use crate::cpu::{affine, buffer::Buffer};
+use crate::cpu::{affine, buffer::Buffer, feed_forward as bf16};
 use crate::op::native::{contiguous, filled, tensor, values, values_mut, writable};
 
 /// The two affine maps as a backend's operation.
@@ -60,7 +60,7 @@ impl<C: CheckpointStrategy> FeedForwardOps for Autodiff<Flex, C> {
         match FeedForward.prepare::<C>(nodes).compute_bound().stateful() {
             OpsKind::Tracked(prep) => {
                 let (z, y) = maps([&x, &up, &up_bias, &down, &down_bias, &residual], precision);
-                prep.finish(Saved { x, up, down, z, precision }, y)
+                prep.finish(Saved { x, up, up_bias, down, down_bias, z, precision }, y)
             }
             OpsKind::UnTracked(prep) => {
                 let (_, y) = maps([&x, &up, &up_bias, &down, &down_bias, &residual], precision);
@@ -73,12 +73,14 @@ impl<C: CheckpointStrategy> FeedForwardOps for Autodiff<Flex, C> {
 #[derive(Debug)]
 struct FeedForward;
 
-/// What the gradients need of the forward pass; `z` holds the sums before GELU.
+/// What the gradients need of the forward pass; `z` holds the sums before GELU, or in bfloat16 what [`bf16`] keeps of them.
 #[derive(Clone, Debug)]
 struct Saved {
     x: FlexTensor,
     up: FlexTensor,
+    up_bias: FlexTensor,
     down: FlexTensor,
+    down_bias: FlexTensor,
     z: FlexTensor,
     precision: Precision,
 }
@@ -88,7 +90,16 @@ impl Backward<Flex, 6> for FeedForward {
 
     fn backward(self, ops: Ops<Saved, 6>, grads: &mut Gradients, _: &mut Checkpointer) {
         let dy_tensor = contiguous(grads.consume::<Flex>(&ops.node));
-        let Saved { x, up, down, z, precision } = ops.state;
+        if ops.state.precision == Precision::Bf16 {
+            let gradients = bf16_gradients(&ops.state, values(&dy_tensor));
+            for (parent, gradient) in ops.parents.into_iter().zip(gradients.into_iter().chain([dy_tensor])) {
+                if let Some(parent) = parent {
+                    grads.register::<Flex>(parent.id, gradient);
+                }
+            }
+            return;
+        }
+        let Saved { x, up, down, z, precision, .. } = ops.state;
         let (dy, hidden) = (values(&dy_tensor), down.shape()[0]);
         let fan_out = down.shape()[1];
         let mut z = writable(z);
@@ -124,6 +135,14 @@ fn maps(
     precision: Precision,
 ) -> (FlexTensor, FlexTensor) {
     let rows = residual.shape().num_elements() / down_bias.shape().num_elements();
+    if precision == Precision::Bf16 {
+        let mut y = Buffer::stale(residual.shape().num_elements());
+        let kept = filled([rows, bf16::kept(up_bias.shape().num_elements())].into(), |kept| {
+            let weights = bf16_weights([up, up_bias, down, down_bias]);
+            bf16::forward(values(x), weights, values(residual), kept, &mut y);
+        });
+        return (kept, tensor(y, residual.shape()));
+    }
     let mut hidden = Buffer::stale(rows * up_bias.shape().num_elements());
     let z = filled([rows, up_bias.shape().num_elements()].into(), |z| {
         affine::forward(values(x), values(up), values(up_bias), None, z, Some(&mut hidden), precision);
@@ -132,4 +151,22 @@ fn maps(
     let start = Some(values(residual));
     affine::forward(&hidden, values(down), values(down_bias), start, &mut y, None, precision);
     (z, tensor(y, residual.shape()))
+}
+
+fn bf16_weights([up, up_bias, down, down_bias]: [&FlexTensor; 4]) -> bf16::Weights<'_> {
+    let [up, up_bias, down, down_bias] = [up, up_bias, down, down_bias].map(values);
+    bf16::Weights { up, up_bias, down, down_bias }
+}
+
+/// The gradients of all but the residual, in the order of the arguments.
+fn bf16_gradients(saved: &Saved, dy: &[f32]) -> [FlexTensor; 5] {
+    let Saved { x, up, up_bias, down, down_bias, z, .. } = saved;
+    let weights = [up, up_bias, down, down_bias];
+    let shapes = [x, up, up_bias, down, down_bias].map(|tensor| tensor.shape());
+    let mut buffers = shapes.each_ref().map(|shape| Buffer::stale(shape.num_elements()));
+    let [dx, dup, dup_bias, ddown, ddown_bias] = &mut buffers;
+    let gradients = bf16::Gradients { x: dx, up: dup, up_bias: dup_bias, down: ddown, down_bias: ddown_bias };
+    bf16::backward(values(x), bf16_weights(weights), values(z), dy, gradients);
+    let mut shapes = shapes.into_iter();
+    buffers.map(|buffer| tensor(buffer, shapes.next().expect("a shape for every gradient")))
 }
