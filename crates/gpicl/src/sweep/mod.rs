@@ -236,7 +236,7 @@ mod tests {
         assert!(rows[1].ends_with("it was cold"), "{table}");
         let csv = sweep.results().unwrap().csv();
         let rows: Vec<&str> = csv.lines().collect();
-        assert_eq!(rows[1], "\"lr=0.1,seed=0\",0.1,0,cut,,,,,,,,,,,,,", "{csv}");
+        assert_eq!(rows[1], "\"lr=0.1,seed=0\",0.1,0,cut,,,,,,,,,,,,,,,,", "{csv}");
         sweep.retry_failed().unwrap();
         assert_eq!(sweep.state(other).unwrap(), RunState::Waiting);
     }
