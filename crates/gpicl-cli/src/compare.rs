@@ -8,7 +8,6 @@ use std::sync::atomic::AtomicBool;
 use anyhow::{Context as _, Result};
 use clap::{ArgGroup, Args};
 use gpicl::compare::{NamedSpec, Surroundings, compare as run_comparison};
-use gpicl::folder::{Kind, claim};
 use gpicl::workers::Workers;
 
 use crate::args::DataDirArgs;
@@ -48,7 +47,6 @@ pub fn compare(args: &CompareArgs, output: &Output) -> Result<ExitCode> {
         }
     };
     let out = args.out.clone().unwrap_or_else(|| Path::new("runs").join(format!("compare-{name}")));
-    claim(&out, Kind::Comparison)?;
     let stop = Arc::new(AtomicBool::new(false));
     watch_for_ctrl_c(&stop, *output, "stopping; the runs save their step (Ctrl-C again: at once)")?;
     let comparison = run_comparison(

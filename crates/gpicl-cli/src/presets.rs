@@ -40,8 +40,10 @@ pub fn presets(args: &PresetsArgs, output: &Output) -> Result<ExitCode> {
             let mut layers = Layers::default();
             layers.set(&format!("model={{ kind = \"{kind}\" }}"))?;
             let text = layers.build()?.to_toml();
-            let of_model = text.split("\n[").find(|table| table.starts_with("model]")).unwrap_or_default();
-            output.text(format!("\n# or\n[{}", of_model.trim_end()));
+            // With the tables in it; [train] comes next.
+            let (_, model) = text.split_once("\n[model]").unwrap_or_default();
+            let (model, _) = model.split_once("\n[train]").unwrap_or((model, ""));
+            output.text(format!("\n# or\n[model]{}", model.trim_end()));
         }
         output.json(&config);
         return Ok(ExitCode::SUCCESS);

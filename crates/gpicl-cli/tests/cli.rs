@@ -50,6 +50,12 @@ fn help_and_presets_read_as_agreed() {
     let dir = tempfile::tempdir().unwrap();
     insta::assert_snapshot!("help", ok(dir.path(), &["--help"]));
     insta::assert_snapshot!("presets", ok(dir.path(), &["presets"]));
+    let defaults = ok(dir.path(), &["presets", "--defaults"]);
+    for kind in gpicl::models::ModelConfig::KINDS {
+        assert!(defaults.contains(&format!("kind = \"{kind}\"")), "{kind}: {defaults}");
+    }
+    let delta_net = defaults.split("kind = \"delta-net\"").nth(1).and_then(|rest| rest.split("# or").next());
+    assert!(delta_net.is_some_and(|table| table.contains("[model.label_scale]")), "{defaults}");
     insta::assert_snapshot!("preset_paper", ok(dir.path(), &["presets", "--show", "paper"]));
     assert!(ok(dir.path(), &["completions", "bash"]).contains("_gpicl"));
 }

@@ -115,6 +115,7 @@ pub fn compare(spec: &NamedSpec, around: &Surroundings<'_>) -> Result<Option<Com
     if around.workers.jobs == 0 {
         return Err(Error::config("--jobs", "is 0", "give at least 1"));
     }
+    claim(around.out, Kind::Comparison)?;
     let bench = Bench::load(&plan, around.data_dir)?;
     if bench.sets.iter().all(|(_, set)| set.is_none()) {
         let names: Vec<&str> = bench.sets.iter().map(|(name, _)| name.as_str()).collect();
@@ -122,7 +123,6 @@ pub fn compare(spec: &NamedSpec, around: &Surroundings<'_>) -> Result<Option<Com
         return Err(Error::config("test_sets", format!("none of {} is here", names.join(", ")), fix));
     }
     bench.admit(&plan.methods, around.data_dir)?;
-    claim(around.out, Kind::Comparison)?;
     std::fs::create_dir_all(around.out).map_err(Error::io("create", around.out))?;
     let started = Instant::now();
     let Some(_lock) = lock(&around.out.join(".lock"), || started.elapsed() < PATIENCE)? else {

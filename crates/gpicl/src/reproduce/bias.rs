@@ -1,7 +1,7 @@
 //! Biasing the label permutations against the plateau, and taking the bias away again (paper, figure 8).
 
 use super::interventions::{Group, Measure, SHORTER_RULE, shorter};
-use super::runs::{Run, losses_table, mean_line, over_seeds, table};
+use super::runs::{Run, losses_table, mean, mean_line, over_seeds, table};
 use super::verdict::Check;
 use super::{Made, Picture};
 use crate::error::Result;
@@ -109,7 +109,7 @@ fn checks(groups: &[Group<'_>], measure: Measure) -> Vec<Check> {
         .iter()
         .find(|group| bias(group).is_some_and(|bias| bias.fraction == 1.0 && bias.decay.is_none()));
     let scheduled = groups.iter().find(|group| bias(group).is_some_and(|bias| bias.decay.is_some()));
-    let length = |group: &Group<'_>| group.mean(|run| measure.length(run).0);
+    let length = |group: &Group<'_>| mean(&measure.lengths(group));
     let none = "there is no such run";
 
     let paper = "A bias of the label permutations shortens the plateau.";
@@ -121,8 +121,7 @@ fn checks(groups: &[Group<'_>], measure: Measure) -> Vec<Check> {
     let best = part().min_by(|a, b| length(a).total_cmp(&length(b)));
     let shortens = match (base, best) {
         (Some(base), Some(best)) => {
-            let values = |group: &Group<'_>| group.values(|run| measure.length(run).0);
-            let (difference, holds) = shorter(&values(best), &values(base));
+            let (difference, holds) = shorter(&measure.lengths(best), &measure.lengths(base));
             let found = format!(
                 "{}: {:.0}, {}: {:.0}; {difference} (steps until the loss of the batches falls: {:.0}, {:.0})",
                 best.label(),

@@ -61,6 +61,11 @@ impl Measure {
         plateau.map_or((0.0, false), |plateau| (plateau.length as f64, plateau.left_at.is_some()))
     }
 
+    /// Steps under every seed of a group.
+    pub fn lengths(self, group: &Group<'_>) -> Vec<f64> {
+        group.values(|run| self.length(run).0)
+    }
+
     pub fn name(self) -> &'static str {
         match self {
             Self::Unseen => "steps until unseen tasks are learned",
@@ -124,7 +129,7 @@ pub(super) fn make(runs: &[Run]) -> Result<Made> {
 fn checks(groups: &[Group<'_>], measure: Measure) -> Vec<Check> {
     let base = &groups[0];
     let config = &base.first().config;
-    let length = |group: &Group<'_>| group.mean(|run| measure.length(run).0);
+    let length = |group: &Group<'_>| mean(&measure.lengths(group));
     let shortens = |paper: &str, what: &str, matches: &dyn Fn(&Run) -> bool| {
         let rule = format!(
             "of the changes with {what}, the one with the shortest mean plateau ({}) is, against the base, {SHORTER_RULE}",
@@ -134,8 +139,7 @@ fn checks(groups: &[Group<'_>], measure: Measure) -> Vec<Check> {
         let Some(best) = changed.min_by(|a, b| length(a).total_cmp(&length(b))) else {
             return Check::new(paper, rule, "there is no such run", None);
         };
-        let values = |group: &Group<'_>| group.values(|run| measure.length(run).0);
-        let (difference, holds) = shorter(&values(best), &values(base));
+        let (difference, holds) = shorter(&measure.lengths(best), &measure.lengths(base));
         let (ours, theirs) = (length(best), length(base));
         let found = format!("{}: {ours:.0}, {}: {theirs:.0}; {difference}", best.label(), base.label());
         Check::new(paper, rule, found, holds)
@@ -171,12 +175,11 @@ fn eps(groups: &[Group<'_>], measure: Measure) -> Check {
     let [smallest, .., largest] = by_eps.as_slice() else {
         return Check::new(paper, rule, "there is no such run", None);
     };
-    let length = |group: &Group<'_>| group.mean(|run| measure.length(run).0);
+    let length = |group: &Group<'_>| mean(&measure.lengths(group));
     let found =
         by_eps.iter().map(|group| format!("eps {:e}: {:.0}", group.first().config.train.eps, length(group)));
     let found = found.collect::<Vec<_>>().join(", ");
-    let values = |group: &Group<'_>| group.values(|run| measure.length(run).0);
-    let (difference, holds) = shorter(&values(smallest), &values(largest));
+    let (difference, holds) = shorter(&measure.lengths(smallest), &measure.lengths(largest));
     Check::new(paper, rule, format!("{found}; {difference}"), holds)
 }
 
