@@ -145,9 +145,10 @@ fn prepare(config: &Config) -> Result<(usize, Box<dyn FnMut()>)> {
     Ok((parameters, Box::new(job)))
 }
 
-/// Episodes over 8,000 made-up inputs.
+/// Episodes over made-up inputs of bytes: 8,000 of them where making episodes is the job.
 fn source(config: &Config) -> Result<BatchSource> {
-    let (n, dim) = (8_000, config.input_dim);
+    let n = if let Job::Tasks = config.job { 8_000 } else { 100 };
+    let dim = config.input_dim;
     let inputs = (0..n * dim).map(|i| (i % 255) as f32 / 255.0).collect();
     let labels = (0..n).map(|i| (i % CLASSES) as u32).collect();
     let names = (0..CLASSES).map(|class| class.to_string()).collect();

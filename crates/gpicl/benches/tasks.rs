@@ -8,6 +8,7 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use gpicl::data::{Dataset, InputShape};
 use gpicl::tasks::{Batch, BatchSource, Mode, TaskDistribution, TasksConfig, random_matrix};
 use gpicl_ops::cpu::entries;
+use gpicl_ops::cpu::project::Grid;
 
 const SIZES: [usize; 2] = [196, 784];
 const BATCH: usize = 64;
@@ -25,11 +26,13 @@ fn projection(c: &mut Criterion) {
     let mut group = c.benchmark_group("one episode's projection, one thread");
     for dim in SIZES {
         let matrix = random_matrix(0, 1, dim, dim);
-        let inputs = vec![0.5; 100 * dim];
         let mut out = vec![0.0; 100 * dim];
-        group.bench_with_input(BenchmarkId::from_parameter(dim), &dim, |b, _| {
-            b.iter(|| matrix.project(inputs.chunks_exact(dim), black_box(&mut out)));
-        });
+        for (name, inputs) in [("bytes", bytes(100 * dim)), ("floats", floats(100 * dim))] {
+            let grid = Grid::of(&inputs);
+            group.bench_function(BenchmarkId::new(name, dim), |b| {
+                b.iter(|| matrix.project(inputs.chunks_exact(dim), grid, black_box(&mut out)));
+            });
+        }
     }
     group.finish();
 }
@@ -37,25 +40,36 @@ fn projection(c: &mut Criterion) {
 fn batches(c: &mut Criterion) {
     let mut group = c.benchmark_group("a batch of 64 episodes, all threads");
     group.throughput(Throughput::Elements(BATCH as u64));
+    let n = 8_000;
     for dim in SIZES {
-        let n = 8_000;
-        let inputs = (0..n * dim).map(|i| (i % 255) as f32 / 255.0).collect();
-        let labels = (0..n as u32).map(|i| i % 10).collect();
-        let names = (0..10).map(|class| class.to_string()).collect();
-        let data =
-            Dataset::new("bench", InputShape::Vector(dim), inputs, labels, names).expect("sizes agree");
-        let distribution = TaskDistribution::new(&TasksConfig::default(), dim, 10, 10).expect("sizes fit");
-        let source =
-            BatchSource::new(distribution, Arc::new(data), BATCH, Mode::MetaTrain, 0).expect("sizes agree");
-        let (mut batch, mut index) = (Batch::default(), 0);
-        group.bench_with_input(BenchmarkId::from_parameter(dim), &dim, |b, _| {
-            b.iter(|| {
-                source.fill(index, black_box(&mut batch));
-                index += 1;
+        for (name, inputs) in [("bytes", bytes(n * dim)), ("floats", floats(n * dim))] {
+            let labels = (0..n as u32).map(|i| i % 10).collect();
+            let names = (0..10).map(|class| class.to_string()).collect();
+            let data = Dataset::new("bench", InputShape::Vector(dim), inputs, labels, names);
+            let data = Arc::new(data.expect("sizes agree"));
+            let distribution =
+                TaskDistribution::new(&TasksConfig::default(), dim, 10, 10).expect("sizes fit");
+            let source =
+                BatchSource::new(distribution, data, BATCH, Mode::MetaTrain, 0).expect("sizes agree");
+            let (mut batch, mut index) = (Batch::default(), 0);
+            group.bench_function(BenchmarkId::new(name, dim), |b| {
+                b.iter(|| {
+                    source.fill(index, black_box(&mut batch));
+                    index += 1;
+                });
             });
-        });
+        }
     }
     group.finish();
+}
+
+/// Like the pixels of images.
+fn bytes(n: usize) -> Vec<f32> {
+    (0..n).map(|i| (i % 255) as f32 / 255.0).collect()
+}
+
+fn floats(n: usize) -> Vec<f32> {
+    (0..n).map(|i| (i as f32).sin()).collect()
 }
 
 criterion_group! {

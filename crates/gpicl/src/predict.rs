@@ -239,7 +239,7 @@ impl View {
         let count = rows.map_or(numbers.len() / features, <[usize]>::len);
         let rows = (0..count).map(|at| row(rows.map_or(at, |rows| rows[at])));
         let mut out = vec![0.0; count * self.projection.out_dim];
-        self.projection.project(rows, &mut out);
+        self.projection.project(rows, None, &mut out);
         out
     }
 }

@@ -22,6 +22,7 @@ pub mod sources;
 mod svhn;
 pub mod transform;
 
+use gpicl_ops::cpu::project::Grid;
 use serde::{Deserialize, Serialize};
 
 pub use config::{Color, DataConfig, PreparedLayout, data_dir};
@@ -68,6 +69,7 @@ pub struct Dataset {
     inputs: Vec<f32>,
     labels: Vec<u32>,
     class_names: Vec<String>,
+    grid: Option<Grid>,
 }
 
 impl Dataset {
@@ -93,7 +95,8 @@ impl Dataset {
         if let Some(at) = inputs.iter().position(|value| !value.is_finite()) {
             return fail(format!("input {} holds {}", at / dim, inputs[at]));
         }
-        Ok(Self { name, shape, inputs, labels, class_names })
+        let grid = Grid::of(&inputs);
+        Ok(Self { name, shape, inputs, labels, class_names, grid })
     }
 
     /// Name, for tables and plots.
@@ -159,11 +162,18 @@ impl Dataset {
             inputs: indices.iter().flat_map(|&i| self.input(i).iter().copied()).collect(),
             labels: indices.iter().map(|&i| self.labels[i]).collect(),
             class_names: self.class_names.clone(),
+            grid: self.grid,
         }
     }
 
-    pub(crate) fn inputs_mut(&mut self) -> &mut [f32] {
-        &mut self.inputs
+    /// The levels on which all inputs lie, if there are at most 256, as of images of bytes.
+    pub fn grid(&self) -> Option<Grid> {
+        self.grid
+    }
+
+    pub(crate) fn update_inputs(&mut self, update: impl FnOnce(&mut [f32])) {
+        update(&mut self.inputs);
+        self.grid = Grid::of(&self.inputs);
     }
 }
 

@@ -64,10 +64,12 @@ impl Statistics {
         if self.mean.is_empty() {
             return;
         }
-        data.inputs_mut().par_chunks_exact_mut(self.mean.len()).for_each(|row| {
-            for ((x, mean), std) in row.iter_mut().zip(&self.mean).zip(&self.std) {
-                *x = ((f64::from(*x) - mean) / std) as f32;
-            }
+        data.update_inputs(|inputs| {
+            inputs.par_chunks_exact_mut(self.mean.len()).for_each(|row| {
+                for ((x, mean), std) in row.iter_mut().zip(&self.mean).zip(&self.std) {
+                    *x = ((f64::from(*x) - mean) / std) as f32;
+                }
+            });
         });
     }
 }

@@ -37,7 +37,7 @@ pub(super) fn write_random(name: &str, path: &Path, data_dir: Option<&Path>) -> 
 fn random_features(data: &Dataset) -> Result<Dataset> {
     let mut features = vec![0.0; FEATURES * data.len()];
     let rows = (0..data.len()).map(|at| data.input(at));
-    random_matrix(0, 0, FEATURES, data.dim()).project(rows, &mut features);
+    random_matrix(0, 0, FEATURES, data.dim()).project(rows, data.grid(), &mut features);
     for value in &mut features {
         *value = value.max(0.0);
     }

@@ -79,7 +79,7 @@ pub(super) fn fill_episode(
     }
     let rows = examples.iter().map(|&example| data.input(example));
     match distribution.random_matrix(task) {
-        Some(matrix) => matrix.project(rows, inputs),
+        Some(matrix) => matrix.project(rows, data.grid(), inputs),
         None => inputs.chunks_exact_mut(data.dim()).zip(rows).for_each(|(to, row)| to.copy_from_slice(row)),
     }
 }
