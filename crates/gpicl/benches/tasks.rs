@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use gpicl::data::{Dataset, InputShape};
-use gpicl::tasks::{Batch, BatchSource, Mode, TaskDistribution, TasksConfig, random_matrix};
+use gpicl::tasks::{Batch, BatchSource, Mode, TaskCount, TaskDistribution, TasksConfig, random_matrix};
 use gpicl_ops::cpu::entries;
 use gpicl_ops::cpu::project::Grid;
 
@@ -40,17 +40,9 @@ fn projection(c: &mut Criterion) {
 fn batches(c: &mut Criterion) {
     let mut group = c.benchmark_group("a batch of 64 episodes, all threads");
     group.throughput(Throughput::Elements(BATCH as u64));
-    let n = 8_000;
     for dim in SIZES {
-        for (name, inputs) in [("bytes", bytes(n * dim)), ("floats", floats(n * dim))] {
-            let labels = (0..n as u32).map(|i| i % 10).collect();
-            let names = (0..10).map(|class| class.to_string()).collect();
-            let data = Dataset::new("bench", InputShape::Vector(dim), inputs, labels, names);
-            let data = Arc::new(data.expect("sizes agree"));
-            let distribution =
-                TaskDistribution::new(&TasksConfig::default(), dim, 10, 10).expect("sizes fit");
-            let source =
-                BatchSource::new(distribution, data, BATCH, Mode::MetaTrain, 0).expect("sizes agree");
+        for (name, inputs) in [("bytes", bytes as fn(usize) -> Vec<f32>), ("floats", floats)] {
+            let source = source(&TasksConfig::default(), dim, inputs);
             let (mut batch, mut index) = (Batch::default(), 0);
             group.bench_function(BenchmarkId::new(name, dim), |b| {
                 b.iter(|| {
@@ -61,6 +53,34 @@ fn batches(c: &mut Criterion) {
         }
     }
     group.finish();
+}
+
+/// A task is made, not stored: 2^24 of them cost as much as one.
+fn number_of_tasks(c: &mut Criterion) {
+    let mut group = c.benchmark_group("a batch of 64 episodes by number of tasks, all threads");
+    let counts = [1, 1 << 12, 1 << 24].map(TaskCount::Finite).into_iter().chain([TaskCount::Unlimited]);
+    for count in counts {
+        let source = source(&TasksConfig { count, ..TasksConfig::default() }, SIZES[0], bytes);
+        let (mut batch, mut index) = (Batch::default(), 0);
+        group.bench_function(count.to_string(), |b| {
+            b.iter(|| {
+                source.fill(index, black_box(&mut batch));
+                index += 1;
+            });
+        });
+    }
+    group.finish();
+}
+
+/// Batches over 8,000 inputs.
+fn source(tasks: &TasksConfig, dim: usize, inputs: fn(usize) -> Vec<f32>) -> BatchSource {
+    let n = 8_000;
+    let labels = (0..n as u32).map(|i| i % 10).collect();
+    let names = (0..10).map(|class| class.to_string()).collect();
+    let data = Dataset::new("bench", InputShape::Vector(dim), inputs(n * dim), labels, names);
+    let distribution = TaskDistribution::new(tasks, dim, 10, 10).expect("sizes fit");
+    let data = Arc::new(data.expect("sizes agree"));
+    BatchSource::new(distribution, data, BATCH, Mode::MetaTrain, 0).expect("sizes agree")
 }
 
 /// Like the pixels of images.
@@ -76,6 +96,6 @@ criterion_group! {
     name = benches;
     config = Criterion::default().sample_size(20).warm_up_time(Duration::from_millis(500))
         .measurement_time(Duration::from_secs(2));
-    targets = entries_alone, projection, batches
+    targets = entries_alone, projection, batches, number_of_tasks
 }
 criterion_main!(benches);
