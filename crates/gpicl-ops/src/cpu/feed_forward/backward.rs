@@ -8,7 +8,7 @@ use super::super::gemm::kernel::{self, Kernel, Plain, claim, prefetch};
 use super::super::gemm::{
     Left, Machine, MatRef, PackedLeft, Start, Work, multiply, multiply_packed, with_machine,
 };
-use super::super::simd::{rough_gelu_and_slope, update};
+use super::super::simd::{gelu_and_slope, rough_gelu_and_slope, update};
 use super::super::{affine, sum};
 use super::{APART, COLUMNS, Part, ROWS, UNITS, Weights, parts};
 use crate::Precision;
@@ -35,8 +35,15 @@ pub struct Gradients<'a> {
 ///
 /// # Panics
 /// If the sizes disagree.
-pub fn backward(x: &[f32], weights: Weights<'_>, kept: &[f32], dy: &[f32], gradients: Gradients<'_>) {
-    with_machine!(Precision::Bf16, machine => on(machine, x, weights, kept, dy, gradients))
+pub fn backward(
+    x: &[f32],
+    weights: Weights<'_>,
+    kept: &[f32],
+    dy: &[f32],
+    gradients: Gradients<'_>,
+    precision: Precision,
+) {
+    with_machine!(precision, machine => on(machine, x, weights, kept, dy, gradients))
 }
 
 pub(super) fn on(
@@ -188,11 +195,19 @@ impl Rows<'_> {
             kernel.unpack_along(&self.kept[r * self.kept_row + at..][..packed], hidden);
             let gradient = &self.gradient[r * self.units + first..][..len];
             let bias = &mut self.bias[first..][..len];
-            update!(simd: K::Simd, [dy in gradient], [z in &mut *hidden, dz in &mut *dz, bias in bias] {
-                let [y, slope] = rough_gelu_and_slope(simd, z);
-                (z, dz) = (y, simd.mul_f32s(dy, slope));
-                bias = simd.add_f32s(bias, dz);
-            });
+            if kernel.takes_plain() {
+                update!(simd: K::Simd, [dy in gradient], [z in &mut *hidden, dz in &mut *dz, bias in bias] {
+                    let [y, slope] = gelu_and_slope(simd, z);
+                    (z, dz) = (y, simd.mul_f32s(dy, slope));
+                    bias = simd.add_f32s(bias, dz);
+                });
+            } else {
+                update!(simd: K::Simd, [dy in gradient], [z in &mut *hidden, dz in &mut *dz, bias in bias] {
+                    let [y, slope] = rough_gelu_and_slope(simd, z);
+                    (z, dz) = (y, simd.mul_f32s(dy, slope));
+                    bias = simd.add_f32s(bias, dz);
+                });
+            }
             kernel.pack_along(dz, &mut self.along[r * APART + at..][..packed]);
         }
         for (values, out) in [(&hidden, &mut *self.hidden), (&dz, &mut *self.dz)] {

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use super::super::buffer::Buffer;
 use super::super::gemm::kernel::{self, Kernel, Plain, claim};
 use super::super::gemm::{Left, Machine, MatRef, PackedLeft, Start, Work, multiply, with_machine};
-use super::super::simd::{rough_gelu, update};
+use super::super::simd::{gelu, rough_gelu, update};
 use super::{APART, COLUMNS, Part, ROWS, TILE, UNITS, Weights, parts};
 use crate::Precision;
 
@@ -16,8 +16,15 @@ use crate::Precision;
 ///
 /// # Panics
 /// If the sizes disagree.
-pub fn forward(x: &[f32], weights: Weights<'_>, residual: &[f32], kept: &mut [f32], y: &mut [f32]) {
-    with_machine!(Precision::Bf16, machine => on(machine, x, weights, residual, kept, y))
+pub fn forward(
+    x: &[f32],
+    weights: Weights<'_>,
+    residual: &[f32],
+    kept: &mut [f32],
+    y: &mut [f32],
+    precision: Precision,
+) {
+    with_machine!(precision, machine => on(machine, x, weights, residual, kept, y))
 }
 
 pub(super) fn on(
@@ -105,8 +112,14 @@ fn columns<K: Kernel>(kernel: K, first: usize, z: &[f32], kept: &mut [f32], hidd
     let [rounded, active] = [&mut rounded, &mut active].map(|values| &mut values[..z.len()]);
     kernel.unpack_along(kept, rounded);
     let simd = kernel.simd();
-    update!(simd: K::Simd, [z in rounded], [active in &mut *active] {
-        active = rough_gelu(simd, z);
-    });
+    if kernel.takes_plain() {
+        update!(simd: K::Simd, [z in rounded], [active in &mut *active] {
+            active = gelu(simd, z);
+        });
+    } else {
+        update!(simd: K::Simd, [z in rounded], [active in &mut *active] {
+            active = rough_gelu(simd, z);
+        });
+    }
     kernel.pack_along(active, hidden);
 }

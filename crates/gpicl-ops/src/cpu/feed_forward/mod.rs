@@ -1,8 +1,8 @@
-//! `residual + gelu(x U + b) D + c` with factors in bfloat16, and its gradients.
+//! `residual + gelu(x U + b) D + c` and its gradients.
 //!
 //! A task takes some rows of `x` through both products, a part of the hidden units at a time, so hidden units stay in the
-//! second-level cache. Kept for the gradients is `z = x U + b` in bfloat16: half of what f32 takes in memory and in the
-//! time to get there.
+//! second-level cache. Kept for the gradients is `z = x U + b`, in bfloat16 if factors are: half of what f32 takes in
+//! memory and in the time to get there.
 
 mod backward;
 mod forward;
@@ -24,7 +24,7 @@ use crate::Precision;
 const TILE: usize = 12;
 /// Rows of a task.
 const ROWS: usize = 8 * TILE;
-/// Hidden units of a part: as many as a product sums at a time.
+/// Hidden units of a part: as many as a product of bfloat16 sums at a time.
 const UNITS: usize = 512;
 /// Packed numbers between rows of hidden units: a line more, so that rows do not push each other out of the first cache.
 const APART: usize = UNITS + 16;
@@ -61,8 +61,8 @@ impl<'a> Weights<'a> {
 }
 
 /// Numbers that [`forward`] keeps of a row of `units` hidden units.
-pub fn kept(units: usize) -> usize {
-    with_machine!(Precision::Bf16, machine => machine.sizes(units).groups)
+pub fn kept(units: usize, precision: Precision) -> usize {
+    with_machine!(precision, machine => machine.sizes(units).groups)
 }
 
 /// Some hidden units, with two factors: to them, and from them.

@@ -71,9 +71,9 @@ impl Case {
         Found { kept, y, gradients }
     }
 
-    /// On the machine that is chosen for this precision.
-    fn run_on_best(&self) -> Found {
-        with_machine!(Precision::Bf16, machine => self.run(machine))
+    /// On the machine that is chosen for the precision.
+    fn run_on_best(&self, precision: Precision) -> Found {
+        with_machine!(precision, machine => self.run(machine))
     }
 }
 
@@ -127,9 +127,12 @@ fn close(what: &str, found: &[f32], truth: impl ExactSizeIterator<Item = (f64, f
     }
 }
 
-/// Compares with f64, where the factors of the first products are rounded. Of those made in between, the rounding is one
-/// of up to 2^-9 of each term, and as random as the terms: 7 standard deviations are allowed.
-fn check(machine: impl Machine, what: &str) {
+/// Compares with f64, where in bfloat16 the factors of the first products are rounded. Of those made in between, the
+/// rounding is one of up to 2^-9 of each term, and as random as the terms: 7 standard deviations are allowed.
+fn check(machine: impl Machine, precision: Precision, what: &str) {
+    let is_rounded = precision == Precision::Bf16;
+    let rounded = |value: f32| if is_rounded { rounded(value) } else { f64::from(value) };
+    let rounding = if is_rounded { 1.0 } else { 0.0 };
     for case in SIZES.map(Case::new) {
         let [rows, fan_in, units, fan_out] = case.sizes;
         let what = |part: &str| format!("{what} {:?}: {part}", case.sizes);
@@ -144,11 +147,12 @@ fn check(machine: impl Machine, what: &str) {
         let truth = product([rows, fan_in, units], x, up);
         let truth = truth.iter().enumerate().map(|(at, [sum, size, _])| {
             let z = sum + biased(&case.up_bias, at);
-            (z, 3e-6 * (size + 1.0) + z.abs() / 256.0)
+            (z, 3e-6 * (size + 1.0) + rounding * z.abs() / 256.0)
         });
         close(&what("kept"), &z, truth);
 
-        let in_between = |terms: &[f64; 3], rest: f64| 3e-6 * (terms[1] + rest) + 1.2e-2 * terms[2];
+        let in_between =
+            |terms: &[f64; 3], rest: f64| 3e-6 * (terms[1] + rest) + rounding * 1.2e-2 * terms[2];
         let hidden = |i: usize, j: usize| gelu(f64::from(z[i * units + j]));
         let truth = product([rows, units, fan_out], hidden, down);
         let truth = truth.iter().enumerate().map(|(at, terms)| {
@@ -186,20 +190,29 @@ fn check(machine: impl Machine, what: &str) {
 
 #[test]
 fn it_is_that_of_f64() {
-    with_machine!(Precision::Bf16, machine => check(machine, "best"));
+    for precision in [Precision::Bf16, Precision::Fp32] {
+        on_best(precision);
+    }
+}
+
+fn on_best(precision: Precision) {
+    with_machine!(precision, machine => check(machine, precision, "best"));
 }
 
 #[test]
 fn without_products_of_bfloat16_it_is_the_same() {
-    check(Plain { round: true }, "plain");
+    check(Plain { round: true }, Precision::Bf16, "plain");
 }
 
 #[test]
 fn the_number_of_threads_changes_no_bit() {
-    for case in SIZES.map(Case::new) {
+    let cases = SIZES.map(Case::new);
+    let all =
+        cases.iter().flat_map(|case| [Precision::Bf16, Precision::Fp32].map(|precision| (case, precision)));
+    for (case, precision) in all {
         let [one, two, three] = [1, 2, 3].map(|threads| {
             let pool = ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            pool.install(|| case.run_on_best())
+            pool.install(|| case.run_on_best(precision))
         });
         let bits = |found: &Found| found.kept.iter().map(|kept| kept.to_bits()).collect::<Vec<_>>();
         assert!(bits(&one) == bits(&two) && bits(&two) == bits(&three), "kept of {:?}", case.sizes);
@@ -210,13 +223,17 @@ fn the_number_of_threads_changes_no_bit() {
 
 #[test]
 fn no_rows_have_no_gradient() {
-    let found = Case::new([0, 3, 5, 4]).run_on_best();
-    assert!(found.y.is_empty() && found.gradients.iter().flatten().all(|&value| value == 0.0));
+    for precision in [Precision::Bf16, Precision::Fp32] {
+        let found = Case::new([0, 3, 5, 4]).run_on_best(precision);
+        assert!(found.y.is_empty() && found.gradients.iter().flatten().all(|&value| value == 0.0));
+    }
 }
 
 #[test]
 #[should_panic(expected = "the input")]
 fn sizes_are_checked() {
     let case = Case::new([3, 2, 4, 5]);
-    forward(&case.x[1..], case.weights(), &case.residual, &mut vec![0.0; 3 * kept(4)], &mut [0.0; 15]);
+    let precision = Precision::Fp32;
+    let (mut kept, mut y) = (vec![0.0; 3 * kept(4, precision)], [0.0; 15]);
+    forward(&case.x[1..], case.weights(), &case.residual, &mut kept, &mut y, precision);
 }
