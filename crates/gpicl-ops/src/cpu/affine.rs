@@ -34,19 +34,10 @@ pub fn forward(
 }
 
 /// `dx = dy W^T`. `dy`: `[rows, out]`, `weight`: `[in, out]`.
-///
-/// Where `z` is given, `x` is `gelu(z)`: `dx` becomes the gradient of `z`, and `z` becomes `x`.
-pub fn input_gradient(
-    dy: &[f32],
-    weight: &[f32],
-    fan_out: usize,
-    dx: &mut [f32],
-    z: Option<&mut [f32]>,
-    precision: Precision,
-) {
+pub fn input_gradient(dy: &[f32], weight: &[f32], fan_out: usize, dx: &mut [f32], precision: Precision) {
     let (fan_in, rows) = (weight.len() / fan_out, dy.len() / fan_out);
     let (dy, weight) = (MatRef::row_major(dy, rows, fan_out), MatRef::row_major(weight, fan_in, fan_out));
-    gemm(dy, weight.t(), dx, Start::Zero, z.map_or(Finish::Nothing, Finish::GeluBackward), precision);
+    gemm(dy, weight.t(), dx, Start::Zero, Finish::Nothing, precision);
 }
 
 /// `dW = x^T dy`. `x`: `[rows, in]`, `dy`: `[rows, out]`.
@@ -100,15 +91,10 @@ pub fn gelu(x: &[f32], y: &mut [f32]) {
 }
 
 /// Turns `dy` into `dz = dy gelu'(z)`, and `z` into `gelu(z)`.
-pub fn gelu_backward(z: &mut [f32], gradient: &mut [f32]) {
-    run(GeluBackward { z, gradient });
-}
-
-/// [`gelu_backward`] on all threads.
 pub fn gelu_gradient(z: &mut [f32], gradient: &mut [f32]) {
     let piece = rows_per_task(1);
     let pieces = (z.par_chunks_mut(piece), gradient.par_chunks_mut(piece));
-    pieces.into_par_iter().for_each(|(z, gradient)| gelu_backward(z, gradient));
+    pieces.into_par_iter().for_each(|(z, gradient)| run(GeluBackward { z, gradient }));
 }
 
 struct Add<'a> {

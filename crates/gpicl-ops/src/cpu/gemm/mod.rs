@@ -136,8 +136,6 @@ pub enum Finish<'a> {
     Nothing,
     /// The matrix becomes `gelu(C)`.
     Gelu(&'a mut [f32]),
-    /// The matrix is `z`: `C` is multiplied with `gelu'(z)`, and the matrix becomes `gelu(z)`.
-    GeluBackward(&'a mut [f32]),
 }
 
 /// The function's result: an expression with the [`Machine`] for a precision.
@@ -178,11 +176,10 @@ pub fn gemm(
     start.check(b.cols, c.len());
     let finish = match finish {
         Finish::Nothing => SharedFinish::Nothing,
-        Finish::Gelu(out) | Finish::GeluBackward(out) if out.len() != c.len() => {
+        Finish::Gelu(out) if out.len() != c.len() => {
             panic!("a second result of {} values beside {}", out.len(), c.len())
         }
         Finish::Gelu(out) => SharedFinish::Gelu(Shared::new(out)),
-        Finish::GeluBackward(z) => SharedFinish::GeluBackward(Shared::new(z)),
     };
     if c.is_empty() {
         return;
@@ -223,7 +220,6 @@ impl<'a> Shared<'a> {
 enum SharedFinish<'a> {
     Nothing,
     Gelu(Shared<'a>),
-    GeluBackward(Shared<'a>),
 }
 
 /// The factor `A`.
@@ -508,24 +504,15 @@ impl Product<'_> {
     /// As [`Product::block`].
     unsafe fn end(&self, rows: Range<usize>, cols: Range<usize>) {
         for row in rows.clone() {
+            let SharedFinish::Gelu(out) = self.finish else { return };
             let (first, len) = (row * self.b.cols + cols.start, cols.len());
-            if let SharedFinish::Gelu(other) | SharedFinish::GeluBackward(other) = self.finish {
-                // Runs of memory so short that the machine does not see where they lead.
-                let next = first + 2 * self.b.cols;
-                for at in (next..(next + len).min(other.len)).step_by(16) {
-                    kernel::prefetch(other.data.wrapping_add(at));
-                }
+            // Runs of memory so short that the machine does not see where they lead.
+            let next = first + 2 * self.b.cols;
+            for at in (next..(next + len).min(out.len)).step_by(16) {
+                kernel::prefetch(out.data.wrapping_add(at));
             }
             // SAFETY: in the parts of C and of the second result that are the caller's alone.
-            unsafe {
-                match self.finish {
-                    SharedFinish::Nothing => return,
-                    SharedFinish::Gelu(out) => affine::gelu(self.c.part(first, len), out.part(first, len)),
-                    SharedFinish::GeluBackward(z) => {
-                        affine::gelu_backward(z.part(first, len), self.c.part(first, len));
-                    }
-                }
-            }
+            unsafe { affine::gelu(self.c.part(first, len), out.part(first, len)) };
         }
     }
 }

@@ -106,7 +106,7 @@ impl Backward<Flex, 5> for Embed {
         let [to_inputs, to_weight, to_bias, to_label, to_position] = ops.parents;
         if let Some(parent) = to_inputs {
             let gradient = filled(inputs.shape(), |out| {
-                affine::input_gradient(dx, values(&weight), d_model, out, None, precision);
+                affine::input_gradient(dx, values(&weight), d_model, out, precision);
             });
             grads.register::<Flex>(parent.id, gradient);
         }

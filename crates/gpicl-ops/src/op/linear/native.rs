@@ -216,7 +216,7 @@ fn gradients(saved: &Saved, dy: &FlexTensor, wanted: [bool; 3]) -> [Option<FlexT
     [
         input.then(|| {
             filled(x.shape(), |dx| {
-                affine::input_gradient(dy, values(weight), fan_out, dx, None, *precision);
+                affine::input_gradient(dy, values(weight), fan_out, dx, *precision);
             })
         }),
         weights.then(|| {
