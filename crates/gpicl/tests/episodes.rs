@@ -14,6 +14,17 @@ const CLASSES: usize = 5;
 /// `n` examples of `dim` numbers; example `i` has label `i % CLASSES` and inputs that name it.
 fn data(n: usize, dim: usize) -> Dataset {
     let inputs = (0..n * dim).map(|i| ((i * 7919) % 101) as f32 / 50.0 - 1.0).collect();
+    dataset(n, dim, inputs)
+}
+
+/// [`data`] with inputs on no even levels.
+fn uneven(n: usize, dim: usize) -> Dataset {
+    let data = dataset(n, dim, (0..n * dim).map(|i| (i as f32).sin()).collect());
+    assert_eq!(data.grid(), None);
+    data
+}
+
+fn dataset(n: usize, dim: usize, inputs: Vec<f32>) -> Dataset {
     let labels = (0..n).map(|i| (i % CLASSES) as u32).collect();
     let names = (0..CLASSES).map(|class| class.to_string()).collect();
     Dataset::new("toy", InputShape::Vector(dim), inputs, labels, names).unwrap()
@@ -28,7 +39,11 @@ fn distribution(config: &TasksConfig, dim: usize) -> TaskDistribution {
 }
 
 fn source(config: &TasksConfig, batch: usize, mode: Mode, seed: u64) -> BatchSource {
-    BatchSource::new(distribution(config, 9), Arc::new(data(40, 9)), batch, mode, seed).unwrap()
+    source_of(data(40, 9), config, batch, mode, seed)
+}
+
+fn source_of(data: Dataset, config: &TasksConfig, batch: usize, mode: Mode, seed: u64) -> BatchSource {
+    BatchSource::new(distribution(config, 9), Arc::new(data), batch, mode, seed).unwrap()
 }
 
 fn on_threads<T: Send>(threads: usize, run: impl FnOnce() -> T + Send) -> T {
@@ -50,11 +65,13 @@ proptest! {
         episode: u64,
         k in 0..1_u64 << 63,
         unseen: bool,
+        even: bool,
         dim in 1..20_usize,
         input_dim in 1..20_usize,
     ) {
         let config = TasksConfig { input_dim: Some(input_dim), ..config() };
-        let (distribution, data) = (distribution(&config, dim), data(31, dim));
+        let (distribution, data) =
+            (distribution(&config, dim), if even { data(31, dim) } else { uneven(31, dim) });
         let task = if unseen { TaskId::unseen(k) } else { TaskId::seen(k) };
         let episode = Episode::new(&distribution, &data, task, seed, episode).unwrap();
         let rho = distribution.permutation(task);
@@ -63,7 +80,7 @@ proptest! {
             prop_assert_eq!(episode.labels[j], rho[data.label(example) as usize]);
             let largest = data.input(example).iter().fold(0.0_f32, |largest, x| largest.max(x.abs()));
             for (i, row) in matrix.chunks_exact(dim).enumerate() {
-                // Half of the steps that an input is rounded to.
+                // Half of the steps that an input of two digits is rounded to.
                 let tolerance = f64::from(row.iter().map(|a| a.abs()).sum::<f32>() * largest / 60_000.0);
                 let terms = row.iter().zip(data.input(example)).map(|(&a, &x)| f64::from(a) * f64::from(x));
                 let expected: f64 = terms.sum();
@@ -198,15 +215,22 @@ fn a_data_set_of_another_size_is_an_error() {
     assert!(episode.unwrap_err().to_string().contains("4 examples of 3 numbers"));
 }
 
-/// Runs are named by their configs: what a config stands for must not change unnoticed. The numbers are those
-/// of an independent implementation in Python.
+/// Runs are named by their configs: what a config stands for must not change unnoticed.
 #[test]
 fn the_definition_of_a_batch_has_not_changed() {
-    let batch =
-        source(&TasksConfig { count: TaskCount::Finite(16), ..config() }, 2, Mode::MetaTrain, 3).batch(4);
+    let config = TasksConfig { count: TaskCount::Finite(16), ..config() };
+    let [even, uneven] =
+        [data(40, 9), uneven(40, 9)].map(|data| source_of(data, &config, 2, Mode::MetaTrain, 3).batch(4));
+    let numbers = |batch: &Batch| [0, 83, 84, 167].map(|at| batch.inputs[at]);
+    // These are those of an independent implementation in Python,
     let labels = [3, 3, 5, 7, 5, 7, 7, 7, 7, 7, 7, 0, 0, 7, 2, 2, 6, 2, 6, 2, 0, 2, 0, 7];
-    assert_eq!(batch.labels, labels);
-    assert_eq!(batch.tasks, [0, 9].map(TaskId::seen));
-    let inputs = [0, 83, 84, 167].map(|at| batch.inputs[at]);
-    assert_eq!(inputs, [-0.039_553_296, 0.337_091_2, 0.009_785_589, -0.638_864_04]);
+    for batch in [&even, &uneven] {
+        assert_eq!(batch.labels, labels);
+        assert_eq!(batch.tasks, [0, 9].map(TaskId::seen));
+    }
+    // and so are these, where it rounded inputs to two digits.
+    let rounded = [-0.039_553_296, 0.337_091_2, 0.009_785_589, -0.638_864_04_f32];
+    assert!(numbers(&even).iter().zip(rounded).all(|(a, b)| (a - b).abs() < 2e-5));
+    assert_eq!(numbers(&even), [-0.039_554_633, 0.337_103_25, 0.009_777_55, -0.638_874]);
+    assert_eq!(numbers(&uneven), [-0.516_038_54, 1.780_022_6, 0.353_999_6, -1.450_949_5]);
 }

@@ -54,7 +54,8 @@ impl Drop for Buffer {
 
 /// Memory not in use, least recently used first. It holds at most a quarter more than was in use at once: a step's
 /// sizes have their peaks one after another, and with no more than the largest each would drop what the next one asks
-/// for. That does not add to a steady loop's peak, where what is dropped comes back as fresh pages.
+/// for. A process needs at most 9/4 of its peak; a steady loop just the peak of what it asks for, since what would be
+/// dropped comes back as fresh pages.
 #[derive(Default)]
 struct Pool {
     idle: VecDeque<Vec<Line>>,

@@ -148,7 +148,26 @@ pub fn to_color(data: Dataset, color: Color) -> Result<Dataset> {
 
 #[cfg(test)]
 mod tests {
+    use gpicl_ops::cpu::project::Grid;
+
     use super::*;
+
+    #[test]
+    fn levels_are_those_of_the_inputs_after_normalisation() {
+        let bytes = (0..2560).map(|i| ((i * 37) % 256) as f32 / 255.0).collect();
+        let names = vec!["one".to_string()];
+        let raw = Dataset::new("bytes", InputShape::Vector(8), bytes, vec![0; 320], names).unwrap();
+        for normalize in [Normalize::None, Normalize::Dataset, Normalize::Center, Normalize::Feature] {
+            let mut data = raw.clone();
+            Statistics::of(&raw, normalize).apply(&mut data);
+            assert_eq!(data.grid(), Grid::of(data.inputs()), "{normalize:?}");
+            assert_eq!(data.grid().is_some(), matches!(normalize, Normalize::None | Normalize::Dataset));
+            assert_eq!(data.subset(&[3, 1]).grid(), data.grid());
+        }
+        let mut data = raw.clone();
+        Statistics::of(&raw, Normalize::Dataset).apply(&mut data);
+        assert_ne!(data.grid(), raw.grid());
+    }
 
     fn images(side: usize, channels: usize, inputs: Vec<f32>) -> Dataset {
         let shape = InputShape::Image { height: side, width: side, channels };

@@ -10,7 +10,7 @@ use super::super::gemm::{
 };
 use super::super::simd::{gelu_and_slope, rough_gelu_and_slope, update};
 use super::super::{affine, sum};
-use super::{APART, COLUMNS, Part, ROWS, UNITS, Weights, parts};
+use super::{APART, COLUMNS, LINE, Part, ROWS, UNITS, Weights, parts};
 use crate::Precision;
 
 /// Rows that are at most worked on before the gradients of the weights take them up: what they need of the hidden units stays in
@@ -190,7 +190,8 @@ impl Rows<'_> {
         let [mut hidden, mut dz] = [[[0.0; COLUMNS]; R]; 2];
         for r in 0..R {
             // The same columns of the next rows are asked for.
-            prefetch(self.kept.as_ptr().wrapping_add((K::GROUP + r) * self.kept_row + at));
+            let next = self.kept.as_ptr().wrapping_add((K::GROUP + r) * self.kept_row + at);
+            (0..COLUMNS / K::GROUP).step_by(LINE).for_each(|line| prefetch(next.wrapping_add(line)));
             let (hidden, dz) = (&mut hidden[r][..len], &mut dz[r][..len]);
             kernel.unpack_along(&self.kept[r * self.kept_row + at..][..packed], hidden);
             let gradient = &self.gradient[r * self.units + first..][..len];
@@ -211,7 +212,7 @@ impl Rows<'_> {
             kernel.pack_along(dz, &mut self.along[r * APART + at..][..packed]);
         }
         for (values, out) in [(&hidden, &mut *self.hidden), (&dz, &mut *self.dz)] {
-            for at in (first..first + COLUMNS).step_by(16) {
+            for at in (first..first + COLUMNS).step_by(LINE) {
                 claim(out.as_ptr().wrapping_add(self.width + at));
             }
             let second: &[f32] = if R == 2 { &values[R - 1][..len] } else { &[] };

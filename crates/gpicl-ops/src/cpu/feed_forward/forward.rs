@@ -7,7 +7,7 @@ use super::super::buffer::Buffer;
 use super::super::gemm::kernel::{self, Kernel, Plain, claim};
 use super::super::gemm::{Left, Machine, MatRef, PackedLeft, Start, Work, multiply, with_machine};
 use super::super::simd::{gelu, rough_gelu, update};
-use super::{APART, COLUMNS, Part, ROWS, TILE, UNITS, Weights, parts};
+use super::{APART, COLUMNS, LINE, Part, ROWS, TILE, UNITS, Weights, parts};
 use crate::Precision;
 
 /// `y = residual + gelu(z) D + c` with `z = x U + b`. `x`: `[rows, in]`, `y`: `[rows, out]`.
@@ -91,7 +91,9 @@ impl Work for Task<'_> {
                 let next = kept.as_ptr().wrapping_add(kept_row);
                 let whole = units / COLUMNS * COLUMNS;
                 for first in (0..whole).step_by(COLUMNS) {
-                    claim(next.wrapping_add(first / K::GROUP));
+                    for line in (0..COLUMNS / K::GROUP).step_by(LINE) {
+                        claim(next.wrapping_add(first / K::GROUP + line));
+                    }
                     columns(kernel, first, &z[first..first + COLUMNS], kept, hidden);
                 }
                 columns(kernel, whole, &z[whole..], kept, hidden);

@@ -29,8 +29,10 @@ const UNITS: usize = 512;
 /// Packed numbers between rows of hidden units: a line more, so that rows do not push each other out of the first cache.
 const APART: usize = UNITS + 16;
 
-/// Columns of hidden units that are worked on together: few enough to stay in registers, a cache line in bfloat16.
+/// Columns of hidden units that are worked on together: few enough to stay in registers.
 const COLUMNS: usize = 32;
+/// Packed numbers of a cache line.
+const LINE: usize = 16;
 
 /// The matrices `U`: `[in, hidden]` and `D`: `[hidden, out]`, and their biases.
 #[derive(Clone, Copy)]

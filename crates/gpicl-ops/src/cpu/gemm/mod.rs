@@ -503,8 +503,8 @@ impl Product<'_> {
     /// # Safety
     /// As [`Product::block`].
     unsafe fn end(&self, rows: Range<usize>, cols: Range<usize>) {
-        for row in rows.clone() {
-            let SharedFinish::Gelu(out) = self.finish else { return };
+        let SharedFinish::Gelu(out) = self.finish else { return };
+        for row in rows {
             let (first, len) = (row * self.b.cols + cols.start, cols.len());
             // Runs of memory so short that the machine does not see where they lead.
             let next = first + 2 * self.b.cols;

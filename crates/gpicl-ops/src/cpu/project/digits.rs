@@ -22,7 +22,8 @@ pub struct Grid {
 }
 
 impl Grid {
-    /// The grid on which all of `numbers` lie, but for rounding; `None` if there is none.
+    /// The grid on which all of `numbers` lie, but for rounding. `None` if there is none, or none is found: somewhere two
+    /// numbers have to be neighbours.
     pub fn of(numbers: &[f32]) -> Option<Self> {
         let levels = numbers.par_chunks(CHUNK).map(levels).try_reduce(BTreeSet::new, |mut all, some| {
             all.extend(some);
@@ -35,13 +36,17 @@ impl Grid {
         // One level only: any step will do.
         let intervals = ((high - low) / closest).round().max(1.0);
         let step = if high > low { (high - low) / intervals } else { 1.0 };
-        // So near that it is nearer than two digits come.
-        let is_on = |level: &f64| (level - low - ((level - low) / step).round() * step).abs() < 1e-3 * step;
-        (intervals < 256.0 && levels.iter().all(is_on)).then(|| Self::from_low(low, step))
-    }
-
-    fn from_low(low: f64, step: f64) -> Self {
-        Self { offset: (low + 128.0 * step) as f32, step: step as f32 }
+        // Nearer than two digits come.
+        let near = (1e-3 * step).min(low.abs().max(high.abs()) / f64::from(2.0 * LARGEST));
+        let is_on = |level: &f64| (level - low - ((level - low) / step).round() * step).abs() <= near;
+        if intervals > 255.0 || !levels.iter().all(is_on) {
+            return None;
+        }
+        // Zero is digit 0 where it can be: the less is left to the offset, the less is rounded.
+        let below = (-low / step).round().clamp((intervals - 127.0).max(0.0), intervals.min(128.0));
+        let offset = low + below * step;
+        let grid = Self { offset: if offset.abs() <= near { 0.0 } else { offset as f32 }, step: step as f32 };
+        (grid.offset.is_finite() && grid.step.is_normal()).then_some(grid)
     }
 }
 
@@ -219,6 +224,11 @@ mod tests {
         let bytes = |count: i32| (0..count).map(|i| i as f32).collect::<Vec<f32>>();
         assert!(Grid::of(&bytes(256)).is_some());
         assert_eq!(Grid::of(&bytes(257)), None);
+        // Almost even, but not so that a digit would do.
+        assert_eq!(Grid::of(&[0.0, 1.0, 2.0015]), None);
+        // What floats do not hold.
+        assert_eq!(Grid::of(&[-3e38, 3e38]), None);
+        assert_eq!(Grid::of(&[0.0, 1e-40]), None);
         // Two levels next to each other among few.
         assert_eq!(Grid::of(&[0.0, 0.01, 200.0]), None);
         assert_eq!(Grid::of(&[0.0, 0.3, 1.0]), None);
@@ -231,8 +241,9 @@ mod tests {
     #[test]
     fn few_levels_lie_on_a_grid() {
         assert_eq!(Grid::of(&[]), None);
-        assert_eq!(Grid::of(&[2.5; 9]), Some(Grid { offset: 130.5, step: 1.0 }));
-        assert_eq!(Grid::of(&[-0.0, 1.0, 0.0]), Some(Grid { offset: 128.0, step: 1.0 }));
+        assert_eq!(Grid::of(&[2.5; 9]), Some(Grid { offset: 2.5, step: 1.0 }));
+        assert_eq!(Grid::of(&[-0.0, 1.0, 0.0]), Some(Grid { offset: 0.0, step: 1.0 }));
+        assert_eq!(Grid::of(&[-1.0, 1.0]), Some(Grid { offset: 1.0, step: 2.0 }));
         // Every third of a range of bytes, and one more.
         let numbers: Vec<f32> = (0..86).map(|i| (3 * i) as f32).chain([1.0]).collect();
         assert_eq!(Grid::of(&numbers), Some(Grid { offset: 128.0, step: 1.0 }));

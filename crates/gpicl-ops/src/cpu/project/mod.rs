@@ -291,20 +291,36 @@ mod tests {
         for (n, in_dim, out_dim) in
             [(1, 2, 1), (9, 5, 63), (11, 49, 64), (12, 50, 32), (100, 20, 200), (7, 4 * DEPTH + 9, 3)]
         {
-            let (matrix, inputs) = (matrix(out_dim, in_dim), pixels(n * in_dim, 6));
-            let (entries, grid) = (matrix.entries(), Grid::of(&inputs).unwrap());
-            let mut out = vec![f32::NAN; n * out_dim];
-            matrix.project(inputs.chunks_exact(in_dim), Some(grid), &mut out);
-            for (x, out) in inputs.chunks_exact(in_dim).zip(out.chunks_exact(out_dim)) {
-                for (row, &value) in entries.chunks_exact(in_dim).zip(out) {
-                    let terms = row.iter().zip(x).map(|(&a, &x)| f64::from(a) * f64::from(x));
-                    let (sum, size) =
-                        terms.fold((0.0, 0.0), |(sum, size), term| (sum + term, size + term.abs()));
-                    // What rounding to floats does to levels, factors and sums.
-                    assert!((f64::from(value) - sum).abs() <= 1e-6 * (size + 1.0), "{in_dim} {out_dim}");
+            let matrix = matrix(out_dim, in_dim);
+            // Dense, and rarely one.
+            let sparse = numbers(n * in_dim, 7).iter().map(|x| f32::from(*x > 0.9)).collect();
+            for inputs in [pixels(n * in_dim, 6), sparse] {
+                let (entries, grid) = (matrix.entries(), Grid::of(&inputs).unwrap());
+                let mut out = vec![f32::NAN; n * out_dim];
+                matrix.project(inputs.chunks_exact(in_dim), Some(grid), &mut out);
+                for (x, out) in inputs.chunks_exact(in_dim).zip(out.chunks_exact(out_dim)) {
+                    for (row, &value) in entries.chunks_exact(in_dim).zip(out) {
+                        let terms = row.iter().zip(x).map(|(&a, &x)| f64::from(a) * f64::from(x));
+                        let (sum, size) =
+                            terms.fold((0.0, 0.0), |(sum, size), term| (sum + term, size + term.abs()));
+                        // What rounding to floats does to levels, factors and sums.
+                        let error = (f64::from(value) - sum).abs();
+                        assert!(error <= 1e-6 * (size + 1.0), "{in_dim} {out_dim}: {error} {size}");
+                    }
                 }
             }
         }
+    }
+
+    #[test]
+    fn inputs_of_one_digit_are_projected_alone_and_nothing_is_nothing() {
+        let (matrix, inputs) = (matrix(50, 17), pixels(30 * 17, 9));
+        let grid = Grid::of(&inputs).unwrap();
+        let all = projected_by(grid, Machine::best(), matrix, &inputs);
+        for (input, expected) in inputs.chunks_exact(17).zip(all.chunks_exact(50)) {
+            assert_eq!(projected_by(grid, Machine::best(), matrix, input), expected);
+        }
+        assert!(projected_by(grid, Machine::best(), matrix, &[]).is_empty());
     }
 
     #[test]
