@@ -86,15 +86,19 @@ impl<const D: usize, const V: usize> Tile<'_, D, V> {
     #[inline(always)]
     fn finish(&self, sums: &[[[i32; STRIP]; V]; DIGITS]) -> Products<V> {
         let mut products = [[[0.0; STRIP]; V]; DIGITS];
-        for (i, (products, sums)) in products.iter_mut().zip(sums.as_chunks::<D>().0).enumerate() {
+        for ((products, sums), factor) in products.iter_mut().zip(sums.as_chunks::<D>().0).zip(self.factors) {
             for (v, products) in products.iter_mut().enumerate() {
-                for (c, product) in products.iter_mut().enumerate() {
-                    let mut number = 0.0;
-                    for sums in sums {
-                        number = number * 256.0 + sums[v][c] as f32;
-                    }
-                    *product = number * self.factors[i];
+                if D == 1 {
+                    *products = sums[0][v].map(|sum| sum as f32 * factor);
+                    continue;
                 }
+                // Digit by digit, so that the rows are a vector.
+                for digit in sums {
+                    for (product, &sum) in products.iter_mut().zip(&digit[v]) {
+                        *product = *product * 256.0 + sum as f32;
+                    }
+                }
+                products.iter_mut().for_each(|product| *product *= factor);
             }
         }
         products
