@@ -88,6 +88,7 @@ impl<const D: usize, const V: usize> Tile<'_, D, V> {
         let mut products = [[[0.0; STRIP]; V]; DIGITS];
         for ((products, sums), factor) in products.iter_mut().zip(sums.as_chunks::<D>().0).zip(self.factors) {
             for (v, products) in products.iter_mut().enumerate() {
+                // One digit is no loop: as one it is compiled to slower code.
                 if D == 1 {
                     *products = sums[0][v].map(|sum| sum as f32 * factor);
                     continue;
