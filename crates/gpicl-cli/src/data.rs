@@ -44,7 +44,7 @@ enum DataCommand {
     },
     /// Load a data set and show what is in it; reports what is wrong with a file.
     Show {
-        /// A name, or FORMAT:PATH such as csv:table.csv.
+        /// A name, NAME@SEED for a made one, or FORMAT:PATH such as csv:table.csv.
         data: String,
         /// Write a sheet of its first images as PNG.
         #[arg(long, value_name = "PNG")]

@@ -420,6 +420,24 @@ fn fields_that_do_not_apply_are_named() {
 }
 
 #[test]
+fn a_made_data_set_is_named_by_its_seed_too() {
+    let other = DataConfig::from_spec("glyphs@7").unwrap();
+    assert_eq!(other, DataConfig { seed: 7, ..named("glyphs") });
+    let small = |config: &DataConfig| {
+        let config = DataConfig { classes: Some(2), per_class: Some(4), ..config.clone() };
+        config.load(None).unwrap().train
+    };
+    assert_eq!((small(&other).name(), small(&named("random")).name()), ("glyphs@7", "random"));
+    // One that is asked for by its name only is the one at hand.
+    assert_eq!(other.beside("glyphs").unwrap(), other);
+    assert_eq!(other.beside("glyphs@8").unwrap().seed, 8);
+    for (spec, parts) in [("glyphs@x", ["glyphs@x", "NAME@SEED"]), ("mnist@1", ["mnist", "made"])] {
+        let error = DataConfig::from_spec(spec).unwrap_err().to_string();
+        assert!(parts.iter().all(|part| error.contains(part)), "{error}");
+    }
+}
+
+#[test]
 fn the_papers_layout_is_32_by_32_in_colour() {
     let config = DataConfig {
         layout: Some(gpicl::data::PreparedLayout::Paper),

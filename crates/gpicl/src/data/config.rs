@@ -110,18 +110,35 @@ pub fn data_dir(given: Option<&Path>) -> Result<PathBuf> {
 }
 
 impl DataConfig {
-    /// From a short form: `mnist`, or `csv:table.csv`.
+    /// From a short form: `mnist`, `csv:table.csv`, or `glyphs@7` for a made data set of another seed.
     ///
     /// # Errors
-    /// [`Error::Config`] if there is no such data set or format.
+    /// [`Error::Config`] if there is no such data set or format, or no such seed.
     pub fn from_spec(spec: &str) -> Result<Self> {
-        let (name, path) = match spec.split_once(':') {
-            Some((name, path)) => (name, Some(PathBuf::from(path))),
-            None => (spec, None),
+        let (name, path, seed) = match (spec.split_once(':'), spec.split_once('@')) {
+            (Some((name, path)), _) => (name, Some(PathBuf::from(path)), "0"),
+            (None, Some((name, seed))) => (name, None, seed),
+            (None, None) => (spec, None, "0"),
         };
-        let config = Self { name: name.into(), path, ..Self::default() };
+        let Ok(seed) = seed.parse() else {
+            let problem = format!("`{spec}` has `{seed}` for a seed");
+            return Err(Error::config("data", problem, "write NAME@SEED with a whole number, or NAME"));
+        };
+        let config = Self { name: name.into(), path, seed, ..Self::default() };
         config.validate()?;
+        if seed != 0 && Source::find(name)?.kind != Kind::Made {
+            let problem = format!("`{spec}` has a seed, and `{name}` is not a made data set");
+            return Err(Error::config("data", problem, "leave the seed out"));
+        }
         Ok(config)
+    }
+
+    /// What a made data set is called: by its seed too, unless that is 0.
+    pub(super) fn made_name(&self) -> String {
+        match self.seed {
+            0 => self.name.clone(),
+            seed => format!("{}@{seed}", self.name),
+        }
     }
 
     /// The same data, its inputs prepared as `other` prepares them. Vectors have neither size nor colour.
@@ -134,13 +151,14 @@ impl DataConfig {
     }
 
     /// The data set that `spec` names ([`DataConfig::from_spec`]), prepared like this one; this one itself if
-    /// it is the one.
+    /// it is the one, and so for a made one that `spec` gives no seed of.
     ///
     /// # Errors
     /// As [`DataConfig::from_spec`].
     pub fn beside(&self, spec: &str) -> Result<Self> {
         let data = Self::from_spec(spec)?;
-        if data.name == self.name && (data.path.is_none() || data.path == self.path) {
+        let same_seed = data.seed == self.seed || !spec.contains('@');
+        if data.name == self.name && same_seed && (data.path.is_none() || data.path == self.path) {
             return Ok(self.clone());
         }
         Ok(data.prepared_like(self))

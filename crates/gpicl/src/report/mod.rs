@@ -4,6 +4,7 @@ mod canvas;
 pub mod grid;
 pub mod heatmap;
 mod html;
+mod legend;
 pub mod panels;
 pub mod plot;
 pub mod ranking;

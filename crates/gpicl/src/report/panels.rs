@@ -8,6 +8,7 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::canvas::{self, Drawing, FAINT, INK, PALETTE, font};
+use super::legend::place;
 use crate::error::Result;
 
 /// What is below a chart.
@@ -80,24 +81,6 @@ pub struct Chart {
     pub regions: Vec<Region>,
     /// What is drawn; later ones on top.
     pub traces: Vec<Trace>,
-    /// Where the legend stands.
-    pub legend: Corner,
-}
-
-/// A corner of a chart.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Corner {
-    /// Where rising lines leave room.
-    #[default]
-    UpperLeft,
-    /// Where falling lines leave room.
-    UpperRight,
-    /// Where lines that part at the left leave room.
-    MiddleLeft,
-    /// Where lines that end high leave room.
-    LowerRight,
-    /// Where lines that begin high leave room.
-    LowerLeft,
 }
 
 /// Charts in rows of `columns`.
@@ -223,25 +206,58 @@ impl Chart {
         for trace in &self.traces {
             self.draw_trace(&mut chart, trace, scale)?;
         }
-        let position = match self.legend {
-            Corner::UpperLeft => SeriesLabelPosition::UpperLeft,
-            Corner::UpperRight => SeriesLabelPosition::UpperRight,
-            Corner::MiddleLeft => SeriesLabelPosition::MiddleLeft,
-            Corner::LowerRight => SeriesLabelPosition::LowerRight,
-            Corner::LowerLeft => SeriesLabelPosition::LowerLeft,
-        };
         if self.traces.iter().all(|trace| trace.label.is_empty()) {
             return Ok(());
         }
+        let (width, height) = chart.plotting_area().dim_in_pixel();
+        let place = self.legend((f64::from(width / scale), f64::from(height / scale)));
         chart
             .configure_series_labels()
-            .position(position)
+            .position(SeriesLabelPosition::Coordinate(px(place.0) as i32, px(place.1) as i32))
             .background_style(WHITE.mix(0.85))
             .border_style(FAINT.stroke_width(scale))
             .margin(px(8))
             .legend_area_size(px(28))
             .label_font(font(12, scale))
             .draw()
+    }
+
+    /// Where the legend stands in a plotting area of so many units.
+    fn legend(&self, (width, height): (f64, f64)) -> (u32, u32) {
+        const EDGE: f64 = 5.0;
+        let inner = (width - 2.0 * EDGE, height - 2.0 * EDGE);
+        let labels =
+            || self.traces.iter().map(|trace| trace.label.as_str()).filter(|label| !label.is_empty());
+        let widest = labels().map(|label| label.chars().count()).max().unwrap_or_default();
+        // Letters of 12 units are about 6 wide; some room beside and around.
+        let size =
+            ((52.0 + 6.2 * widest as f64) / inner.0, (12.0 + 17.0 * labels().count() as f64) / inner.1);
+        let (x_range, y_range) = (self.x_range(), self.fitted_y_range());
+        let unit = |&(x, y): &(f64, f64)| {
+            let along = |value: f64, range: &Range<f64>| (value - range.start) / (range.end - range.start);
+            let (x, y) = (width * along(x, &x_range), height * (1.0 - along(y, &y_range)));
+            ((x - EDGE) / inner.0, (y - EDGE) / inner.1)
+        };
+        let (mut points, mut lines) = (Vec::new(), Vec::new());
+        for trace in &self.traces {
+            for (&(low, high), &(x, _)) in trace.intervals.iter().zip(&trace.points) {
+                points.extend([unit(&(x, low)), unit(&(x, high))]);
+            }
+            let drawn = trace.points.iter().map(unit).collect();
+            match trace.style {
+                Style::Marks | Style::Scattered => points.extend::<Vec<_>>(drawn),
+                Style::Line | Style::Dashed | Style::Dots => lines.push(drawn),
+            }
+        }
+        // The names of the regions are above.
+        if !self.regions.is_empty() {
+            lines.push(vec![(0.0, 0.02), (1.0, 0.02)]);
+        }
+        if let Some((y, _)) = self.reference {
+            lines.push(vec![unit(&(x_range.start, y)), unit(&(x_range.end, y))]);
+        }
+        let (x, y) = place(size, &points, &lines);
+        ((EDGE + x * inner.0) as u32, (EDGE + y * inner.1) as u32)
     }
 
     fn draw_trace<'a, DB: DrawingBackend + 'a>(
@@ -350,7 +366,6 @@ mod tests {
                 Trace { label: "mean".into(), points, intervals: vec![(0.0, 3.0); 2], ..Trace::default() },
                 Trace { points: vec![(0.0, 1.5)], style: Style::Scattered, ..Trace::default() },
             ],
-            legend: Corner::UpperRight,
         }
     }
 

@@ -6,7 +6,7 @@ use super::verdict::Check;
 use super::{Made, Picture};
 use crate::error::Result;
 use crate::eval::OutcomeRule;
-use crate::report::panels::{Chart, Corner, Panels, Style, Trace, XAxis};
+use crate::report::panels::{Chart, Panels, Style, Trace, XAxis};
 
 /// Loss, accuracy on unseen tasks, plateau length and final accuracy of every bias.
 pub(super) fn make(runs: &[Run]) -> Result<Made> {
@@ -21,7 +21,7 @@ pub(super) fn make(runs: &[Run]) -> Result<Made> {
         };
         groups.iter().enumerate().map(line).collect::<Vec<_>>()
     };
-    let curves = |title: &str, y_label: &str, y_range, reference, traces, legend| Chart {
+    let curves = |title: &str, y_label: &str, y_range, reference, traces| Chart {
         title: title.into(),
         x_label: "meta-training steps".into(),
         y_label: y_label.into(),
@@ -30,7 +30,6 @@ pub(super) fn make(runs: &[Run]) -> Result<Made> {
         reference,
         regions: Vec::new(),
         traces,
-        legend,
     };
     let by_group = |title: &str, y_label: &str, y_range, of: &dyn Fn(&Run) -> f64| {
         let single = |(x, group): (usize, &Group<'_>)| {
@@ -57,7 +56,6 @@ pub(super) fn make(runs: &[Run]) -> Result<Made> {
                     ..Trace::default()
                 },
             ],
-            legend: Corner::UpperLeft,
         }
     };
     let chance = Some((runs[0].chance, "chance".to_string()));
@@ -72,16 +70,8 @@ pub(super) fn make(runs: &[Run]) -> Result<Made> {
                 None,
                 None,
                 lines(&Run::losses),
-                Corner::LowerLeft,
             ),
-            curves(
-                "Unseen tasks, no bias",
-                "accuracy, last 10",
-                Some(0.0..1.0),
-                chance,
-                tests,
-                Corner::UpperLeft,
-            ),
+            curves("Unseen tasks, no bias", "accuracy, last 10", Some(0.0..1.0), chance, tests),
             by_group("Plateau", measure.name(), None, &|run| measure.length(run).0),
             by_group("Unseen tasks, after the last step", "accuracy, last 10", Some(0.0..1.0), &unseen),
         ],

@@ -5,7 +5,7 @@ use super::verdict::Check;
 use super::{Made, Picture};
 use crate::error::Result;
 use crate::eval::spearman;
-use crate::report::panels::{Chart, Corner, Panels, Style, Trace, XAxis};
+use crate::report::panels::{Chart, Panels, Style, Trace, XAxis};
 
 /// Learning curves of every episode length, and where they end.
 pub(super) fn make(runs: &[Run]) -> Result<Made> {
@@ -30,7 +30,7 @@ pub(super) fn make(runs: &[Run]) -> Result<Made> {
             style: Style::Dots,
         }
     };
-    let chart = |title: &str, x_label: &str, x_axis, traces, legend| Chart {
+    let chart = |title: &str, x_label: &str, x_axis, traces| Chart {
         title: title.into(),
         x_label: x_label.into(),
         y_label: "accuracy".into(),
@@ -39,7 +39,6 @@ pub(super) fn make(runs: &[Run]) -> Result<Made> {
         reference: Some((runs[0].chance, "chance".into())),
         regions: Vec::new(),
         traces,
-        legend,
     };
     let figure = Panels {
         title: "Meta-training with episodes of several lengths".into(),
@@ -50,7 +49,6 @@ pub(super) fn make(runs: &[Run]) -> Result<Made> {
                 "examples seen",
                 XAxis::Numbers,
                 lengths.iter().enumerate().map(curve).collect(),
-                Corner::LowerRight,
             ),
             chart(
                 "After all examples but one",
@@ -60,7 +58,6 @@ pub(super) fn make(runs: &[Run]) -> Result<Made> {
                     lines("seen tasks", 0, &|run| run.seen.last.mean),
                     lines("unseen tasks", 1, &|run| run.unseen.last.mean),
                 ],
-                Corner::UpperLeft,
             ),
         ],
     };

@@ -1,54 +1,17 @@
 //! Meta-training on features of a frozen network instead of pixels (paper, section 4.4).
 //!
-//! The features are files (`data.name = "safetensors"` or `"npy"`); `gpicl data embed` makes them with a pretrained
-//! network. No such network comes with the program. At cpu scale, in its place, stand the features of a network with
-//! random weights, `relu(W x)`: they tell whether meta-training works on features of a frozen network, not what
-//! pretraining adds.
+//! The features are files (`data.name = "safetensors"` or `"npy"`); `gpicl data embed` makes them with a network of
+//! one's own. At cpu scale the program makes them by itself ([`super::frozen_network`]).
 
 use std::path::Path;
 
+use super::frozen_network::Frozen;
 use super::interventions::Group;
 use super::runs::{Run, table};
 use super::verdict::Check;
 use super::{Made, Picture};
-use crate::data::{DataConfig, Dataset, InputShape, Splits, write_features};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::eval::{LearningCurve, OutcomeRule};
-use crate::tasks::random_matrix;
-
-/// What a path begins with that stands for random features of the data set named after it.
-pub(super) const RANDOM: &str = "random-features:";
-/// Random features of an input.
-const FEATURES: usize = 256;
-
-/// Writes the random features of the data set `name` to `path`, if they are not there.
-pub(super) fn write_random(name: &str, path: &Path, data_dir: Option<&Path>) -> Result<()> {
-    if path.exists() {
-        return Ok(());
-    }
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
-    }
-    let Splits { train, test } = DataConfig::from_spec(name)?.load(data_dir)?;
-    write_features(path, &Splits { train: random_features(&train)?, test: random_features(&test)? })
-}
-
-/// `relu(W x)` with entries of `W` `[256, N_x]` from `N(0, 1/N_x)`, always the same ones.
-fn random_features(data: &Dataset) -> Result<Dataset> {
-    let mut features = vec![0.0; FEATURES * data.len()];
-    let rows = (0..data.len()).map(|at| data.input(at));
-    random_matrix(0, 0, FEATURES, data.dim()).project(rows, data.grid(), &mut features);
-    for value in &mut features {
-        *value = value.max(0.0);
-    }
-    Dataset::new(
-        data.name(),
-        InputShape::Vector(FEATURES),
-        features,
-        data.labels().to_vec(),
-        data.class_names().to_vec(),
-    )
-}
 
 /// Learning curves on unseen tasks, of pixels and of features.
 pub(super) fn make(runs: &[Run]) -> Result<Made> {
@@ -97,14 +60,10 @@ fn is_features(group: &Group<'_>) -> bool {
     matches!(group.first().config.data.name.as_str(), "safetensors" | "npy" | "npz")
 }
 
-/// Features that were made here are random.
 fn is_pretrained(group: &Group<'_>) -> bool {
     let path = group.first().config.data.path.as_deref().unwrap_or(Path::new(""));
-    is_features(group) && !path.components().any(|part| part.as_os_str() == FOLDER)
+    is_features(group) && !path.components().any(|part| part.as_os_str() == Frozen::Random.name())
 }
-
-/// Folder of the features that are made here.
-pub(super) const FOLDER: &str = "random-features";
 
 fn pretraining_helps(groups: &[Group<'_>]) -> Check {
     let paper = "With features of a pretrained network the learner generalises further, to data sets that pixels do not \
@@ -129,19 +88,6 @@ fn pretraining_helps(groups: &[Group<'_>]) -> Check {
 mod tests {
     use super::super::runs::toy;
     use super::*;
-
-    #[test]
-    fn random_features_are_written_once_and_read_back() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join(FOLDER).join("glyphs.safetensors");
-        write_random("glyphs", &path, None).unwrap();
-        let first = std::fs::read(&path).unwrap();
-        write_random("glyphs", &path, None).unwrap();
-        assert_eq!(std::fs::read(&path).unwrap(), first);
-        let config = DataConfig { name: "safetensors".into(), path: Some(path), ..DataConfig::default() };
-        let Splits { train, test } = config.load(None).unwrap();
-        assert_eq!((train.dim(), test.dim(), train.num_classes()), (FEATURES, FEATURES, 10));
-    }
 
     #[test]
     fn pretrained_features_that_help_are_recognised_and_random_ones_cannot_tell() {

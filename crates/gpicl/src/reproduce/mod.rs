@@ -8,6 +8,7 @@
 mod bias;
 mod context_length;
 mod frozen_features;
+mod frozen_network;
 mod interventions;
 mod learning_curves;
 mod plateaus;

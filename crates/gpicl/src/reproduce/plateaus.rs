@@ -6,7 +6,7 @@ use super::verdict::Check;
 use super::{Made, Picture};
 use crate::error::Result;
 use crate::eval::{PlateauRule, spearman};
-use crate::report::panels::{Chart, Corner, Panels, Style, Trace, XAxis};
+use crate::report::panels::{Chart, Panels, Style, Trace, XAxis};
 
 /// Runs that differ in one thing, grouped by it.
 struct Axis<'a> {
@@ -52,7 +52,6 @@ impl<'a> Axis<'a> {
             reference: Some((threshold, "plateau left".into())),
             regions: Vec::new(),
             traces: self.groups.iter().enumerate().map(line).collect(),
-            legend: Corner::LowerLeft,
         }
     }
 
@@ -85,7 +84,6 @@ impl<'a> Axis<'a> {
                     ..Trace::default()
                 },
             ],
-            legend: Corner::UpperLeft,
         }
     }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
-use super::frozen_features;
+use super::frozen_network::Frozen;
 use crate::compare::NamedSpec;
 use crate::config::{Layers, parse_toml};
 use crate::error::{Error, Result};
@@ -74,18 +74,17 @@ impl Spec {
         self
     }
 
-    /// With every path to random features replaced by that of a file below `out`, which is written.
+    /// With every path to features of a frozen network replaced by that of a file below `out`, which is written.
     pub(super) fn with_features(mut self, out: &Path, data_dir: Option<&Path>) -> Result<Self> {
-        let folder = out.join(frozen_features::FOLDER);
         let mut wanted = Vec::new();
         replace(&mut self.table, &mut |path| {
-            let name = path.strip_prefix(frozen_features::RANDOM)?;
-            let file = folder.join(format!("{name}.safetensors"));
-            wanted.push((name.to_string(), file.clone()));
+            let (frozen, set) = Frozen::of(path)?;
+            let file = out.join(frozen.name()).join(format!("{set}.safetensors"));
+            wanted.push((frozen, set.to_string(), file.clone()));
             Some(file.to_string_lossy().into_owned())
         });
-        for (name, file) in wanted {
-            frozen_features::write_random(&name, &file, data_dir)?;
+        for (frozen, set, file) in wanted {
+            frozen.write(&set, &file, data_dir)?;
         }
         Ok(self)
     }

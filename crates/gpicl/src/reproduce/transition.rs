@@ -5,7 +5,7 @@ use super::verdict::Check;
 use super::{Made, Picture};
 use crate::error::Result;
 use crate::eval::Outcome;
-use crate::report::panels::{Chart, Corner, Panels, Region, Style, Trace, XAxis};
+use crate::report::panels::{Chart, Panels, Region, Style, Trace, XAxis};
 use crate::tasks::TaskCount;
 
 /// The seeds of one number of tasks.
@@ -93,7 +93,6 @@ pub(super) fn make(runs: &[Run]) -> Result<Made> {
         reference,
         regions: regions(&columns),
         traces,
-        legend: Corner::MiddleLeft,
     };
     let rises =
         [lines("seen tasks", 0, &|run| run.seen.improvement.mean), lines("unseen tasks", 1, &unseen_rise)];
