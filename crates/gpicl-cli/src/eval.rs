@@ -19,7 +19,7 @@ pub struct EvalArgs {
     /// Run folders or checkpoint files. Several: one learning algorithm, several seeds.
     #[arg(required = true)]
     runs: Vec<PathBuf>,
-    /// Data sets to meta-test on with unseen tasks: a name (`mnist`), or `csv:FILE`, `npz:FILE`, `images:DIR`;
+    /// Data sets to meta-test on with unseen tasks: a name (`mnist`), `glyphs@SEED`, or `csv:FILE`, `npz:FILE`, `images:DIR`;
     /// default: the ones in the run's configuration.
     #[arg(long, value_name = "DATA", value_delimiter = ',')]
     data: Vec<String>,

@@ -420,18 +420,21 @@ fn fields_that_do_not_apply_are_named() {
 }
 
 #[test]
-fn a_made_data_set_is_named_by_its_seed_too() {
+fn a_made_data_set_can_be_asked_for_with_its_seed() {
     let other = DataConfig::from_spec("glyphs@7").unwrap();
-    assert_eq!(other, DataConfig { seed: 7, ..named("glyphs") });
-    let small = |config: &DataConfig| {
-        let config = DataConfig { classes: Some(2), per_class: Some(4), ..config.clone() };
-        config.load(None).unwrap().train
-    };
-    assert_eq!((small(&other).name(), small(&named("random")).name()), ("glyphs@7", "random"));
-    // One that is asked for by its name only is the one at hand.
+    assert_eq!(other, DataConfig { seed: 7, ..DataConfig::default() });
+    assert_eq!(other.short_form(), "glyphs@7");
+    // Beside one at hand only the seed changes; a path is no seed.
+    let other = DataConfig { classes: Some(3), ..other };
     assert_eq!(other.beside("glyphs").unwrap(), other);
-    assert_eq!(other.beside("glyphs@8").unwrap().seed, 8);
-    for (spec, parts) in [("glyphs@x", ["glyphs@x", "NAME@SEED"]), ("mnist@1", ["mnist", "made"])] {
+    assert_eq!(other.beside("glyphs@8").unwrap(), DataConfig { seed: 8, ..other.clone() });
+    let table = DataConfig { seed: 3, path: Some("a@b.csv".into()), ..named("csv") };
+    assert_eq!(table.beside("csv:a@b.csv").unwrap(), table);
+    for (spec, parts) in [
+        ("glyphs@x", ["glyphs@x", "NAME@SEED"]),
+        ("mnist@0", ["mnist", "made"]),
+        ("nope@1", ["nope", "glyphs"]),
+    ] {
         let error = DataConfig::from_spec(spec).unwrap_err().to_string();
         assert!(parts.iter().all(|part| error.contains(part)), "{error}");
     }

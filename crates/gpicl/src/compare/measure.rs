@@ -78,18 +78,21 @@ impl Bench {
         let Plan { base, .. } = plan;
         let train = Arc::new(base.data.load(data_dir)?.train);
         let dims = dims(&base.tasks, &train)?;
-        let mut data = Vec::new();
-        let sets = plan.sets.iter().map(|config| {
-            let test = match config.load(data_dir) {
-                Ok(splits) => Arc::new(splits.test),
-                Err(Error::Missing { .. }) => return Ok((config.name.clone(), None)),
+        let (mut data, mut sets) = (Vec::new(), Vec::<(String, Option<TestSet>)>::new());
+        for config in &plan.sets {
+            let (name, set) = match config.load(data_dir) {
+                Ok(splits) => {
+                    let test = Arc::new(splits.test);
+                    data.push(Arc::clone(&test));
+                    let set = TestSet::unseen(&base.tasks, base.eval.seed, dims, &test)?;
+                    (test.name().to_string(), Some(set))
+                }
+                Err(Error::Missing { .. }) => (config.name.clone(), None),
                 Err(error) => return Err(error),
             };
-            let name = test.name().to_string();
-            data.push(Arc::clone(&test));
-            Ok((name, Some(TestSet::unseen(&base.tasks, base.eval.seed, dims, &test)?)))
-        });
-        let sets = sets.collect::<Result<Vec<_>>>()?;
+            let taken = sets.iter().any(|(other, _)| *other == name);
+            sets.push((if taken { config.short_form() } else { name }, set));
+        }
         let present: Vec<&DataConfig> = plan
             .sets
             .iter()

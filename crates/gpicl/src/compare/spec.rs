@@ -75,7 +75,7 @@ fn yes() -> bool {
 /// A column of the table.
 #[derive(Clone, Debug)]
 pub enum TestSetSpec {
-    /// `"mnist"` or `"csv:table.csv"`: prepared like the base's data set.
+    /// `"mnist"`, `"glyphs@7"` or `"csv:table.csv"`: prepared like the base's data set.
     Like(String),
     /// A table with the fields of `[data]`: taken as it stands.
     Whole(DataConfig),

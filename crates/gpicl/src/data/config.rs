@@ -115,29 +115,36 @@ impl DataConfig {
     /// # Errors
     /// [`Error::Config`] if there is no such data set or format, or no such seed.
     pub fn from_spec(spec: &str) -> Result<Self> {
-        let (name, path, seed) = match (spec.split_once(':'), spec.split_once('@')) {
-            (Some((name, path)), _) => (name, Some(PathBuf::from(path)), "0"),
-            (None, Some((name, seed))) => (name, None, seed),
-            (None, None) => (spec, None, "0"),
-        };
-        let Ok(seed) = seed.parse() else {
-            let problem = format!("`{spec}` has `{seed}` for a seed");
-            return Err(Error::config("data", problem, "write NAME@SEED with a whole number, or NAME"));
-        };
-        let config = Self { name: name.into(), path, seed, ..Self::default() };
+        let (name, path, seed) = Self::parts(spec)?;
+        let config = Self { name: name.into(), path, seed: seed.unwrap_or_default(), ..Self::default() };
         config.validate()?;
-        if seed != 0 && Source::find(name)?.kind != Kind::Made {
-            let problem = format!("`{spec}` has a seed, and `{name}` is not a made data set");
-            return Err(Error::config("data", problem, "leave the seed out"));
-        }
         Ok(config)
     }
 
-    /// What a made data set is called: by its seed too, unless that is 0.
-    pub(super) fn made_name(&self) -> String {
-        match self.seed {
-            0 => self.name.clone(),
-            seed => format!("{}@{seed}", self.name),
+    /// Name, path and seed of a short form.
+    fn parts(spec: &str) -> Result<(&str, Option<PathBuf>, Option<u64>)> {
+        if let Some((name, path)) = spec.split_once(':') {
+            return Ok((name, Some(PathBuf::from(path)), None));
+        }
+        let Some((name, seed)) = spec.split_once('@') else { return Ok((spec, None, None)) };
+        if Source::find(name)?.kind != Kind::Made {
+            let problem = format!("`{spec}` has a seed, and `{name}` is not a made data set");
+            return Err(Error::config("data", problem, "leave the seed out"));
+        }
+        match seed.parse() {
+            Ok(seed) => Ok((name, None, Some(seed))),
+            Err(_) => {
+                let problem = format!("`{spec}` has `{seed}` for a seed");
+                Err(Error::config("data", problem, "write NAME@SEED with a whole number, or NAME"))
+            }
+        }
+    }
+
+    /// Its short form, which tells it from others of its name.
+    pub fn short_form(&self) -> String {
+        match &self.path {
+            Some(path) => format!("{}:{}", self.name, path.display()),
+            None => format!("{}@{}", self.name, self.seed),
         }
     }
 
@@ -151,15 +158,15 @@ impl DataConfig {
     }
 
     /// The data set that `spec` names ([`DataConfig::from_spec`]), prepared like this one; this one itself if
-    /// it is the one, and so for a made one that `spec` gives no seed of.
+    /// it is the one. Of a made one `spec` may give another seed, and nothing else changes.
     ///
     /// # Errors
     /// As [`DataConfig::from_spec`].
     pub fn beside(&self, spec: &str) -> Result<Self> {
         let data = Self::from_spec(spec)?;
-        let same_seed = data.seed == self.seed || !spec.contains('@');
-        if data.name == self.name && same_seed && (data.path.is_none() || data.path == self.path) {
-            return Ok(self.clone());
+        if data.name == self.name && (data.path.is_none() || data.path == self.path) {
+            let (_, _, seed) = Self::parts(spec)?;
+            return Ok(Self { seed: seed.unwrap_or(self.seed), ..self.clone() });
         }
         Ok(data.prepared_like(self))
     }

@@ -36,7 +36,7 @@ pub(super) fn read(config: &DataConfig, _: &Path) -> Result<Raw> {
         });
         let shape = InputShape::Image { height: side, width: side, channels: 1 };
         let names = (0..classes).map(|class| class.to_string()).collect();
-        Dataset::new(config.made_name(), shape, inputs.collect(), labels, names)
+        Dataset::new("glyphs", shape, inputs.collect(), labels, names)
     };
     Ok(Raw { train: split(0, per_class)?, test: Some(split(per_class, per_class / 4)?) })
 }

@@ -28,7 +28,7 @@ pub(super) fn read(config: &DataConfig, _: &Path) -> Result<Raw> {
             }
         }
         let names = (0..classes).map(|class| class.to_string()).collect();
-        Dataset::new(config.made_name(), InputShape::Vector(dim), inputs, labels, names)
+        Dataset::new("random", InputShape::Vector(dim), inputs, labels, names)
     };
     Ok(Raw { train: split(0, per_class)?, test: Some(split(per_class, per_class / 4)?) })
 }

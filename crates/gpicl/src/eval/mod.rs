@@ -19,7 +19,7 @@ pub use rank::spearman;
 pub use runs::{EvalRequest, evaluate_runs};
 pub use summary::RunSummary;
 
-use crate::data::Dataset;
+use crate::data::{DataConfig, Dataset};
 use crate::error::Result;
 use crate::models::{Dims, SequenceModel};
 use crate::tasks::{Batch, BatchSource, Mode, TaskDistribution, TasksConfig};
@@ -64,6 +64,26 @@ impl TestSet {
     /// As [`TestSet::new`].
     pub fn unseen(tasks: &TasksConfig, seed: u64, dims: Dims, test: &Arc<Dataset>) -> Result<Self> {
         Self::new(format!("unseen tasks, {} test", test.name()), tasks, Mode::Unseen, seed, dims, test)
+    }
+
+    /// [`TestSet::unseen`] of the data set that `config` describes, beside the sets in `earlier`: where one of them has its
+    /// name, it is called by its seed or file too.
+    ///
+    /// # Errors
+    /// As [`TestSet::new`].
+    pub fn unseen_beside(
+        earlier: &[Self],
+        tasks: &TasksConfig,
+        seed: u64,
+        dims: Dims,
+        config: &DataConfig,
+        test: &Arc<Dataset>,
+    ) -> Result<Self> {
+        let mut set = Self::unseen(tasks, seed, dims, test)?;
+        if earlier.iter().any(|other| other.label == set.label) {
+            set.label = format!("unseen tasks, {} test", config.short_form());
+        }
+        Ok(set)
     }
 
     /// Meta-training episodes: what the [`baselines`] are tuned and meta-trained on. No other set has the same

@@ -111,7 +111,8 @@ fn test_sets(info: &CheckpointInfo, request: &EvalRequest) -> Result<(Option<Tes
         specs => specs.iter().map(|spec| config.data.beside(spec)).collect::<Result<_>>()?,
     };
     for data in data {
-        sets.push(TestSet::unseen(&config.tasks, seed, *dims, &Arc::new(data.load(data_dir)?.test))?);
+        let test = Arc::new(data.load(data_dir)?.test);
+        sets.push(TestSet::unseen_beside(&sets, &config.tasks, seed, *dims, &data, &test)?);
     }
     Ok((tuning, sets))
 }

@@ -2,17 +2,18 @@
 
 /// Places tried along either side.
 const PLACES: usize = 13;
-/// Points looked at along a line from one of its points to the next.
-const STEPS: usize = 24;
+/// Points looked at along a line as long as the chart.
+const DENSITY: f64 = 150.0;
 
 /// The upper left corner of a box of `size` in the unit square, `y` downwards, that covers the fewest of `points` and the least
 /// of `lines`; of several the one nearest to a corner of the square, the upper left before the others.
 pub(super) fn place(size: (f64, f64), points: &[(f64, f64)], lines: &[Vec<(f64, f64)>]) -> (f64, f64) {
     let mut drawn = points.to_vec();
     for (a, b) in lines.iter().flat_map(|line| line.windows(2)).map(|pair| (pair[0], pair[1])) {
-        let along = |step: usize| step as f64 / STEPS as f64;
+        let steps = ((b.0 - a.0).hypot(b.1 - a.1) * DENSITY).ceil().max(1.0) as usize;
+        let along = |step: usize| step as f64 / steps as f64;
         drawn.extend(
-            (0..=STEPS).map(|step| (a.0 + along(step) * (b.0 - a.0), a.1 + along(step) * (b.1 - a.1))),
+            (0..=steps).map(|step| (a.0 + along(step) * (b.0 - a.0), a.1 + along(step) * (b.1 - a.1))),
         );
     }
     let room = ((1.0 - size.0).max(0.0), (1.0 - size.1).max(0.0));

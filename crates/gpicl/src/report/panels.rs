@@ -231,7 +231,7 @@ impl Chart {
         let widest = labels().map(|label| label.chars().count()).max().unwrap_or_default();
         // Letters of 12 units are about 6 wide; some room beside and around.
         let size =
-            ((52.0 + 6.2 * widest as f64) / inner.0, (12.0 + 17.0 * labels().count() as f64) / inner.1);
+            ((52.0 + 6.2 * widest as f64) / inner.0, (10.0 + 15.0 * labels().count() as f64) / inner.1);
         let (x_range, y_range) = (self.x_range(), self.fitted_y_range());
         let unit = |&(x, y): &(f64, f64)| {
             let along = |value: f64, range: &Range<f64>| (value - range.start) / (range.end - range.start);
@@ -241,7 +241,7 @@ impl Chart {
         let (mut points, mut lines) = (Vec::new(), Vec::new());
         for trace in &self.traces {
             for (&(low, high), &(x, _)) in trace.intervals.iter().zip(&trace.points) {
-                points.extend([unit(&(x, low)), unit(&(x, high))]);
+                lines.push(vec![unit(&(x, low)), unit(&(x, high))]);
             }
             let drawn = trace.points.iter().map(unit).collect();
             match trace.style {
@@ -253,8 +253,11 @@ impl Chart {
         if !self.regions.is_empty() {
             lines.push(vec![(0.0, 0.02), (1.0, 0.02)]);
         }
-        if let Some((y, _)) = self.reference {
-            lines.push(vec![unit(&(x_range.start, y)), unit(&(x_range.end, y))]);
+        if let Some((y, name)) = &self.reference {
+            let (start, end) = (unit(&(x_range.start, *y)), unit(&(x_range.end, *y)));
+            // Its name is below its right end.
+            let name_start = (end.0 - 6.2 * name.chars().count() as f64 / inner.0, end.1 + 12.0 / inner.1);
+            lines.extend([vec![start, end], vec![name_start, (end.0, name_start.1)]]);
         }
         let (x, y) = place(size, &points, &lines);
         ((EDGE + x * inner.0) as u32, (EDGE + y * inner.1) as u32)

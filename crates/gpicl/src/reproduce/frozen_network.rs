@@ -3,7 +3,9 @@
 //! In a spec a path `random-features:SET` or `pretrained-features:SET` stands for a file of such features of a data set,
 //! which is named as for [`DataConfig::from_spec`].
 
-use std::path::Path;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::path::{Path, PathBuf};
 
 use crate::data::{DataConfig, Dataset, InputShape, Splits, write_features};
 use crate::error::{Error, Result};
@@ -40,37 +42,66 @@ impl Frozen {
         }
     }
 
-    /// The network and the data set that `path` stands for.
-    pub fn of(path: &str) -> Option<(Self, &str)> {
+    /// The folder of its features below that of the figure: another network's features are other files.
+    fn folder(self) -> PathBuf {
+        match self {
+            Self::Random => self.name().into(),
+            Self::Pretrained => {
+                let trained = format!("{CHARACTERS}-characters-{PER_CHARACTER}-each-{EPOCHS}-epochs");
+                Path::new(self.name()).join(trained)
+            }
+        }
+    }
+}
+
+/// A file of features that a spec asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Features {
+    frozen: Frozen,
+    set: String,
+    /// Where they are, or will be.
+    pub file: PathBuf,
+}
+
+impl Features {
+    /// What `path` stands for, with a file below `out`.
+    pub fn of(path: &str, out: &Path) -> Option<Self> {
         let (name, set) = path.split_once(':')?;
-        [Self::Random, Self::Pretrained]
-            .into_iter()
-            .find(|frozen| frozen.name() == name)
-            .map(|frozen| (frozen, set))
+        let frozen = [Frozen::Random, Frozen::Pretrained].into_iter().find(|frozen| frozen.name() == name)?;
+        let file = out.join(frozen.folder()).join(format!("{set}.safetensors"));
+        Some(Self { frozen, set: set.into(), file })
     }
 
-    /// Writes the features of `set` to `path`, if they are not there.
-    pub fn write(self, set: &str, path: &Path, data_dir: Option<&Path>) -> Result<()> {
-        if path.exists() {
-            return Ok(());
-        }
-        if let Some(folder) = path.parent() {
+    /// Writes the files that are not there yet.
+    pub fn write_all(wanted: &[Self], data_dir: Option<&Path>) -> Result<()> {
+        // One for each size of images.
+        let mut networks: HashMap<usize, Pretrained> = HashMap::new();
+        for Self { frozen, set, file } in wanted.iter().filter(|features| !features.file.exists()) {
+            let Splits { train, test } = DataConfig::from_spec(set)?.load(data_dir)?;
+            let [train_features, test_features] = match frozen {
+                Frozen::Random => [&train, &test].map(random),
+                Frozen::Pretrained => {
+                    let network = match networks.entry(side(&train)?) {
+                        Entry::Occupied(network) => network.into_mut(),
+                        Entry::Vacant(room) => {
+                            let network = Pretrained::new(*room.key(), CHARACTERS, EPOCHS)?;
+                            room.insert(network)
+                        }
+                    };
+                    [&train, &test].map(|data| network.features(data))
+                }
+            };
+            // Called as in the spec, which tells two made sets apart.
+            let of = |data: &Dataset, features| {
+                let (labels, names) = (data.labels().to_vec(), data.class_names().to_vec());
+                Dataset::new(set.as_str(), InputShape::Vector(FEATURES), features, labels, names)
+            };
+            let splits = Splits { train: of(&train, train_features)?, test: of(&test, test_features)? };
+            let folder = file.parent().expect("the file is in a folder");
             std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+            write_features(file, &splits)?;
         }
-        let Splits { train, test } = DataConfig::from_spec(set)?.load(data_dir)?;
-        let features = match self {
-            Self::Random => [&train, &test].map(random),
-            Self::Pretrained => {
-                let network = Pretrained::new(side(&train)?, CHARACTERS, EPOCHS)?;
-                [&train, &test].map(|data| network.features(data))
-            }
-        };
-        let [train_features, test_features] = features;
-        let of = |data: &Dataset, features| {
-            let (labels, names) = (data.labels().to_vec(), data.class_names().to_vec());
-            Dataset::new(data.name(), InputShape::Vector(FEATURES), features, labels, names)
-        };
-        write_features(path, &Splits { train: of(&train, train_features)?, test: of(&test, test_features)? })
+        Ok(())
     }
 }
 
@@ -151,19 +182,26 @@ mod tests {
     #[test]
     fn features_are_written_once_and_read_back() {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("random-features").join("glyphs.safetensors");
-        let (frozen, set) = Frozen::of("random-features:glyphs").unwrap();
-        frozen.write(set, &path, None).unwrap();
+        let write = |path: &str| {
+            let features = Features::of(path, dir.path()).unwrap();
+            Features::write_all(std::slice::from_ref(&features), None).map(|()| features.file)
+        };
+        let path = write("random-features:glyphs").unwrap();
         let first = std::fs::read(&path).unwrap();
-        frozen.write(set, &path, None).unwrap();
-        assert_eq!(std::fs::read(&path).unwrap(), first);
         let Splits { train, test } = load(&path);
         assert_eq!((train.dim(), test.dim(), train.num_classes()), (FEATURES, FEATURES, 10));
-        frozen.write("glyphs@7", &path.with_file_name("other.safetensors"), None).unwrap();
-        assert_ne!(std::fs::read(path.with_file_name("other.safetensors")).unwrap(), first);
-        let error = frozen.write("glyphs@x", &path.with_file_name("x"), None).unwrap_err().to_string();
+        let other = write("random-features:glyphs@7").unwrap();
+        assert_ne!(std::fs::read(&other).unwrap(), first);
+        assert_eq!(load(&other).test.name(), "glyphs@7");
+        // What is there stays.
+        std::fs::write(&path, "mine").unwrap();
+        write("random-features:glyphs").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"mine");
+        let error = write("random-features:glyphs@x").unwrap_err().to_string();
         assert!(error.contains("glyphs@x") && error.contains("NAME@SEED"), "{error}");
-        assert_eq!(Frozen::of("features/mnist.safetensors"), None);
+        let error = write("pretrained-features:random").unwrap_err().to_string();
+        assert!(error.contains("random") && error.contains("square images"), "{error}");
+        assert_eq!(Features::of("features/mnist.safetensors", dir.path()), None);
     }
 
     /// Accuracy of one nearest neighbour among two labelled examples of each of ten classes.

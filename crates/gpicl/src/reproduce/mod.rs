@@ -39,8 +39,9 @@ use crate::report::plot::learning_curve;
 use crate::report::ranking::Ranking;
 use crate::report::scatter::Scatter;
 use crate::report::table::Table;
-use crate::sweep::{Executor, NamedSweep, Sweep, SweepSpec, Watch};
+use crate::sweep::{Executor, Sweep, SweepSpec, Watch};
 use crate::workers::Workers;
+use frozen_network::Features;
 use runs::Run;
 
 /// A figure of the paper that can be reproduced.
@@ -250,8 +251,10 @@ pub fn reproduce(figure: &Figure, spec: &Spec, around: &Around<'_>) -> Result<Op
     std::fs::create_dir_all(around.out).map_err(Error::io("create", around.out))?;
     match figure.how {
         How::Sweep(make) => {
-            let spec = spec.clone().with_features(around.out, around.data_dir)?;
-            from_sweep(figure, make, &spec, &spec.sweep()?, around)
+            let (spec, features) = spec.clone().with_features(around.out);
+            let sweep = Sweep::create(&spec.sweep()?, &around.out.join("sweep"))?;
+            Features::write_all(&features, around.data_dir)?;
+            from_sweep(figure, make, &spec, &sweep, around)
         }
         How::Comparison => from_comparison(figure, spec, &spec.comparison()?, around),
     }
@@ -261,10 +264,9 @@ fn from_sweep(
     figure: &Figure,
     make: fn(&[Run]) -> Result<Made>,
     spec: &Spec,
-    sweep: &NamedSweep,
+    sweep: &Sweep,
     around: &Around<'_>,
 ) -> Result<Option<Reproduced>> {
-    let sweep = Sweep::create(sweep, &around.out.join("sweep"))?;
     if around.retry_failed {
         sweep.retry_failed()?;
     }
@@ -274,7 +276,7 @@ fn from_sweep(
     if stop.load(Ordering::Relaxed) {
         return Ok(None);
     }
-    let (runs, failed) = Run::of(&sweep, results)?;
+    let (runs, failed) = Run::of(sweep, results)?;
     if runs.is_empty() {
         let first =
             failed.first().map_or(String::new(), |Failure { run, error }| format!(": {run}: {error}"));

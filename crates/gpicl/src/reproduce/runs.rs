@@ -298,7 +298,7 @@ pub(super) mod toy {
         }
     }
 
-    fn learning_curve(label: &str, first: f64, last: f64) -> LearningCurve {
+    pub fn learning_curve(label: &str, first: f64, last: f64) -> LearningCurve {
         let mut accumulator = crate::eval::CurveAccumulator::new(12);
         for episode in 0..100 {
             let at = |j: usize| if j < 2 { first } else { last };

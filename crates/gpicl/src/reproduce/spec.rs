@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
-use super::frozen_network::Frozen;
+use super::frozen_network::Features;
 use crate::compare::NamedSpec;
 use crate::config::{Layers, parse_toml};
 use crate::error::{Error, Result};
@@ -74,19 +74,16 @@ impl Spec {
         self
     }
 
-    /// With every path to features of a frozen network replaced by that of a file below `out`, which is written.
-    pub(super) fn with_features(mut self, out: &Path, data_dir: Option<&Path>) -> Result<Self> {
+    /// With every path that stands for features of a frozen network replaced by that of a file below `out`; and these files.
+    pub(super) fn with_features(mut self, out: &Path) -> (Self, Vec<Features>) {
         let mut wanted = Vec::new();
         replace(&mut self.table, &mut |path| {
-            let (frozen, set) = Frozen::of(path)?;
-            let file = out.join(frozen.name()).join(format!("{set}.safetensors"));
-            wanted.push((frozen, set.to_string(), file.clone()));
-            Some(file.to_string_lossy().into_owned())
+            let features = Features::of(path, out)?;
+            let file = features.file.to_string_lossy().into_owned();
+            wanted.push(features);
+            Some(file)
         });
-        for (frozen, set, file) in wanted {
-            frozen.write(&set, &file, data_dir)?;
-        }
-        Ok(self)
+        (self, wanted)
     }
 
     /// What the runs are, for a verdict.

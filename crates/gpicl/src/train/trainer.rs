@@ -374,7 +374,7 @@ impl Stage {
         let mut tests = TestSet::meta_training(&config.tasks, config.eval.seed, dims, &train, &test)?;
         for data in &config.eval.data {
             let test = library.test(data)?;
-            tests.push(TestSet::unseen(&config.tasks, config.eval.seed, dims, &test)?);
+            tests.push(TestSet::unseen_beside(&tests, &config.tasks, config.eval.seed, dims, data, &test)?);
         }
         let batches =
             BatchSource::new(distribution, train, config.train.batch, Mode::MetaTrain, config.seed)?;
