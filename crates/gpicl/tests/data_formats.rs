@@ -413,6 +413,7 @@ fn fields_that_do_not_apply_are_named() {
     check(named("nope"), &["data.name", "glyphs"]);
     check(DataConfig { classes: Some(3), ..named("mnist") }, &["data.classes", "mnist"]);
     check(named("csv"), &["data.path"]);
+    check(named("glyphs@7"), &["data.name", "data.seed = 7"]);
     check(DataConfig { resize: Some(0), ..named("glyphs") }, &["data.resize"]);
     check(DataConfig { resize: Some(4), ..named("random") }, &["data.resize", "vectors"]);
     check(DataConfig { label_column: Some("y".into()), ..named("glyphs") }, &["data.label_column"]);

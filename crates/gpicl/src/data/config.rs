@@ -176,6 +176,10 @@ impl DataConfig {
     /// # Errors
     /// [`Error::Config`] naming the field.
     pub fn validate(&self) -> Result<()> {
+        if let (None, Ok((name, None, Some(seed)))) = (&self.path, Self::parts(&self.name)) {
+            let fix = format!("set data.name = \"{name}\" and data.seed = {seed}");
+            return Err(Error::config("data.name", format!("`{}` is a short form", self.name), fix));
+        }
         let source = Source::find(&self.name)?;
         let applies = |field: &str, set: bool, applies: bool| {
             if set && !applies {

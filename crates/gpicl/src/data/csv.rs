@@ -122,6 +122,16 @@ enum Encoding {
     Category(Vec<String>),
 }
 
+impl Encoding {
+    /// Numbers that it makes of a cell.
+    fn width(&self) -> usize {
+        match self {
+            Self::Number => 1,
+            Self::Category(values) => values.len(),
+        }
+    }
+}
+
 /// Cells that mean "no value", besides the empty one.
 const MISSING: [&str; 5] = ["", "NA", "N/A", "NaN", "nan"];
 
@@ -168,11 +178,14 @@ impl Encoder {
 
     /// Numbers in an encoded row.
     pub fn dim(&self) -> usize {
-        let width = |encoding: &Encoding| match encoding {
-            Encoding::Number => 1,
-            Encoding::Category(values) => values.len(),
-        };
-        self.columns.iter().map(|(_, encoding)| width(encoding)).sum()
+        self.columns.iter().map(|(_, encoding)| encoding.width()).sum()
+    }
+
+    /// The column behind a number of an encoded row.
+    fn column_of(&self, number: usize) -> &str {
+        let numbers =
+            self.columns.iter().flat_map(|(name, encoding)| std::iter::repeat_n(name, encoding.width()));
+        numbers.skip(number).map(String::as_str).next().unwrap_or_default()
     }
 
     /// The rows of a table as numbers, `[n, dim]`; NaN where a number is missing.
@@ -238,7 +251,8 @@ pub(super) fn read(config: &DataConfig, _: &Path) -> Result<Raw> {
     let encoder = Encoder::fit(&table, Some(label))?;
     let inputs = encoder.encode(&table)?;
     if let Some(at) = inputs.iter().position(|number| number.is_nan()) {
-        let place = format!("line {}", table.lines[at / encoder.dim()]);
+        let column = encoder.column_of(at % encoder.dim());
+        let place = format!("line {}, column `{column}`", table.lines[at / encoder.dim()]);
         return Err(Error::file_at(path, place, "a number is missing", "fill it in or remove the row"));
     }
     let texts = table.labels(label)?;

@@ -57,6 +57,20 @@ impl Interval {
         Self { low: self.low.max(low), high: self.high.min(high), ..self }
     }
 
+    /// The interval of a difference from those of its terms, without their correlation (Newcombe 1998).
+    fn less(self, other: Self) -> Self {
+        let below = (self.mean - self.low).hypot(other.high - other.mean);
+        let above = (self.high - self.mean).hypot(other.mean - other.low);
+        let mean = self.mean - other.mean;
+        Self { mean, low: mean - below, high: mean + above }
+    }
+
+    /// With the lower and the upper end of either that is further away. Of a few episodes all can be wrong at one position;
+    /// then their spread is none, and Wilson's interval still has a width.
+    fn or_wider(self, other: Self) -> Self {
+        Self { low: self.low.min(other.low), high: self.high.max(other.high), ..self }
+    }
+
     fn symmetric(values: &[f64], quantile: f64) -> Self {
         let n = values.len() as f64;
         let mean = values.iter().sum::<f64>() / n;
@@ -221,12 +235,13 @@ impl CurveAccumulator {
         };
         let accuracy: Vec<Interval> = self.hits.iter().map(|&hits| Interval::wilson(hits, count)).collect();
         let loss: Vec<f64> = self.nll.iter().map(|sum| sum / count as f64).collect();
+        let (first, last_10) = (accuracy[0], over(&|episode| episode.last_10));
         let summary = CurveSummary {
-            first: accuracy[0],
+            first,
             last: accuracy[accuracy.len() - 1],
-            last_10: over(&|episode| episode.last_10),
+            last_10,
             mean: over(&|episode| episode.mean),
-            improvement: over(&|episode| episode.last_10 - episode.first),
+            improvement: over(&|episode| episode.last_10 - episode.first).or_wider(last_10.less(first)),
             loss: loss.iter().sum::<f64>() / loss.len() as f64,
         };
         Ok(LearningCurve {
@@ -285,6 +300,15 @@ mod tests {
         assert!(close(summary.improvement.mean, 0.625 - 0.25));
         assert!(close(summary.loss, 0.5));
         assert!(CurveAccumulator::new(3).finish("none").is_err());
+    }
+
+    #[test]
+    fn a_rise_from_a_position_that_a_few_episodes_all_missed_is_not_certain() {
+        // Right at the last position or never: 10% over the last ten, after none at the first.
+        let rise = |episodes: usize| curve(&[(1, episodes)]).summary().improvement;
+        let (few, many) = (rise(8), rise(400));
+        assert!(close(few.mean, 0.1) && few.low < 0.0, "{few:?}");
+        assert!(close(many.mean, 0.1) && many.low > 0.05, "{many:?}");
     }
 
     #[test]
