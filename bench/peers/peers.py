@@ -6,9 +6,11 @@ does falls on both; its median, least and greatest value over the rounds are wri
 """
 
 import argparse
+import atexit
 import csv
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -19,9 +21,6 @@ ENVIRONMENT = {
     **os.environ,
     "RAYON_NUM_THREADS": "2",
     "OMP_NUM_THREADS": "2",
-    # A worker that waits for its turn must not keep a core busy.
-    "KMP_BLOCKTIME": "1",
-    "OMP_WAIT_POLICY": "passive",
     "JAX_PLATFORMS": "cpu",
 }
 CENTRE = {"model": "transformer", "d_model": 256, "batch": 64, "time": 100, "input_dim": 196}
@@ -53,9 +52,10 @@ def systems(job, sizes):
 
 
 class Worker:
-    """One system with one job prepared."""
+    """One system with one job prepared. It is stopped while it waits for its turn, so that threads that spin for work, as
+    each system sees fit, keep no core busy."""
 
-    def __init__(self, system, mode, config):
+    def __init__(self, system, mode, config, cores):
         self.system, self.mode = system, mode
         config = json.dumps({**config, "mode": mode})
         if system == "gpicl":
@@ -63,35 +63,40 @@ class Worker:
         else:
             command = [sys.executable, str(HERE / f"{system}_worker.py"), config]
         self.process = subprocess.Popen(
-            ["taskset", "-c", "0,1", *command], text=True,
+            ["taskset", "-c", cores, *command], text=True,
             env={**ENVIRONMENT, "GPICL_OPS": "reference" if mode == "plain" else "native"},
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         )  # fmt: skip
+        # One that is stopped would not notice that its input has ended.
+        atexit.register(self.process.kill)
         self.ready = self.read()
 
     def read(self):
         line = self.process.stdout.readline()
         if not line:
             raise SystemExit(f"the worker of {self.system} ({self.mode}) died; its message is above")
+        self.process.send_signal(signal.SIGSTOP)
         return json.loads(line)
 
     def ask(self, line):
+        self.process.send_signal(signal.SIGCONT)
         self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
         return self.read()
 
     def stop(self):
         memory = self.ask("quit")
+        self.process.send_signal(signal.SIGCONT)
         self.process.stdin.close()
         self.process.wait()
         return memory
 
 
-def best_chunk(config):
+def best_chunk(config, cores):
     """The chunk with which PyTorch's DeltaNet is fastest."""
 
     def seconds(chunk):
-        worker = Worker("torch", "eager", {**config, "chunk": chunk})
+        worker = Worker("torch", "eager", {**config, "chunk": chunk}, cores)
         times = worker.ask("go 4")["seconds"][1:]
         worker.stop()
         print(f"chunks of {chunk}: {1000 * statistics.median(times):.1f} ms", file=sys.stderr, flush=True)
@@ -100,15 +105,15 @@ def best_chunk(config):
     return min(CHUNKS, key=seconds)
 
 
-def measure(job, precision, sizes, rounds):
+def measure(job, precision, sizes, rounds, cores):
     """A row for every system: its times a round and its memory, for one job at one size."""
     config = {
         "job": job, "precision": precision, **sizes,
         "layers": LAYERS[sizes["model"]], "heads": max(1, sizes["d_model"] // 32), "d_ff": 4 * sizes["d_model"],
     }  # fmt: skip
     if sizes["model"] == "deltanet":
-        config["chunk"] = best_chunk(config)
-    workers = [Worker(*system, config) for system in systems(job, sizes)]
+        config["chunk"] = best_chunk(config, cores)
+    workers = [Worker(*system, config, cores) for system in systems(job, sizes)]
     if len({worker.ready["parameters"] for worker in workers}) != 1:
         raise SystemExit(f"models differ: {[(w.system, w.ready) for w in workers]}")
     # Repetitions that take about a third of a second.
@@ -207,12 +212,13 @@ def main():
     parser.add_argument("--only", choices=["step", "recurrent", "tasks", "predict"])
     parser.add_argument("--where", nargs="*", default=[], metavar="KEY=VALUE,..", help="such as precision=bf16 time=50,400")
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--cores", default="0,1", help="two processors that share no core (see lscpu --extended)")
     parser.add_argument("--out", type=Path, default=HERE / "results")
     args = parser.parse_args()
     groups = []
     for job, precision, sizes in plan(args.only, args.quick, args.where):
         print(job, precision, sizes, file=sys.stderr, flush=True)
-        groups.append(measure(job, precision, sizes, args.rounds))
+        groups.append(measure(job, precision, sizes, args.rounds, args.cores))
         print(list(table(groups[-1:]))[-1], file=sys.stderr, flush=True)
     args.out.mkdir(parents=True, exist_ok=True)
     text = heading(groups) + "\n\n" + "\n".join(table(groups)) + "\n"

@@ -32,10 +32,23 @@ pub fn is_avx2() -> bool {
     matches!(arch(), Arch::V3(_))
 }
 
+/// Whether `GPICL_CPU` names a level: then nothing beyond it is used.
+pub fn is_limited() -> bool {
+    static LIMITED: OnceLock<bool> = OnceLock::new();
+    *LIMITED.get_or_init(|| {
+        let limit = limit();
+        levels().into_iter().any(|(name, _)| limit.as_deref() == Some(name))
+    })
+}
+
 #[inline]
 fn arch() -> Arch {
     static ARCH: OnceLock<Arch> = OnceLock::new();
-    *ARCH.get_or_init(|| chosen(std::env::var("GPICL_CPU").ok().as_deref()))
+    *ARCH.get_or_init(|| chosen(limit().as_deref()))
+}
+
+fn limit() -> Option<String> {
+    std::env::var("GPICL_CPU").ok()
 }
 
 /// The extension that `limit` asks for where the machine has it; the best one for another or no name.

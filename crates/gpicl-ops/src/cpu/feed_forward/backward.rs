@@ -4,7 +4,7 @@ use pulp::Simd;
 use rayon::prelude::*;
 
 use super::super::buffer::Buffer;
-use super::super::gemm::kernel::{self, Kernel, Plain, claim, prefetch};
+use super::super::gemm::kernel::{Kernel, claim, prefetch};
 use super::super::gemm::{
     Left, Machine, MatRef, PackedLeft, Start, Work, multiply, multiply_packed, with_machine,
 };

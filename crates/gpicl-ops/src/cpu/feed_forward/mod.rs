@@ -16,7 +16,7 @@ use rayon::prelude::*;
 pub use self::backward::{Gradients, backward};
 pub use self::forward::forward;
 use super::buffer::Buffer;
-use super::gemm::kernel::{self, Kernel, Plain};
+use super::gemm::kernel::Kernel;
 use super::gemm::{Machine, MatRef, PackedRight, Work, pack_right, with_machine};
 use crate::Precision;
 

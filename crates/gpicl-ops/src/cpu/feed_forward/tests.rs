@@ -1,5 +1,7 @@
 use rayon::ThreadPoolBuilder;
 
+use super::super::gemm::emulated::Emulated;
+use super::super::gemm::kernel::{Plain, bf16};
 use super::*;
 
 /// Numbers in [-1, 1) without structure.
@@ -95,7 +97,7 @@ fn unpacked(machine: impl Machine, kept: &[f32], rows: usize, units: usize) -> V
 }
 
 fn rounded(value: f32) -> f64 {
-    f64::from(f32::from_bits(kernel::bf16(value) << 16))
+    f64::from(f32::from_bits(bf16(value) << 16))
 }
 
 fn gelu(x: f64) -> f64 {
@@ -202,6 +204,11 @@ fn on_best(precision: Precision) {
 #[test]
 fn without_products_of_bfloat16_it_is_the_same() {
     check(Plain { round: true }, Precision::Bf16, "plain");
+}
+
+#[test]
+fn through_a_matrix_unit_it_is_the_same() {
+    check(Emulated, Precision::Bf16, "unit");
 }
 
 #[test]

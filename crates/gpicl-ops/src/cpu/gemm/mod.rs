@@ -1,13 +1,18 @@
 //! Matrix products with what comes before and after them.
 //!
 //! The blocking is that of Goto and van de Geijn (2008): a panel of `B` in the second-level cache, a tile of `C` in
-//! registers ([`kernel::tile`]). How `C` is cut into tasks depends on the number of threads; the order in which one
-//! element is summed does not, so the result is the same on any number.
+//! registers ([`kernel::tile`]), or in those of a matrix unit ([`squares::square`]). How `C` is cut into tasks depends on
+//! the number of threads; the order in which one element is summed does not, so the result is the same on any number.
 
+#[cfg(target_arch = "x86_64")]
+pub(super) mod amx;
+#[cfg(test)]
+pub(super) mod emulated;
 pub(super) mod kernel;
 mod pack;
 mod packed;
 mod part;
+mod squares;
 
 use std::ops::Range;
 
@@ -19,6 +24,8 @@ use self::pack::{copy_across, pack_a, pack_panels};
 pub use self::packed::Packed;
 use self::part::Order;
 pub(super) use self::part::{PackedLeft, PackedRight, multiply, multiply_packed, pack_right};
+use self::squares::{SQUARE, Unit, square};
+use super::gather::gather_transposed;
 use super::{affine, buffer::Buffer, dispatch};
 use crate::Precision;
 
@@ -143,15 +150,19 @@ macro_rules! with_machine {
     ($precision:expr, $machine:ident => $result:expr) => {
         match $precision {
             Precision::Fp32 => {
-                let $machine = Plain { round: false };
+                let $machine = $crate::cpu::gemm::kernel::Plain { round: false };
                 $result
             }
             Precision::Bf16 => {
                 #[cfg(target_arch = "x86_64")]
-                if let Some($machine) = kernel::Bf16Dot::new() {
+                if let Some($machine) = $crate::cpu::gemm::amx::Amx::new() {
                     return $result;
                 }
-                let $machine = Plain { round: true };
+                #[cfg(target_arch = "x86_64")]
+                if let Some($machine) = $crate::cpu::gemm::kernel::Bf16Dot::new() {
+                    return $result;
+                }
+                let $machine = $crate::cpu::gemm::kernel::Plain { round: true };
                 $result
             }
         }
@@ -407,6 +418,7 @@ impl Product<'_> {
         };
         let mut own_a = Buffer::stale(if in_place { 0 } else { rows.len() * DEPTH });
         let mut own_b = Buffer::stale(if packed.is_some() { 0 } else { PANELS * width * DEPTH });
+        let mut turned = Buffer::stale(if K::Unit::IS_THERE { rows.len() * DEPTH } else { 0 });
         let last = k.div_ceil(depth).max(1) - 1;
         for block in blocks.clone() {
             let span = block * depth..((block + 1) * depth).min(k);
@@ -429,6 +441,14 @@ impl Product<'_> {
                         Rows { data: &own_a, first: 0, row: 1, group: rows.len() }
                     }
                 },
+            };
+            let a = if K::Unit::IS_THERE && a.group != 1 {
+                // A unit reads rows.
+                let (count, row) = (a.group, groups.next_multiple_of(squares::SIDE));
+                gather_transposed(kernel.simd(), a.data, count, groups, count, row, &mut turned);
+                Rows { data: &turned, first: 0, row, group: 1 }
+            } else {
+                a
             };
             for first in panels.clone().step_by(PANELS) {
                 let part = first..(first + PANELS).min(panels.end);
@@ -476,6 +496,8 @@ impl Product<'_> {
         };
         // A panel of `B` stays in the first cache while the rows pass by.
         let width = PANEL_VECTORS * K::LANES;
+        // SAFETY: nothing here makes another.
+        let mut unit = unsafe { kernel.unit() };
         for (panel, col) in cols.clone().step_by(width).enumerate() {
             let len = width.min(cols.end - col);
             let b = &b[panel * groups * width..][..groups * width];
@@ -485,6 +507,13 @@ impl Product<'_> {
                 let a = a.from(row - rows.start);
                 let target =
                     Target { c: self.c, first: row * self.b.cols + col, row: self.b.cols, bias, addend };
+                if let Some(unit) = &mut unit {
+                    let count = SQUARE.min(rows.end - row);
+                    // SAFETY: the caller's contract, for these rows and columns.
+                    unsafe { square(unit, a, b, groups, target, count, len) };
+                    row += count;
+                    continue;
+                }
                 // SAFETY: the caller's contract, for these rows and columns.
                 row += unsafe {
                     match rows.end - row {

@@ -2,8 +2,11 @@
 
 use rayon::prelude::*;
 
-use super::kernel::{self, Addends, Kernel, Plain};
-use super::{Machine as _, MatRef, PANEL_VECTORS, PANELS, PackPanels, Work, fit, with_machine};
+use super::kernel::{self, Addends, Kernel};
+use super::squares::{SQUARE, square};
+use super::{
+    Addend, Machine, MatRef, PANEL_VECTORS, PANELS, PackPanels, Rows, Shared, Target, Work, fit, with_machine,
+};
 use crate::Precision;
 use crate::cpu::buffer::Buffer;
 
@@ -23,19 +26,21 @@ impl Packed {
     /// # Panics
     /// If it is empty.
     pub fn new(b: MatRef<'_>, precision: Precision) -> Self {
+        with_machine!(precision, machine => Self::on(machine, b, precision))
+    }
+
+    pub(super) fn on(machine: impl Machine, b: MatRef<'_>, precision: Precision) -> Self {
         assert!(b.rows > 0 && b.cols > 0, "an empty matrix to pack");
-        with_machine!(precision, machine => {
-            let sizes = machine.sizes(b.rows);
-            let (width, panels) = (sizes.panel, b.cols.div_ceil(sizes.panel));
-            let size = sizes.groups * width;
-            let mut packed = Buffer::stale(panels * size);
-            let each = panels.div_ceil(rayon::current_num_threads()).clamp(1, PANELS);
-            packed.par_chunks_mut(each * size).enumerate().for_each(|(piece, packed)| {
-                let cols = piece * each * width..((piece + 1) * each * width).min(b.cols);
-                machine.run(PackPanels(b, 0..b.rows, cols, packed));
-            });
-            Self { panels: packed, rows: b.rows, cols: b.cols, width, precision }
-        })
+        let sizes = machine.sizes(b.rows);
+        let (width, panels) = (sizes.panel, b.cols.div_ceil(sizes.panel));
+        let size = sizes.groups * width;
+        let mut packed = Buffer::stale(panels * size);
+        let each = panels.div_ceil(rayon::current_num_threads()).clamp(1, PANELS);
+        packed.par_chunks_mut(each * size).enumerate().for_each(|(piece, packed)| {
+            let cols = piece * each * width..((piece + 1) * each * width).min(b.cols);
+            machine.run(PackPanels(b, 0..b.rows, cols, packed));
+        });
+        Self { panels: packed, rows: b.rows, cols: b.cols, width, precision }
     }
 
     /// How far apart rows of products may begin at least: the columns, filled up to whole panels.
@@ -51,14 +56,26 @@ impl Packed {
     /// # Panics
     /// If the rows do not fit.
     pub fn multiply(&self, a: &[f32], a_row: usize, c: &mut [f32], c_row: usize, rows: usize) {
+        with_machine!(self.precision, machine => self.multiply_on(machine, a, a_row, c, c_row, rows));
+    }
+
+    /// [`Self::multiply`] on the machine that packed.
+    pub(super) fn multiply_on(
+        &self,
+        machine: impl Machine,
+        a: &[f32],
+        a_row: usize,
+        c: &mut [f32],
+        c_row: usize,
+        rows: usize,
+    ) {
         if rows == 0 {
             return;
         }
         assert!(a_row >= self.rows && fit(rows, a_row, self.rows, a.len()), "rows of A");
         let padded = self.padded_cols();
         assert!(c_row >= padded && fit(rows, c_row, padded, c.len()), "rows of C");
-        let product = Product { b: self, a, a_row, c, c_row, rows };
-        with_machine!(self.precision, machine => machine.run(product))
+        machine.run(Product { b: self, a, a_row, c, c_row, rows });
     }
 }
 
@@ -91,8 +108,22 @@ impl Work for Product<'_> {
             }
             (&*own, own_row)
         };
+        // SAFETY: nothing here makes another.
+        let mut unit = unsafe { kernel.unit() };
         // A panel stays in the cache while all rows pass by.
         for (panel, values) in b.panels.chunks_exact(groups * b.width).enumerate() {
+            if let Some(unit) = &mut unit {
+                let (c, addend) = (Shared::new(c), Addend::Nothing);
+                for row in (0..rows).step_by(SQUARE) {
+                    let target =
+                        Target { c, first: row * c_row + panel * b.width, row: c_row, bias: None, addend };
+                    let a = Rows { data: a, first: row * a_row, row: a_row, group: 1 };
+                    let count = SQUARE.min(rows - row);
+                    // SAFETY: `c` is borrowed for this call alone.
+                    unsafe { square(unit, a, values, groups, target, count, b.width) };
+                }
+                continue;
+            }
             let mut row = 0;
             while row < rows {
                 let (a, c) = (&a[row * a_row..], &mut c[row * c_row + panel * b.width..]);

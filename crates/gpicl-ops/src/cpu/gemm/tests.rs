@@ -1,5 +1,6 @@
 use rayon::ThreadPoolBuilder;
 
+use super::emulated::Emulated;
 use super::*;
 use crate::cpu::dispatch::levels;
 
@@ -67,6 +68,13 @@ impl Case {
         c
     }
 
+    /// On a matrix unit that is emulated.
+    fn emulated(&self, start: Start<'_>, c: &mut [f32]) {
+        let [a, b] = self.factors();
+        let finish = SharedFinish::Nothing;
+        Product { a: Left::Values(a), b, c: Shared::new(c), start, finish }.run(Emulated);
+    }
+
     /// Element by element in f64, with the sum of the terms' sizes.
     fn truth(&self, round: impl Fn(f32) -> f32) -> Vec<(f64, f64)> {
         let [m, n, k] = self.sizes;
@@ -112,6 +120,32 @@ fn bf16_products_are_those_of_the_rounded_factors() {
     for case in Case::all() {
         let what = format!("bf16 {:?} {:?}", case.sizes, case.transposed);
         assert_close(&case.product(Precision::Bf16), &case.truth(rounded), &what);
+    }
+}
+
+#[test]
+fn a_matrix_unit_gives_them() {
+    let pools = [1, 3].map(|threads| ThreadPoolBuilder::new().num_threads(threads).build().unwrap());
+    for case in Case::all().filter(|case| case.sizes.iter().product::<usize>() < 1 << 22) {
+        let [m, n, _] = case.sizes;
+        let what = format!("unit {:?} {:?}", case.sizes, case.transposed);
+        let mut truth = case.truth(rounded);
+        let [found, other] = pools.each_ref().map(|pool| {
+            let mut c = vec![f32::NAN; m * n];
+            pool.install(|| case.emulated(Start::Zero, &mut c));
+            c
+        });
+        assert_close(&found, &truth, &what);
+        assert!(found == other, "{what}: other bits on three threads");
+        let (bias, residual) = (numbers(n, 5), numbers(m * n, 6));
+        let mut c = vec![f32::NAN; m * n];
+        case.emulated(Start::BiasAndResidual(&bias, &residual), &mut c);
+        for (at, (sum, size)) in truth.iter_mut().enumerate() {
+            let added = [bias[at % n], residual[at]].map(f64::from);
+            *sum += added[0] + added[1];
+            *size += added[0].abs() + added[1].abs();
+        }
+        assert_close(&c, &truth, &format!("{what} with bias and residual"));
     }
 }
 
@@ -213,32 +247,42 @@ fn bf16_rounds_to_nearest_even_and_keeps_nan() {
 
 #[test]
 fn a_packed_factor_gives_the_same_products() {
-    for (precision, round) in
-        [(Precision::Fp32, (|value| value) as fn(f32) -> f32), (Precision::Bf16, rounded)]
-    {
-        for case in Case::all().filter(|case| !case.transposed[0]) {
-            let [m, n, k] = case.sizes;
-            let [_, b] = case.factors();
-            let packed = Packed::new(b, precision);
-            let (a_row, c_row) = (k + 3, packed.padded_cols() + 5);
-            let mut apart = vec![f32::NAN; m * a_row];
-            for (to, from) in apart.chunks_exact_mut(a_row).zip(case.a.chunks_exact(k)) {
-                to[..k].copy_from_slice(from);
-            }
-            let mut c = vec![f32::NAN; m * c_row];
-            packed.multiply(&apart, a_row, &mut c, c_row, m);
-            let found: Vec<f32> = c.chunks_exact(c_row).flat_map(|row| &row[..n]).copied().collect();
-            // One sum over all of the inner dimension, where `gemm` adds up blocks.
-            assert_within(1e-5, &found, &case.truth(round), &format!("{precision:?} {:?}", case.sizes));
-            // Few rows at a time: the same bits.
-            let mut again = vec![f32::NAN; m * c_row];
-            for first in (0..m).step_by(5) {
-                let rows = 5.min(m - first);
-                packed.multiply(&apart[first * a_row..], a_row, &mut again[first * c_row..], c_row, rows);
-            }
-            for (one, other) in c.chunks_exact(c_row).zip(again.chunks_exact(c_row)) {
-                assert_eq!(one[..n], other[..n], "{:?}", case.sizes);
-            }
+    fn on_best(precision: Precision, round: fn(f32) -> f32) {
+        with_machine!(precision, machine => packed_factors(machine, precision, usize::MAX, round))
+    }
+    on_best(Precision::Fp32, |value| value);
+    on_best(Precision::Bf16, rounded);
+    packed_factors(Emulated, Precision::Bf16, 1 << 22, rounded);
+}
+
+/// Of up to `most` multiplications.
+fn packed_factors(machine: impl Machine, precision: Precision, most: usize, round: fn(f32) -> f32) {
+    for case in Case::all().filter(|case| !case.transposed[0]) {
+        let [m, n, k] = case.sizes;
+        if m * n * k > most {
+            continue;
+        }
+        let [_, b] = case.factors();
+        let packed = Packed::on(machine, b, precision);
+        let (a_row, c_row) = (k + 3, packed.padded_cols() + 5);
+        let mut apart = vec![f32::NAN; m * a_row];
+        for (to, from) in apart.chunks_exact_mut(a_row).zip(case.a.chunks_exact(k)) {
+            to[..k].copy_from_slice(from);
+        }
+        let mut c = vec![f32::NAN; m * c_row];
+        packed.multiply_on(machine, &apart, a_row, &mut c, c_row, m);
+        let found: Vec<f32> = c.chunks_exact(c_row).flat_map(|row| &row[..n]).copied().collect();
+        // One sum over all of the inner dimension, where `gemm` adds up blocks.
+        assert_within(1e-5, &found, &case.truth(round), &format!("{precision:?} {:?}", case.sizes));
+        // Few rows at a time: the same bits.
+        let mut again = vec![f32::NAN; m * c_row];
+        for first in (0..m).step_by(5) {
+            let rows = 5.min(m - first);
+            let (a, c) = (&apart[first * a_row..], &mut again[first * c_row..]);
+            packed.multiply_on(machine, a, a_row, c, c_row, rows);
+        }
+        for (one, other) in c.chunks_exact(c_row).zip(again.chunks_exact(c_row)) {
+            assert_eq!(one[..n], other[..n], "{:?}", case.sizes);
         }
     }
 }
