@@ -6,7 +6,6 @@ does falls on both; its median, least and greatest value over the rounds are wri
 """
 
 import argparse
-import atexit
 import csv
 import json
 import os
@@ -38,10 +37,12 @@ CHUNKS = [16, 32, 64, 128]
 SYSTEMS = [("gpicl", "native"), ("gpicl", "plain"), ("torch", "eager"), ("torch", "compiled"), ("jax", "jit")]
 
 
-def systems(job, sizes):
-    """What is measured: everything at the sizes in the middle, elsewhere this project and PyTorch."""
+def systems(job, sizes, device):
+    """What is measured: everything at the sizes in the middle, elsewhere and on a GPU this project and PyTorch."""
     middle = {**sizes, "model": CENTRE["model"]} == CENTRE
     for system, mode in SYSTEMS:
+        if device != "cpu" and (system == "jax" or mode == "plain"):
+            continue
         if mode == "plain" and not (job == "step" and sizes == CENTRE):
             continue
         if mode == "compiled" and job == "tasks":
@@ -57,18 +58,19 @@ class Worker:
 
     def __init__(self, system, mode, config, cores):
         self.system, self.mode = system, mode
-        config = json.dumps({**config, "mode": mode})
+        job = json.dumps({**config, "mode": mode})
         if system == "gpicl":
-            command = [os.environ["PEERS_WORKER"], config]
+            command = [os.environ["PEERS_WORKER"], job]
         else:
-            command = [sys.executable, str(HERE / f"{system}_worker.py"), config]
+            command = [sys.executable, str(HERE / f"{system}_worker.py"), job]
+        # A GPU's driver has threads of its own, and work for other cores than two.
+        pinned = ["taskset", "-c", cores] if config["device"] == "cpu" else []
+        # One that is stopped would not notice that nobody asks any more.
         self.process = subprocess.Popen(
-            ["taskset", "-c", cores, *command], text=True,
+            ["setpriv", "--pdeathsig", "KILL", *pinned, *command], text=True,
             env={**ENVIRONMENT, "GPICL_OPS": "reference" if mode == "plain" else "native"},
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         )  # fmt: skip
-        # One that is stopped would not notice that its input has ended.
-        atexit.register(self.process.kill)
         self.ready = self.read()
 
     def read(self):
@@ -105,21 +107,21 @@ def best_chunk(config, cores):
     return min(CHUNKS, key=seconds)
 
 
-def measure(job, precision, sizes, rounds, cores):
+def measure(job, precision, sizes, args):
     """A row for every system: its times a round and its memory, for one job at one size."""
     config = {
-        "job": job, "precision": precision, **sizes,
+        "job": job, "precision": precision, "device": args.device, **sizes,
         "layers": LAYERS[sizes["model"]], "heads": max(1, sizes["d_model"] // 32), "d_ff": 4 * sizes["d_model"],
     }  # fmt: skip
     if sizes["model"] == "deltanet":
-        config["chunk"] = best_chunk(config, cores)
-    workers = [Worker(*system, config, cores) for system in systems(job, sizes)]
+        config["chunk"] = best_chunk(config, args.cores)
+    workers = [Worker(*system, config, args.cores) for system in systems(job, sizes, args.device)]
     if len({worker.ready["parameters"] for worker in workers}) != 1:
         raise SystemExit(f"models differ: {[(w.system, w.ready) for w in workers]}")
     # Repetitions that take about a third of a second.
     counts = [max(1, min(200, round(0.3 / worker.ask("go 2")["seconds"][-1]))) for worker in workers]
     times = [[] for _ in workers]
-    for _ in range(rounds):
+    for _ in range(args.rounds):
         for worker, count, rows in zip(workers, counts, times):
             # The first repetition finds the caches as the others left them.
             rows.append(statistics.median(worker.ask(f"go {count + 1}")["seconds"][1:]))
@@ -150,18 +152,23 @@ def ratios(rows, system):
     return [theirs / own for theirs, own in zip(best["seconds"], ours["seconds"])]
 
 
-def machine():
-    """The processor's name."""
+def machine(device):
+    """What computed: the processor's or the GPU's name."""
+    if device == "cuda":
+        query = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
+        name, driver = subprocess.run(query, check=True, text=True, capture_output=True).stdout.splitlines()[0].split(", ")
+        return f"{name}, driver {driver}, memory of the host alone"
     with open("/proc/cpuinfo") as info:
-        return next(line.split(":")[1].strip() for line in info if line.startswith("model name"))
+        name = next(line.split(":")[1].strip() for line in info if line.startswith("model name"))
+    return f"2 threads of {os.cpu_count()} cores of {name}"
 
 
-def heading(groups):
+def heading(groups, device):
     """What was measured, on what."""
     versions = {row["system"]: row["version"] for rows in groups for row in rows}
     names = {"gpicl": "gpicl", "torch": "PyTorch", "jax": "JAX"}
     versions = ", ".join(f"{names[system]} {version}" for system, version in versions.items())
-    return f"2 threads of {os.cpu_count()} cores of {machine()}; {versions}."
+    return f"{machine(device)}; {versions}."
 
 
 def table(groups):
@@ -184,7 +191,7 @@ def table(groups):
         yield "| " + " | ".join(map(str, cells)) + " |"
 
 
-def plan(only, quick, where):
+def plan(only, quick, where, device):
     """Job, precision and sizes of every measurement, of those for which `where` holds."""
     sizes = [CENTRE]
     if not quick:
@@ -196,6 +203,9 @@ def plan(only, quick, where):
         "tasks": [("tasks", "fp32", {**CENTRE, "input_dim": dim}) for dim in (196, 784)],
         "predict": [("predict", "fp32", {**CENTRE, "batch": batch}) for batch in (1, 8)],
     }
+    if device != "cpu":
+        # This project makes tasks on the CPU, whatever trains on them.
+        del jobs["tasks"]
     entries = [entry for job, entries in jobs.items() if only in (None, job) for entry in entries]
     wanted = dict(condition.split("=", 1) for condition in where)
 
@@ -207,21 +217,22 @@ def plan(only, quick, where):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
     parser.add_argument("--quick", action="store_true", help="only the size in the middle, for every job")
     parser.add_argument("--only", choices=["step", "recurrent", "tasks", "predict"])
     parser.add_argument("--where", nargs="*", default=[], metavar="KEY=VALUE,..", help="such as precision=bf16 time=50,400")
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--cores", default="0,1", help="two processors that share no core (see lscpu --extended)")
     parser.add_argument("--out", type=Path, default=HERE / "results")
     args = parser.parse_args()
     groups = []
-    for job, precision, sizes in plan(args.only, args.quick, args.where):
+    for job, precision, sizes in plan(args.only, args.quick, args.where, args.device):
         print(job, precision, sizes, file=sys.stderr, flush=True)
-        groups.append(measure(job, precision, sizes, args.rounds, args.cores))
+        groups.append(measure(job, precision, sizes, args))
         print(list(table(groups[-1:]))[-1], file=sys.stderr, flush=True)
     args.out.mkdir(parents=True, exist_ok=True)
-    text = heading(groups) + "\n\n" + "\n".join(table(groups)) + "\n"
+    text = heading(groups, args.device) + "\n\n" + "\n".join(table(groups)) + "\n"
     (args.out / "table.md").write_text(text)
     with open(args.out / "rounds.csv", "w", newline="") as file:
         fields = [key for key in groups[0][0] if key != "seconds"]

@@ -115,13 +115,14 @@ def prepare(config):
     batch, time, dim = config["batch"], config["time"], config["input_dim"]
     if config["job"] == "tasks":
         return 0, torch.get_num_threads(), tasks(batch, time, dim)
-    model = MODELS[config["model"]](config)
+    device = config["device"]
+    model = MODELS[config["model"]](config).to(device)
     parameters = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    x, y = torch.randn(batch, time, dim), torch.randint(0, CLASSES, (batch, time))
+    x, y = torch.randn(batch, time, dim, device=device), torch.randint(0, CLASSES, (batch, time), device=device)
     bf16 = config["precision"] == "bf16"
 
     def forward():
-        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+        with torch.autocast(device, torch.bfloat16, enabled=bf16):
             return model(x, y)
 
     def loss():
@@ -131,7 +132,7 @@ def prepare(config):
     if config["mode"] == "compiled":
         forward, loss = torch.compile(forward), torch.compile(loss)
     if config["job"] == "predict":
-        return parameters, torch.get_num_threads(), torch.inference_mode()(forward)
+        return parameters, torch.get_num_threads(), finished(torch.inference_mode()(forward), device)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.0, fused=True)
 
     def step():
@@ -142,7 +143,19 @@ def prepare(config):
         optimizer.step()
         return value.item()
 
-    return parameters, torch.get_num_threads(), step
+    return parameters, torch.get_num_threads(), finished(step, device)
+
+
+def finished(job, device):
+    """`job`, which ends when the GPU has done what it was told."""
+    if device == "cpu":
+        return job
+
+    def wait():
+        job()
+        torch.cuda.synchronize()
+
+    return wait
 
 
 def tasks(batch, time, dim):

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use burn::module::Module;
-use burn::tensor::Device;
+use gpicl::DeviceKind;
 use gpicl::data::{Dataset, InputShape};
 use gpicl::models::{DeltaNetConfig, Dims, ModelConfig, RecurrentConfig, SequenceModel, TransformerConfig};
 use gpicl::tasks::{Batch, BatchSource, Mode, TaskDistribution, TasksConfig};
@@ -36,6 +36,9 @@ struct Config {
     time: usize,
     input_dim: usize,
     precision: Precision,
+    /// Where to train and to predict; tasks are made on the CPU.
+    #[serde(default)]
+    device: DeviceKind,
 }
 
 #[derive(Deserialize)]
@@ -127,19 +130,22 @@ fn prepare(config: &Config) -> Result<(usize, Box<dyn FnMut()>)> {
     let batch = source.batch(0);
     let &Config { time, input_dim, .. } = config;
     let dims = Dims { input_dim, classes: CLASSES, episode_length: time };
-    let device = Device::flex().autodiff();
-    let model = config.model().init(dims, config.precision, 0, &device)?;
+    let device = config.device.device()?;
+    let model = config.model().init(dims, config.precision, 0, &device.clone().autodiff())?;
     let parameters = model.num_params();
     if let Job::Predict = config.job {
         let model = model.valid();
-        let (inputs, labels) = to_device(&batch, &Device::flex());
+        let (inputs, labels) = to_device(&batch, &device);
         let job = move || drop(model.forward(inputs.clone(), labels.clone()).into_data());
         return Ok((parameters, Box::new(job)));
     }
+    let device = device.autodiff();
     let (train, mut optimizer, mut model) = (TrainConfig::default(), Optimizer::default(), Some(model));
     let job = move || {
         let before = model.take().expect("the last step's model");
         let (after, _) = meta_train_step(before, &mut optimizer, &batch, &train, train.lr, &device);
+        // The last a step reads from a GPU is the gradient's norm, before the update.
+        device.sync().expect("a device that computes");
         model = Some(after);
     };
     Ok((parameters, Box::new(job)))

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
+use gpicl::DeviceKind;
 use gpicl::eval::baselines::BaselinesConfig;
 use gpicl::eval::{EvalRequest, evaluate_runs};
 use gpicl::folder::{Kind, claim};
@@ -29,6 +30,9 @@ pub struct EvalArgs {
     /// Seed of the meta-test episodes.
     #[arg(long)]
     seed: Option<u64>,
+    /// Where to compute: cpu, cuda or wgpu; default: where the run was meta-trained.
+    #[arg(long, value_name = "DEVICE")]
+    device: Option<DeviceKind>,
     /// Classical learners to judge on the same episodes: knn, nearest-mean, ridge, logistic, sgd-one-pass,
     /// sgd-converged, maml, or all. They are tuned on the run's meta-training tasks, so this takes its time.
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
@@ -47,6 +51,7 @@ pub fn eval(args: &EvalArgs, output: &Output) -> Result<ExitCode> {
         data: args.data.clone(),
         episodes: args.episodes,
         seed: args.seed,
+        device: args.device,
         data_dir: args.data_dir.data_dir.clone(),
         baselines: args.baselines.clone(),
         baselines_config: BaselinesConfig::default(),

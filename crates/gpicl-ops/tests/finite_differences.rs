@@ -3,8 +3,8 @@
 
 mod common;
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
-use common::{check, host, leaf, numbers};
+use burn::tensor::{Int, Tensor, TensorData};
+use common::{check, device, host, leaf, numbers};
 use gpicl_ops::{Activation, AdamWStep, AttentionMask, Embedding, FeedForward, Gate, Precision, TokenLayout};
 
 const FP32: Precision = Precision::Fp32;
@@ -154,8 +154,7 @@ fn cross_entropy() {
     let (time, classes) = (5, 7);
     let targets = [3, 0, 6, 6, 2];
     let native = |x: &[Tensor<1>]| {
-        let device = Device::flex().autodiff();
-        let targets = Tensor::<2, Int>::from_data([targets.map(|target| target as i32)], &device);
+        let targets = Tensor::<2, Int>::from_data([targets.map(|target| target as i32)], &device());
         gpicl_ops::cross_entropy(x[0].clone().reshape([1, time, classes]), targets).reshape([time])
     };
     check("cross_entropy", &[time * classes], native, |x| {
@@ -173,7 +172,6 @@ fn embed() {
     for layout in [TokenLayout::Shifted, TokenLayout::Paired] {
         let tokens = layout.tokens(time);
         let native = |x: &[Tensor<1>]| {
-            let device = Device::flex().autodiff();
             let labels = TensorData::new(labels.map(|label| label as i32).to_vec(), [batch, time]);
             let weights = Embedding {
                 weight: x[1].clone().reshape([fan_in, d_model]),
@@ -183,7 +181,7 @@ fn embed() {
                 label_scale: 1.5,
             };
             let inputs = x[0].clone().reshape([batch, time, fan_in]);
-            let labels = Tensor::<2, Int>::from_data(labels, &device);
+            let labels = Tensor::<2, Int>::from_data(labels, &device());
             gpicl_ops::embed(inputs, labels, weights, layout, FP32).reshape([batch * tokens * d_model])
         };
         check(&format!("embed {layout:?}"), &sizes, native, |x| {

@@ -3,7 +3,7 @@
 
 mod common;
 
-use burn::tensor::{Device, Distribution, Tensor, TensorData};
+use burn::tensor::{Distribution, Tensor, TensorData};
 use common::{agree, check, close, device, host, random};
 use gpicl_ops::{MatrixMemory, MemoryTokens, TokenLayout, WriteRule, matrix_memory, reference};
 
@@ -159,17 +159,16 @@ fn by_hand(
     log_decay: Option<&[f32]>,
 ) -> Vec<f32> {
     let time = write.len();
-    let pairs = |x: &[[f32; 2]]| {
-        Tensor::<3>::from_data(TensorData::new(x.as_flattened().to_vec(), [1, time, 2]), &Device::flex())
-    };
-    let scalars =
-        |x: &[f32]| Tensor::<3>::from_data(TensorData::new(x.to_vec(), [1, time, 1]), &Device::flex());
+    let device = device().inner();
+    let tensor =
+        |x: &[f32]| Tensor::<3>::from_data(TensorData::new(x.to_vec(), [1, time, x.len() / time]), &device);
+    let pairs = |x: &[[f32; 2]]| tensor(x.as_flattened());
     let tokens = MemoryTokens {
         query: pairs(query),
         key: pairs(key),
         value: pairs(value),
-        write: scalars(write),
-        log_decay: log_decay.map(scalars),
+        write: tensor(write),
+        log_decay: log_decay.map(tensor),
     };
     host(matrix_memory(tokens, memory).reshape([2 * time]))
 }

@@ -3,8 +3,8 @@
 
 mod common;
 
-use burn::tensor::{Device, Distribution, Tensor};
-use common::{agree, check, close, random};
+use burn::tensor::{Distribution, Tensor};
+use common::{agree, check, close, device, random};
 use gpicl_ops::{Precision, TokenLayout, outer_product_lstm, reference};
 
 const FP32: Precision = Precision::Fp32;
@@ -66,7 +66,7 @@ fn definition(
 fn two_steps_by_hand() {
     // One head of one number: i1 i2 = 2, g1 g2 = 0.5, f1 f2 = -1, q = 3, o = 0, and again with what h adds.
     let first = [2.0, 0.5, 1.0, 1.0, 1.0, -1.0, 3.0, 0.0];
-    let device = Device::flex();
+    let device = device().inner();
     let gates = Tensor::<3>::from_data([[first, first]], &device);
     let recurrent = Tensor::<2>::from_data([[0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 2.0]], &device);
     let out = outer_product_lstm(gates, recurrent, 1, TokenLayout::Shifted, FP32);

@@ -3,7 +3,7 @@
 
 mod common;
 
-use burn::tensor::{Device, Distribution, Int, Tensor, TensorData};
+use burn::tensor::{Distribution, Int, Tensor, TensorData};
 use common::{agree, check, close, device, random};
 use gpicl_ops::{TokenLayout, Vsml, VsmlNet, reference, vsml};
 
@@ -364,6 +364,6 @@ fn every_vector_extension_agrees() {
 #[should_panic(expected = "vsml: initial: expected shape [20, 8], found [19, 8]")]
 fn a_wrong_shape_is_named() {
     let net = net(&[5, 4], 2, 1, TokenLayout::Paired);
-    let weights = Vsml { initial: Tensor::zeros([19, 8], &Device::flex()), ..shared_weights(&net) };
+    let weights = Vsml { initial: Tensor::zeros([19, 8], &device()), ..shared_weights(&net) };
     vsml(random([1, 2, 5]), label_tensor(&[0, 1], 1), weights, net);
 }

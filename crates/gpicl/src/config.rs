@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use burn::tensor::{DType, Device};
 use gpicl_ops::Precision;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
@@ -51,26 +52,69 @@ impl DeviceKind {
     /// The Burn device.
     ///
     /// # Errors
-    /// [`Error::Config`] if this build has no support for the device.
-    pub fn device(self) -> Result<burn::tensor::Device> {
+    /// [`Error::Config`] if this build has no support for the device, or the machine has no such device.
+    pub fn device(self) -> Result<Device> {
         match self {
             #[cfg(feature = "flex")]
-            Self::Cpu => Ok(burn::tensor::Device::flex()),
+            Self::Cpu => Ok(Device::flex()),
             #[cfg(feature = "cuda")]
-            Self::Cuda => Ok(burn::tensor::Device::cuda(0)),
+            Self::Cuda => self.found(burn::tensor::DeviceType::Cuda, Device::cuda(0)),
             #[cfg(feature = "wgpu")]
-            Self::Wgpu => Ok(burn::tensor::Device::wgpu(burn::tensor::DeviceKind::default())),
+            Self::Wgpu => self.found(burn::tensor::DeviceType::Wgpu, Device::wgpu(Default::default())),
             #[allow(unreachable_patterns, reason = "reachable in builds that leave a backend out")]
             other => Err(Error::config(
                 "device",
-                format!("this build has no `{other:?}` device"),
-                "rebuild with the matching --features (flex, cuda, wgpu)",
+                format!("this build has no `{}` device", other.name()),
+                "rebuild with the matching --features (flex, cuda, wgpu), or choose another device",
             )),
         }
+    }
+
+    /// Its name in a configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::Cuda => "cuda",
+            Self::Wgpu => "wgpu",
+        }
+    }
+
+    /// `device` if the machine has one of its kind: a backend panics once it computes on one that is missing.
+    #[cfg(any(feature = "cuda", feature = "wgpu"))]
+    fn found(self, kind: burn::tensor::DeviceType, device: Device) -> Result<Device> {
+        if Device::enumerate(kind).is_empty() {
+            let problem = format!("no `{}` device was found", self.name());
+            return Err(Error::config("device", problem, "install its driver, or choose device=cpu"));
+        }
+        Ok(device)
+    }
+}
+
+impl std::str::FromStr for DeviceKind {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        let found = [Self::Cpu, Self::Cuda, Self::Wgpu].into_iter().find(|kind| kind.name() == name);
+        found.ok_or_else(|| Error::config("device", format!("is `{name}`"), "choose cpu, cuda or wgpu"))
     }
 }
 
 impl RunConfig {
+    /// The Burn device.
+    ///
+    /// # Errors
+    /// Those of [`DeviceKind::device`], and [`Error::Config`] if the device cannot compute in the precision.
+    pub fn device(&self) -> Result<Device> {
+        let device = self.device.device()?;
+        // The CPU has this project's own products in bfloat16.
+        let own = self.device == DeviceKind::Cpu;
+        if self.precision == Precision::Bf16 && !own && !device.supports_dtype(DType::BF16) {
+            let problem = format!("the `{}` device has no bf16", self.device.name());
+            return Err(Error::config("precision", problem, "choose precision=fp32"));
+        }
+        Ok(device)
+    }
+
     /// Checks every field.
     ///
     /// # Errors

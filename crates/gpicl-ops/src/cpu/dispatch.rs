@@ -32,7 +32,8 @@ pub fn is_avx2() -> bool {
     matches!(arch(), Arch::V3(_))
 }
 
-/// Whether `GPICL_CPU` names a level: then nothing beyond it is used.
+/// Whether `GPICL_CPU` names a level: then nothing beyond it is used, and all of it, the slow pairs of bfloat16 of Intel's
+/// AVX-512 too.
 pub fn is_limited() -> bool {
     static LIMITED: OnceLock<bool> = OnceLock::new();
     *LIMITED.get_or_init(|| {

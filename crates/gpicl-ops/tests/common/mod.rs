@@ -3,8 +3,19 @@
 
 use burn::tensor::{Device, Distribution, Tensor, TensorData};
 
+/// Where the operations run: on the CPU, or on the device that `GPICL_TEST_DEVICE` names.
 pub fn device() -> Device {
-    Device::flex().autodiff()
+    let device = match std::env::var("GPICL_TEST_DEVICE").as_deref() {
+        Err(_) | Ok("cpu") => Device::flex(),
+        #[cfg(feature = "cuda")]
+        Ok("cuda") => Device::cuda(0),
+        #[cfg(feature = "wgpu")]
+        Ok("wgpu") => Device::wgpu(Default::default()),
+        Ok(name) => {
+            panic!("GPICL_TEST_DEVICE={name}: expected `cuda` or `wgpu`, and that feature in the build")
+        }
+    };
+    device.autodiff()
 }
 
 pub fn random<const D: usize>(shape: [usize; D]) -> Tensor<D> {
@@ -50,7 +61,7 @@ pub fn numbers(count: usize, salt: usize) -> Vec<f64> {
 pub fn leaf(values: &[f64]) -> Tensor<1> {
     let values: Vec<f32> = values.iter().map(|&value| value as f32).collect();
     let count = values.len();
-    Tensor::from_data(TensorData::new(values, [count]), &Device::flex().autodiff()).require_grad()
+    Tensor::from_data(TensorData::new(values, [count]), &device()).require_grad()
 }
 
 /// A tensor's numbers.
@@ -106,6 +117,7 @@ pub fn on_every_vector_extension(names: &[&str]) {
             .args(names)
             .args(["--skip", "every_vector_extension"])
             .env("GPICL_CPU", level)
+            .env_remove("GPICL_TEST_DEVICE")
             .output()
             .expect("the tests to start");
         let said = String::from_utf8_lossy(&run.stdout);

@@ -9,17 +9,17 @@ use sha2::{Digest, Sha256};
 
 use super::baseline;
 use super::spec::{Learner, Method, Plan};
-use crate::config::{DeviceKind, RunConfig};
+use crate::config::RunConfig;
 use crate::data::{DataConfig, Dataset};
 use crate::error::{Error, Result};
 use crate::eval::baselines::BaselinesConfig;
-use crate::eval::{LearningCurve, TestSet, meta_test};
+use crate::eval::{LearningCurve, TestSet, load_to_test, meta_test};
 use crate::fs::write_atomic;
 use crate::models::{Dims, SequenceModel as _};
 use crate::provenance::Provenance;
 use crate::run::checkpoint_path;
 use crate::tasks::{TaskDistribution, TasksConfig};
-use crate::train::{load_weights, read_info};
+use crate::train::read_info;
 
 /// What makes runs comparable.
 const FIX: &str = "compare runs of one data set, its preparation, and one episode length";
@@ -179,11 +179,10 @@ impl Bench {
         let path = checkpoint_path(run)?;
         let weights = std::fs::read(&path).map_err(Error::io("read", &path))?;
         self.once(kept, &weights, || {
-            let (info, model) = load_weights(&path, &DeviceKind::default().device()?)?;
+            let (info, model, device) = load_to_test(&path, None)?;
             if let Some(problem) = self.misfit(&info.config, info.dims) {
                 return Err(Error::file(&path, problem, FIX));
             }
-            let device = info.config.device.device()?;
             let size = Size {
                 params: burn::module::Module::num_params(&model),
                 state: model.state_size(self.dims.episode_length),

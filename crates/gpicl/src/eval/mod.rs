@@ -16,6 +16,7 @@ pub use curve::{CurveAccumulator, CurveSummary, Interval, LearningCurve};
 pub use outcome::{Outcome, OutcomeRule, Scores};
 pub use plateau::{Plateau, PlateauRule};
 pub use rank::spearman;
+pub(crate) use runs::load_to_test;
 pub use runs::{EvalRequest, evaluate_runs};
 pub use summary::RunSummary;
 

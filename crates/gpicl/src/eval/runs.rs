@@ -3,13 +3,16 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use burn::tensor::Device;
+
 use crate::config::DeviceKind;
 use crate::error::{Error, Result};
 use crate::eval::baselines::{Baseline, BaselinesConfig};
 use crate::eval::{LearningCurve, TestSet, meta_test};
+use crate::models::Model;
 use crate::report::Results;
 use crate::run::checkpoint_path;
-use crate::train::{CheckpointInfo, load_weights};
+use crate::train::{CheckpointInfo, load_weights, read_info};
 
 /// What to meta-test on.
 #[derive(Clone, Debug)]
@@ -20,6 +23,8 @@ pub struct EvalRequest {
     pub episodes: usize,
     /// Seed of the episodes; the run's own if absent.
     pub seed: Option<u64>,
+    /// Where to compute; the run's own device if absent.
+    pub device: Option<DeviceKind>,
     /// Where the data sets are.
     pub data_dir: Option<PathBuf>,
     /// Baselines to judge on the same episodes, as [`Baseline::select`] reads them.
@@ -51,13 +56,12 @@ pub fn evaluate_runs(
     let mut by_baseline: Vec<Vec<LearningCurve>> = Vec::new();
     for path in runs {
         let path = checkpoint_path(path)?;
-        let (info, model) = load_weights(&path, &DeviceKind::default().device()?)?;
+        let (info, model, device) = load_to_test(&path, request.device)?;
         match &first {
             Some(first) => same_experiment(first, &info, &path)?,
             None => first = Some(info.clone()),
         }
         note(format!("meta-testing {}", path.display()));
-        let device = info.config.device.device()?;
         let (tuning, sets) = test_sets(&info, request)?;
         let curves = sets.iter().map(|set| meta_test(&model, set, request.episodes, &device));
         add_seed(&mut by_set, curves.collect::<Result<_>>()?);
@@ -78,6 +82,18 @@ pub fn evaluate_runs(
     };
     let results = Results::new(info.dims, runs.len(), join_seeds(by_set)?)?;
     Ok(results.with_baselines(join_seeds(by_baseline)?))
+}
+
+/// A checkpoint's model on the device that is asked for, or on the one it was meta-trained on.
+pub(crate) fn load_to_test(
+    path: &Path,
+    device: Option<DeviceKind>,
+) -> Result<(CheckpointInfo, Model, Device)> {
+    let mut config = read_info(path)?.config;
+    config.device = device.unwrap_or(config.device);
+    let device = config.device()?;
+    let (info, model) = load_weights(path, &device)?;
+    Ok((info, model, device))
 }
 
 /// Adds the curves of one seed to those of the seeds before.

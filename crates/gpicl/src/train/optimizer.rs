@@ -52,7 +52,7 @@ impl Optimizer {
     pub fn step<M: Module>(&mut self, model: M, grads: Gradients, config: &TrainConfig, lr: f64) -> (M, f64) {
         let mut norm = GradientNorm { grads: &grads, sum: Vec::new() };
         model.visit(&mut norm);
-        let norm = norm.sum.into_iter().map(|sum| f64::from(sum.into_scalar::<f32>())).sum::<f64>().sqrt();
+        let norm = norm.value();
         if !norm.is_finite() {
             return (model, norm);
         }
@@ -86,6 +86,16 @@ impl Optimizer {
 struct GradientNorm<'a> {
     grads: &'a Gradients,
     sum: Vec<Tensor<1>>,
+}
+
+impl GradientNorm<'_> {
+    /// The root of the sum of all squares; all are read at once, as a GPU is waited for at every reading.
+    fn value(self) -> f64 {
+        if self.sum.is_empty() {
+            return 0.0;
+        }
+        Tensor::cat(self.sum, 0).into_data().iter::<f32>().map(f64::from).sum::<f64>().sqrt()
+    }
 }
 
 impl ModuleVisitor for GradientNorm<'_> {

@@ -362,7 +362,7 @@ struct Stage {
 impl Stage {
     fn load(config: &RunConfig, library: &Library) -> Result<Self> {
         config.validate()?;
-        let device = config.device.device()?.autodiff();
+        let device = config.device()?.autodiff();
         let [train, test] = library.splits(&config.data)?;
         let classes = train.num_classes();
         let distribution = TaskDistribution::new(&config.tasks, train.dim(), classes, classes)?;

@@ -1,8 +1,9 @@
-//! Small runs for the integration tests.
+//! Small runs and models for the integration tests.
 #![allow(dead_code, reason = "every test file uses a part")]
 
 use std::sync::atomic::AtomicBool;
 
+use gpicl::models::{Dims, ModelConfig};
 use gpicl::train::{Ended, Trainer};
 use gpicl::{Layers, RunConfig};
 
@@ -57,4 +58,52 @@ pub fn small(sets: &[&str]) -> RunConfig {
 pub fn finish(trainer: &mut Trainer) {
     let ended = trainer.train(&AtomicBool::new(false), &mut |_| {}).unwrap();
     assert_eq!(ended, Ended::Finished);
+}
+
+/// Sizes for [`MODELS`].
+pub const DIMS: Dims = Dims { input_dim: 5, classes: 3, episode_length: 9 };
+
+/// What blocks of tokens share; `{layout}` stands for the layout and the label's size.
+const BLOCKS: &str = "d_model = 8\nlayers = 2\nheads = 2\nd_ff = 16\n{layout}";
+const RECURRENT: &str = "hidden = 8\nlayers = 2\n{layout}";
+
+/// Every architecture, a line each: its kind, a small one of it, and the state it carries over nine examples in the
+/// shifted and in the paired layout; no state means that labels teach it nothing. A new architecture adds its line.
+pub const MODELS: &[(&str, &[&str], [usize; 2])] = &[
+    ("transformer", &[BLOCKS], [2 * 2 * 9 * 8; 2]),
+    ("transformer", &[BLOCKS, "positions = false"], [2 * 2 * 9 * 8; 2]),
+    // Two layers, two heads, memories of 4 x 4; a column more with the normaliser.
+    ("fast-weights", &[BLOCKS], [2 * 2 * 4 * 4; 2]),
+    ("fast-weights", &[BLOCKS, "features = 'elu'"], [2 * 2 * 4 * 5; 2]),
+    ("delta-net", &[BLOCKS], [2 * 2 * 4 * 4; 2]),
+    ("delta-net", &[BLOCKS, "decay = true"], [2 * 2 * 4 * 4; 2]),
+    ("mlstm", &[BLOCKS], [2 * 2 * 4 * 5; 2]),
+    ("gla", &[BLOCKS], [2 * 2 * 4 * 4; 2]),
+    ("lstm", &[RECURRENT], [2 * 2 * 8; 2]),
+    ("gru", &[RECURRENT], [2 * 8; 2]),
+    // Memories of two heads, and the output.
+    ("outer-product-lstm", &["size = 4\nheads = 2\nlayers = 2\n{layout}"], [2 * (2 * 16 + 8); 2]),
+    // 5 x 3 connections; in the shifted layout also two numbers to each of three units.
+    ("vsml", &["hidden = 4\n{layout}"], [2 * 4 * 15 + 2 * 3, 2 * 4 * 15]),
+    (
+        "vsml",
+        &["hidden = 4\nunits = [4]\nforward = 2\nticks = 2\n{layout}"],
+        [2 * 4 * (20 + 12) + 2 * 7, 2 * 4 * (20 + 12)],
+    ),
+    (
+        "vsml",
+        &["hidden = 3\nunits = [2, 3]\nbackward = 1\nshared = false\n{layout}"],
+        [2 * 3 * (10 + 6 + 9) + 8, 2 * 3 * (10 + 6 + 9)],
+    ),
+    ("mlp", &["hidden = 8\nlayers = 2"], [0; 2]),
+];
+
+pub const LAYOUTS: [&str; 2] = ["shifted", "paired"];
+
+/// One of [`MODELS`].
+pub fn config(which: usize, layout: &str) -> ModelConfig {
+    let (kind, sizes, _) = MODELS[which];
+    let layout = format!("layout = '{layout}'\nlabel_scale = {{ relative = 1.0 }}");
+    let text = format!("kind = '{kind}'\n{}", sizes.join("\n").replace("{layout}", &layout));
+    toml::from_str(&text).unwrap_or_else(|error| panic!("{text}: {error}"))
 }

@@ -1,4 +1,6 @@
 //! AMX: Intel's matrix unit, which multiplies sixteen rows of pairs of bfloat16 by sixteen columns at once.
+//!
+//! One instruction to a block of assembly: such blocks stay in order, and no compiled code but they touches the registers.
 
 use std::arch::asm;
 use std::arch::x86_64::{__cpuid_count, __m512};
@@ -17,7 +19,7 @@ use crate::cpu::dispatch;
 pub struct Amx(Bf16Dot);
 
 impl Amx {
-    /// The kernel, where the machine and the system have it and `GPICL_CPU` names no lower level.
+    /// The kernel, where the machine and the system have it and `GPICL_CPU` names no level.
     pub fn new() -> Option<Self> {
         static FOUND: OnceLock<Option<Amx>> = OnceLock::new();
         *FOUND.get_or_init(|| {
@@ -39,7 +41,8 @@ fn machine_has_it() -> bool {
     low >> 17 & 3 == 3
 }
 
-/// Asks Linux for the registers, which are 8 KiB a thread: it gives them to those who ask.
+/// Asks Linux for the registers, which are 8 KiB a thread: it gives them to those who ask, if all their signal stacks have
+/// room for them.
 #[cfg(target_os = "linux")]
 fn system_allows_it() -> bool {
     const ARCH_PRCTL: usize = 158;

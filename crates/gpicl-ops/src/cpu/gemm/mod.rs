@@ -442,7 +442,7 @@ impl Product<'_> {
                     }
                 },
             };
-            let a = if K::Unit::IS_THERE && a.group != 1 {
+            let a = if K::Unit::IS_THERE && a.group != 1 && groups > 0 {
                 // A unit reads rows.
                 let (count, row) = (a.group, groups.next_multiple_of(squares::SIDE));
                 gather_transposed(kernel.simd(), a.data, count, groups, count, row, &mut turned);

@@ -3,7 +3,7 @@
 use std::mem::MaybeUninit;
 
 use super::kernel::prefetch;
-use super::{Addend, Rows, Target};
+use super::{Addend, Rows, Target, fit};
 
 /// Rows of a register, and numbers of 32 bits in each.
 pub const SIDE: usize = 16;
@@ -91,9 +91,9 @@ pub unsafe fn square<U: Unit>(
     rows: usize,
     cols: usize,
 ) {
-    assert!(0 < rows && rows <= SQUARE && 0 < cols && cols <= SQUARE && a.group == 1);
+    assert!(0 < rows && rows <= SQUARE && 0 < cols && cols <= SQUARE);
     assert!(b.len() >= groups * SQUARE);
-    assert!(groups == 0 || a.first + (rows - 1) * a.row + groups <= a.data.len());
+    assert!(groups == 0 || a.group == 1 && fit(rows, a.row, groups, a.data[a.first..].len()));
     // The result's memory is on its way while the sums are made.
     for row in 0..rows {
         for col in [0, SIDE] {

@@ -12,7 +12,7 @@ fn numbers(n: usize, salt: u32) -> Vec<f32> {
 }
 
 /// Every choice of a size below, at and above the tiles' and blocks' edges.
-const SIZES: [[usize; 3]; 15] = [
+const SIZES: [[usize; 3]; 17] = [
     [1, 1, 1],
     [1, 7, 300],
     [2, 33, 5],
@@ -21,6 +21,8 @@ const SIZES: [[usize; 3]; 15] = [
     [12, 32, 256],
     [13, 48, 511],
     [25, 100, 513],
+    [49, 33, 1030],
+    [50, 500, 30],
     [97, 10, 64],
     [100, 49, 196],
     [193, 65, 130],
@@ -69,9 +71,9 @@ impl Case {
     }
 
     /// On a matrix unit that is emulated.
-    fn emulated(&self, start: Start<'_>, c: &mut [f32]) {
+    fn emulated(&self, start: Start<'_>, c: &mut [f32], hidden: &mut [f32]) {
         let [a, b] = self.factors();
-        let finish = SharedFinish::Nothing;
+        let finish = SharedFinish::Gelu(Shared::new(hidden));
         Product { a: Left::Values(a), b, c: Shared::new(c), start, finish }.run(Emulated);
     }
 
@@ -126,26 +128,38 @@ fn bf16_products_are_those_of_the_rounded_factors() {
 #[test]
 fn a_matrix_unit_gives_them() {
     let pools = [1, 3].map(|threads| ThreadPoolBuilder::new().num_threads(threads).build().unwrap());
-    for case in Case::all().filter(|case| case.sizes.iter().product::<usize>() < 1 << 22) {
+    let empty = [[false, false], [true, false]].map(|flags| Case::new([3, 4, 0], flags));
+    let cases = Case::all().filter(|case| case.sizes.iter().product::<usize>() < 1 << 22);
+    for case in cases.chain(empty) {
         let [m, n, _] = case.sizes;
-        let what = format!("unit {:?} {:?}", case.sizes, case.transposed);
-        let mut truth = case.truth(rounded);
-        let [found, other] = pools.each_ref().map(|pool| {
-            let mut c = vec![f32::NAN; m * n];
-            pool.install(|| case.emulated(Start::Zero, &mut c));
-            c
-        });
-        assert_close(&found, &truth, &what);
-        assert!(found == other, "{what}: other bits on three threads");
-        let (bias, residual) = (numbers(n, 5), numbers(m * n, 6));
-        let mut c = vec![f32::NAN; m * n];
-        case.emulated(Start::BiasAndResidual(&bias, &residual), &mut c);
-        for (at, (sum, size)) in truth.iter_mut().enumerate() {
-            let added = [bias[at % n], residual[at]].map(f64::from);
-            *sum += added[0] + added[1];
-            *size += added[0].abs() + added[1].abs();
+        let products = case.truth(rounded);
+        let (bias, other) = (numbers(n, 5), numbers(m * n, 6));
+        // What the product is added to: whether it has the bias, and the other matrix.
+        let starts = [
+            (Start::Zero, [0.0, 0.0]),
+            (Start::Keep, [0.0, 1.0]),
+            (Start::Bias(&bias), [1.0, 0.0]),
+            (Start::BiasAndResidual(&bias, &other), [1.0, 1.0]),
+        ];
+        for (start, with) in starts {
+            let what = format!("unit {:?} {:?}, added {with:?}", case.sizes, case.transposed);
+            let [found, again] = pools.each_ref().map(|pool| {
+                let (mut c, mut hidden) = (other.clone(), vec![f32::NAN; m * n]);
+                pool.install(|| case.emulated(start, &mut c, &mut hidden));
+                (c, hidden)
+            });
+            assert!(found == again, "{what}: other bits on three threads");
+            let truth = products.iter().enumerate().map(|(at, (sum, size))| {
+                let [bias, other] = [with[0] * bias[at % n], with[1] * other[at]].map(f64::from);
+                (sum + bias + other, size + bias.abs() + other.abs())
+            });
+            assert_close(&found.0, &truth.collect::<Vec<_>>(), &what);
+            let mut hidden = vec![0.0; m * n];
+            affine::gelu(&found.0, &mut hidden);
+            for (found, expected) in found.1.iter().zip(&hidden) {
+                assert!((found - expected).abs() <= 1e-6 * expected.abs().max(1.0), "{what}: gelu");
+            }
         }
-        assert_close(&c, &truth, &format!("{what} with bias and residual"));
     }
 }
 
