@@ -207,13 +207,15 @@ def plan(only, quick, where, device):
         # This project makes tasks on the CPU, whatever trains on them.
         del jobs["tasks"]
     entries = [entry for job, entries in jobs.items() if only in (None, job) for entry in entries]
-    wanted = dict(condition.split("=", 1) for condition in where)
-
-    def holds(job, precision, sizes):
-        found = {**sizes, "job": job, "precision": precision}
-        return all(str(found[key]) in values.split(",") for key, values in wanted.items())
-
-    return [entry for entry in entries if holds(*entry)]
+    found = [{**sizes, "job": job, "precision": precision} for job, precision, sizes in entries]
+    for condition in where:
+        key, _, values = condition.partition("=")
+        if not any(key in row for row in found):
+            raise ValueError(f"--where {condition}: expected one of {', '.join(found[0])}, then = and values")
+        found = [row for row in found if str(row[key]) in values.split(",")]
+        if not found:
+            raise ValueError(f"--where {condition}: no measurement is left; they are those of `plan` in this file")
+    return [(row.pop("job"), row.pop("precision"), row) for row in found]
 
 
 def main():
@@ -226,11 +228,31 @@ def main():
     parser.add_argument("--cores", default="0,1", help="two processors that share no core (see lscpu --extended)")
     parser.add_argument("--out", type=Path, default=HERE / "results")
     args = parser.parse_args()
+    if "PEERS_WORKER" not in os.environ:
+        parser.error("PEERS_WORKER is not set; use bench/peers/run, which builds it")
+    if args.rounds < 1:
+        parser.error(f"--rounds {args.rounds}: expected 1 or more")
+    allowed = {str(core) for core in os.sched_getaffinity(0)}
+    if len(set(args.cores.split(",")) & allowed) != 2 or args.cores.count(",") != 1:
+        parser.error(f"--cores {args.cores}: expected two of {', '.join(sorted(allowed, key=int))}")
+    if args.device != "cpu" and args.only == "tasks":
+        parser.error("--only tasks: tasks are made on the CPU")
+    try:
+        entries = plan(args.only, args.quick, args.where, args.device)
+    except ValueError as error:
+        parser.error(str(error))
     groups = []
-    for job, precision, sizes in plan(args.only, args.quick, args.where, args.device):
+    for job, precision, sizes in entries:
         print(job, precision, sizes, file=sys.stderr, flush=True)
         groups.append(measure(job, precision, sizes, args))
         print(list(table(groups[-1:]))[-1], file=sys.stderr, flush=True)
+        # After every row: what comes later may take long, or fail.
+        text = write(groups, args)
+    print(text, end="")
+
+
+def write(groups, args):
+    """Writes what was measured so far; returns the table."""
     args.out.mkdir(parents=True, exist_ok=True)
     text = heading(groups, args.device) + "\n\n" + "\n".join(table(groups)) + "\n"
     (args.out / "table.md").write_text(text)
@@ -241,7 +263,7 @@ def main():
         for row in (row for rows in groups for row in rows):
             for number, seconds in enumerate(row["seconds"]):
                 writer.writerow([*(row[field] for field in fields), number, seconds])
-    print(text, end="")
+    return text
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ pub struct EvalArgs {
     /// Seed of the meta-test episodes.
     #[arg(long)]
     seed: Option<u64>,
-    /// Where to compute: cpu, cuda or wgpu; default: where the run was meta-trained.
+    /// Where to compute: cpu, cuda or wgpu; default: the device that the checkpoint was trained on.
     #[arg(long, value_name = "DEVICE")]
     device: Option<DeviceKind>,
     /// Classical learners to judge on the same episodes: knn, nearest-mean, ridge, logistic, sgd-one-pass,

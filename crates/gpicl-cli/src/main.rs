@@ -82,29 +82,33 @@ enum Command {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let output = output::Output::new(&cli.output);
-    let result = match cli.command {
-        Command::Train(args) => train::train(&args, &output),
-        Command::Resume(args) => train::resume(&args, &output),
-        Command::Eval(args) => eval::eval(&args, &output),
-        Command::Sweep(args) => sweep::sweep(&args, &output),
-        Command::Compare(args) => compare::compare(&args, &output),
-        Command::Reproduce(args) => reproduce::reproduce(&args, &output),
-        Command::Report(args) => report::report(&args, &output),
-        Command::Predict(args) => predict::predict(&args, &output),
-        Command::Data(args) => data::data(&args, &output),
-        Command::Inspect(args) => inspect::inspect(&args, &output),
-        Command::Presets(args) => presets::presets(&args, &output),
+    run(cli.command, &output).unwrap_or_else(|error| {
+        output::remark(&format!("error: {error:#}"));
+        ExitCode::from(exit_code(&error))
+    })
+}
+
+fn run(command: Command, output: &output::Output) -> anyhow::Result<ExitCode> {
+    gpicl::check_environment()?;
+    match command {
+        Command::Train(args) => train::train(&args, output),
+        Command::Resume(args) => train::resume(&args, output),
+        Command::Eval(args) => eval::eval(&args, output),
+        Command::Sweep(args) => sweep::sweep(&args, output),
+        Command::Compare(args) => compare::compare(&args, output),
+        Command::Reproduce(args) => reproduce::reproduce(&args, output),
+        Command::Report(args) => report::report(&args, output),
+        Command::Predict(args) => predict::predict(&args, output),
+        Command::Data(args) => data::data(&args, output),
+        Command::Inspect(args) => inspect::inspect(&args, output),
+        Command::Presets(args) => presets::presets(&args, output),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "gpicl", &mut script);
             output::print(&String::from_utf8_lossy(&script));
             Ok(ExitCode::SUCCESS)
         }
-    };
-    result.unwrap_or_else(|error| {
-        output::remark(&format!("error: {error:#}"));
-        ExitCode::from(exit_code(&error))
-    })
+    }
 }
 
 fn exit_code(error: &anyhow::Error) -> u8 {

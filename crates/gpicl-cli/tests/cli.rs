@@ -279,6 +279,17 @@ fn bad_input_is_refused_with_what_to_do_and_leaves_nothing() {
 }
 
 #[test]
+fn kernels_that_are_not_there_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, value, fix) in [("GPICL_CPU", "mmx", "scalar"), ("GPICL_OPS", "plain", "reference")] {
+        let output = common::command(dir.path(), &["presets"]).env(name, value).output().unwrap();
+        let error = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{error}");
+        assert!([name, value, fix].iter().all(|part| error.contains(part)), "{error}");
+    }
+}
+
+#[test]
 fn data_lists_and_shows() {
     let dir = tempfile::tempdir().unwrap();
     let list = ok(dir.path(), &["data", "list", "--data-dir", "."]);

@@ -65,7 +65,7 @@ impl DeviceKind {
             other => Err(Error::config(
                 "device",
                 format!("this build has no `{}` device", other.name()),
-                "rebuild with the matching --features (flex, cuda, wgpu), or choose another device",
+                "choose device=cpu, or build with `cargo build --release --package gpicl-cli --features cuda` (or wgpu, flex)",
             )),
         }
     }
@@ -96,6 +96,18 @@ impl std::str::FromStr for DeviceKind {
     fn from_str(name: &str) -> Result<Self> {
         let found = [Self::Cpu, Self::Cuda, Self::Wgpu].into_iter().find(|kind| kind.name() == name);
         found.ok_or_else(|| Error::config("device", format!("is `{name}`"), "choose cpu, cuda or wgpu"))
+    }
+}
+
+/// Checks the environment variables that choose kernels, which take what is best where they cannot be followed.
+///
+/// # Errors
+/// [`Error::Argument`] naming the variable.
+pub fn check_environment() -> Result<()> {
+    gpicl_ops::cpu::dispatch::check_limit().map_err(|problem| Error::argument("GPICL_CPU", problem))?;
+    match std::env::var("GPICL_OPS").as_deref() {
+        Err(_) | Ok("native" | "reference") => Ok(()),
+        Ok(ops) => Err(Error::argument("GPICL_OPS", format!("is `{ops}`; there are native and reference"))),
     }
 }
 

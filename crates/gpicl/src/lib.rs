@@ -28,7 +28,7 @@ pub mod tasks;
 pub mod train;
 pub mod workers;
 
-pub use config::{DeviceKind, Layers, RunConfig};
+pub use config::{DeviceKind, Layers, RunConfig, check_environment};
 pub use error::{Error, Result};
 pub use run::RunDir;
 

@@ -42,6 +42,20 @@ pub fn is_limited() -> bool {
     })
 }
 
+/// Whether `GPICL_CPU`, if it is set, names a level that this machine has; [`run`] takes the best one where not.
+///
+/// # Errors
+/// What it is, and the names that there are.
+pub fn check_limit() -> Result<(), String> {
+    let names: Vec<_> = levels().into_iter().map(|(name, _)| name).collect();
+    match limit() {
+        Some(limit) if !names.contains(&limit.as_str()) => {
+            Err(format!("is `{limit}`; this machine has {}", names.join(", ")))
+        }
+        _ => Ok(()),
+    }
+}
+
 #[inline]
 fn arch() -> Arch {
     static ARCH: OnceLock<Arch> = OnceLock::new();
