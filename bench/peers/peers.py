@@ -210,7 +210,7 @@ def plan(only, quick, where, device):
     found = [{**sizes, "job": job, "precision": precision} for job, precision, sizes in entries]
     for condition in where:
         key, _, values = condition.partition("=")
-        if not any(key in row for row in found):
+        if key not in found[0]:
             raise ValueError(f"--where {condition}: expected one of {', '.join(found[0])}, then = and values")
         found = [row for row in found if str(row[key]) in values.split(",")]
         if not found:

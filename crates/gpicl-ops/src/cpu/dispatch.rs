@@ -36,10 +36,7 @@ pub fn is_avx2() -> bool {
 /// AVX-512 too.
 pub fn is_limited() -> bool {
     static LIMITED: OnceLock<bool> = OnceLock::new();
-    *LIMITED.get_or_init(|| {
-        let limit = limit();
-        levels().into_iter().any(|(name, _)| limit.as_deref() == Some(name))
-    })
+    *LIMITED.get_or_init(|| named().is_some())
 }
 
 /// Whether `GPICL_CPU`, if it is set, names a level that this machine has; [`run`] takes the best one where not.
@@ -47,9 +44,9 @@ pub fn is_limited() -> bool {
 /// # Errors
 /// What it is, and the names that there are.
 pub fn check_limit() -> Result<(), String> {
-    let names: Vec<_> = levels().into_iter().map(|(name, _)| name).collect();
     match limit() {
-        Some(limit) if !names.contains(&limit.as_str()) => {
+        Some(limit) if named().is_none() => {
+            let names: Vec<_> = levels().into_iter().map(|(name, _)| name).collect();
             Err(format!("is `{limit}`; this machine has {}", names.join(", ")))
         }
         _ => Ok(()),
@@ -59,17 +56,17 @@ pub fn check_limit() -> Result<(), String> {
 #[inline]
 fn arch() -> Arch {
     static ARCH: OnceLock<Arch> = OnceLock::new();
-    *ARCH.get_or_init(|| chosen(limit().as_deref()))
+    *ARCH.get_or_init(|| named().unwrap_or_default())
 }
 
 fn limit() -> Option<String> {
     std::env::var("GPICL_CPU").ok()
 }
 
-/// The extension that `limit` asks for where the machine has it; the best one for another or no name.
-fn chosen(limit: Option<&str>) -> Arch {
-    let named = limit.and_then(|limit| levels().into_iter().find(|(name, _)| *name == limit));
-    named.map_or_else(Arch::new, |(_, arch)| arch)
+/// The extension that `GPICL_CPU` names, where the machine has it.
+fn named() -> Option<Arch> {
+    let limit = limit()?;
+    levels().into_iter().find_map(|(name, arch)| (name == limit).then_some(arch))
 }
 
 /// Every extension this machine can run, by name, lowest first.

@@ -12,7 +12,7 @@ use crate::eval::{LearningCurve, TestSet, meta_test};
 use crate::models::Model;
 use crate::report::Results;
 use crate::run::checkpoint_path;
-use crate::train::{CheckpointInfo, load_weights, read_info};
+use crate::train::{CheckpointInfo, load_weights_where};
 
 /// What to meta-test on.
 #[derive(Clone, Debug)]
@@ -89,11 +89,11 @@ pub(crate) fn load_to_test(
     path: &Path,
     device: Option<DeviceKind>,
 ) -> Result<(CheckpointInfo, Model, Device)> {
-    let mut config = read_info(path)?.config;
-    config.device = device.unwrap_or(config.device);
-    let device = config.device()?;
-    let (info, model) = load_weights(path, &device)?;
-    Ok((info, model, device))
+    load_weights_where(path, |info| {
+        let mut config = info.config.clone();
+        config.device = device.unwrap_or(config.device);
+        config.device()
+    })
 }
 
 /// Adds the curves of one seed to those of the seeds before.

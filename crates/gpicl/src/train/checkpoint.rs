@@ -199,16 +199,26 @@ pub fn save_weights(path: &Path, info: &CheckpointInfo, model: &Model) -> Result
 /// # Errors
 /// [`Error::File`] if the file is torn, altered, or its weights do not fit its own config.
 pub fn load_weights(path: &Path, device: &Device) -> Result<(CheckpointInfo, Model)> {
+    let (info, model, _) = load_weights_where(path, |_| Ok(device.clone()))?;
+    Ok((info, model))
+}
+
+/// [`load_weights`] on the device that is chosen for what the file says about itself.
+pub(crate) fn load_weights_where(
+    path: &Path,
+    choose: impl FnOnce(&CheckpointInfo) -> Result<Device>,
+) -> Result<(CheckpointInfo, Model, Device)> {
     let (info, tensors) = read::<CheckpointInfo>(path)?;
-    let model = info.config.model.init(info.dims, info.config.precision, info.config.seed, device)?;
-    let mut restore = Restore { tensors, path: ParamPath::default(), device, problem: None };
+    let device = choose(&info)?;
+    let model = info.config.model.init(info.dims, info.config.precision, info.config.seed, &device)?;
+    let mut restore = Restore { tensors, path: ParamPath::default(), device: &device, problem: None };
     let model = model.map(&mut restore);
     let problem = restore.problem.or_else(|| {
         restore.tensors.keys().next().map(|name| format!("holds `{name}`, which the model has not"))
     });
     match problem {
         Some(problem) => Err(Error::file(path, problem, "use a checkpoint written by this version of gpicl")),
-        None => Ok((info, model)),
+        None => Ok((info, model, device)),
     }
 }
 

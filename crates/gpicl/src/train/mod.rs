@@ -8,6 +8,7 @@ mod schedule;
 mod step;
 mod trainer;
 
+pub(crate) use checkpoint::load_weights_where;
 pub use checkpoint::{CheckpointInfo, Checkpoints, Progress, load_weights, read_info, save_weights};
 pub use config::{EvalConfig, TrainConfig};
 pub use metrics::{Metric, MetricsWriter, RunLog, last_training_line, read_metrics};

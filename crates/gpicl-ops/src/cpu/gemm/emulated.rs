@@ -2,7 +2,7 @@
 
 use pulp::Scalar;
 
-use super::kernel::{Kernel, bf16};
+use super::kernel::{Kernel, pair};
 use super::squares::{SIDE, SQUARE, Unit};
 use super::{Machine, Work};
 
@@ -13,13 +13,13 @@ pub struct Emulated;
 /// Eight registers of packed numbers or sums.
 pub struct Registers([[[f32; SIDE]; SIDE]; 8]);
 
-fn pair(packed: f32) -> [f32; 2] {
+fn values(packed: f32) -> [f32; 2] {
     let bits = packed.to_bits();
     [bits << 16, bits & 0xFFFF_0000].map(f32::from_bits)
 }
 
 fn dot(a: f32, b: f32, sum: f32) -> f32 {
-    let ([a, c], [b, d]) = (pair(a), pair(b));
+    let ([a, c], [b, d]) = (values(a), values(b));
     c.mul_add(d, a.mul_add(b, sum))
 }
 
@@ -78,20 +78,20 @@ unsafe impl Kernel for Emulated {
     fn pack_along(self, values: &[f32], out: &mut [f32]) {
         for (values, out) in values.chunks(2).zip(out) {
             let second = values.get(1).copied().unwrap_or(0.0);
-            *out = f32::from_bits(bf16(values[0]) | bf16(second) << 16);
+            *out = pair(values[0], second);
         }
     }
 
     fn unpack_along(self, packed: &[f32], out: &mut [f32]) {
         for (out, &packed) in out.chunks_mut(2).zip(packed) {
-            out.copy_from_slice(&pair(packed)[..out.len()]);
+            out.copy_from_slice(&values(packed)[..out.len()]);
         }
     }
 
     fn pack_across(self, first: &[f32], second: &[f32], out: &mut [f32]) {
         for (at, (&first, out)) in first.iter().zip(out).enumerate() {
             let second = second.get(at).copied().unwrap_or(0.0);
-            *out = f32::from_bits(bf16(first) | bf16(second) << 16);
+            *out = pair(first, second);
         }
     }
 

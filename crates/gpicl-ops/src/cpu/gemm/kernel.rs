@@ -259,6 +259,12 @@ pub fn bf16(value: f32) -> u32 {
     if value.is_nan() { bits >> 16 | 0x40 } else { rounded }
 }
 
+/// A packed number of two bfloat16, of which `second` follows in the inner dimension.
+#[inline(always)]
+pub fn pair(first: f32, second: f32) -> f32 {
+    f32::from_bits(bf16(first) | bf16(second) << 16)
+}
+
 #[cfg(target_arch = "x86_64")]
 pub use x86::Bf16Dot;
 
@@ -269,7 +275,7 @@ mod x86 {
 
     use pulp::x86::V4;
 
-    use super::{Kernel, NoUnit, bf16};
+    use super::{Kernel, NoUnit, pair};
     use crate::cpu::dispatch;
 
     /// AVX-512's products of pairs of bfloat16, and a proof that this machine has them.
@@ -328,7 +334,7 @@ mod x86 {
             }
             for at in (whole..values.len()).step_by(2) {
                 let second = values.get(at + 1).copied().unwrap_or(0.0);
-                out[at / 2] = f32::from_bits(bf16(values[at]) | bf16(second) << 16);
+                out[at / 2] = pair(values[at], second);
             }
         }
 
@@ -377,7 +383,7 @@ mod x86 {
             }
             for at in whole..first.len() {
                 let second = second.get(at).copied().unwrap_or(0.0);
-                out[at] = f32::from_bits(bf16(first[at]) | bf16(second) << 16);
+                out[at] = pair(first[at], second);
             }
         }
 
