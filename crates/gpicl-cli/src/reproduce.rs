@@ -70,11 +70,11 @@ pub fn reproduce(args: &ReproduceArgs, output: &Output) -> Result<ExitCode> {
     args.executor.check(false)?;
     let figure = Figure::find(name)?;
     let (spec, scale) = spec(args, figure)?;
+    let runs = figure.check(&spec)?;
     if args.show_spec {
         output.text(spec.text().trim_end());
         return Ok(ExitCode::SUCCESS);
     }
-    let runs = figure.check(&spec)?;
     let out = args.out.clone().unwrap_or_else(|| Path::new("runs").join(format!("reproduce-{name}-{scale}")));
     let stop = Arc::new(AtomicBool::new(false));
     watch_for_ctrl_c(&stop, *output, "stopping; the runs save their step (Ctrl-C again: at once)")?;

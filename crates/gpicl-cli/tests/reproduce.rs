@@ -55,6 +55,20 @@ fn the_figures_are_listed_and_their_runs_shown() {
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "nothing is written");
 }
 
+/// With CUDA these would be meta-trained.
+#[cfg(not(feature = "cuda"))]
+#[test]
+fn a_device_that_is_not_there_is_refused_before_any_run() {
+    let dir = tempfile::tempdir().unwrap();
+    for figure in ["transition", "table"] {
+        let args = ["reproduce", figure, "--scale", "paper", "--out", figure];
+        let stderr = refused(dir.path(), &args);
+        assert!(stderr.contains("`cuda` device"), "{figure}: {stderr}");
+    }
+    let files = |folder: &str| fs::read_dir(dir.path().join(folder)).unwrap().count();
+    assert_eq!([files("table"), files("transition/sweep/runs")], [0, 0], "runs that were begun");
+}
+
 #[test]
 fn a_figure_is_meta_trained_drawn_and_judged_once() {
     let dir = tempfile::tempdir().unwrap();
@@ -118,5 +132,7 @@ fn mistakes_are_named() {
     assert!(bad.contains("bad.toml") && bad.contains("d_modl"), "{bad}");
     let set = refused(at, &["reproduce", "transition", "--set", "train.stepz=1"]);
     assert!(set.contains("transition.cpu.toml") && set.contains("stepz"), "{set}");
+    let shown = refused(at, &["reproduce", "transition", "--show-spec", "--set", "train.batch=0"]);
+    assert!(shown.contains("train.batch"), "{shown}");
     assert!(!at.join("runs").exists(), "nothing is written");
 }

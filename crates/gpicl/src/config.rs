@@ -79,6 +79,24 @@ impl DeviceKind {
         }
     }
 
+    /// Refuses runs that can none of them begin here; where some can, the others come to the error each for itself.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if all `runs` ask for a device that is not there.
+    pub(crate) fn check_any(runs: impl IntoIterator<Item = Self>) -> Result<()> {
+        let mut missing: Vec<(Self, Error)> = Vec::new();
+        for kind in runs {
+            if missing.iter().any(|(other, _)| *other == kind) {
+                continue;
+            }
+            match kind.device() {
+                Ok(_) => return Ok(()),
+                Err(error) => missing.push((kind, error)),
+            }
+        }
+        missing.into_iter().next().map_or(Ok(()), |(_, error)| Err(error))
+    }
+
     /// `device` if the machine has one of its kind: a backend panics once it computes on one that is missing.
     #[cfg(any(feature = "cuda", feature = "wgpu"))]
     fn found(self, kind: burn::tensor::DeviceType, device: Device) -> Result<Device> {

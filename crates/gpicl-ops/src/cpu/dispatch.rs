@@ -26,10 +26,10 @@ pub fn avx512() -> Option<pulp::x86::V4> {
     }
 }
 
-/// Whether [`run`] runs on AVX2.
+/// Whether [`run`] runs on AVX2, or more.
 #[cfg(target_arch = "x86_64")]
-pub fn is_avx2() -> bool {
-    matches!(arch(), Arch::V3(_))
+pub fn has_avx2() -> bool {
+    matches!(arch(), Arch::V3(_) | Arch::V4(_))
 }
 
 /// Whether `GPICL_CPU` names a level: then nothing beyond it is used, and all of it, the slow pairs of bfloat16 of Intel's

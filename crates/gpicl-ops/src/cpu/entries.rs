@@ -1,8 +1,10 @@
 //! Entries of random matrices: normals rounded to 255 levels, by Walker's alias method (1977) on Philox bits.
 //!
 //! Entry `e` is made of two bytes, number `e % 8` of either half of block `e / 8`: the first chooses a cell of a table
-//! of 256, the second one of the two levels that share it. With vectors of bytes the table stays in registers.
+//! of 256, the second one of the two levels that share it. With AVX-512's vectors of bytes the table stays in registers.
 
+#[cfg(target_arch = "x86_64")]
+use super::dispatch;
 use super::philox::Sequence;
 
 /// Entries made at a time: eight blocks, a byte each.
@@ -78,9 +80,15 @@ impl Table {
 /// Lines `first..` of a sequence's entries, as bytes: [`ZERO`] is level 0. The same on every CPU.
 pub fn fill(sequence: Sequence, first: u32, lines: &mut [[u8; LINE]]) {
     #[cfg(target_arch = "x86_64")]
-    if x86::is_available() {
-        // SAFETY: the CPU has the features that the function is compiled for.
-        return unsafe { x86::fill(sequence, first, lines) };
+    {
+        if x86::is_available() {
+            // SAFETY: the CPU has the features that the function is compiled for.
+            return unsafe { x86::fill(sequence, first, lines) };
+        }
+        if dispatch::has_avx2() {
+            // SAFETY: as above.
+            return unsafe { avx2::fill(sequence, first, lines) };
+        }
     }
     fill_one_by_one(sequence, first, lines);
 }
@@ -152,6 +160,79 @@ mod x86 {
     }
 }
 
+/// 32 bytes a register, with 16 of the table in each half of one.
+#[cfg(target_arch = "x86_64")]
+mod avx2 {
+    use std::arch::x86_64::*;
+    use std::array::from_fn;
+
+    use super::{BLOCKS, LINE, Sequence, TABLE};
+    use crate::cpu::philox;
+
+    /// Bytes of a register: half a line, of half its blocks.
+    const HALF: usize = LINE / 2;
+
+    #[target_feature(enable = "avx2")]
+    pub fn fill(sequence: Sequence, first: u32, lines: &mut [[u8; LINE]]) {
+        let (own, other) = (sixteenths(&TABLE.own), sixteenths(&TABLE.other));
+        let start = _mm256_add_epi64(
+            _mm256_set1_epi64x(i64::from(first.wrapping_mul(BLOCKS))),
+            _mm256_setr_epi64x(0, 1, 2, 3),
+        );
+        let half = _mm256_set1_epi64x(i64::from(BLOCKS / 2));
+        let mut blocks = [start, _mm256_add_epi64(start, half)];
+        let keys = philox::x86::keys(sequence);
+        for line in lines {
+            let words = philox::x86::fours(sequence, &keys, blocks);
+            for (half, [a, b, c, d]) in line.as_chunks_mut::<HALF>().0.iter_mut().zip(words) {
+                let (cells, shares) = (interleave(a, b), interleave(c, d));
+                let [own, other] = look_up([&own, &other], cells);
+                let is_other = _mm256_cmpeq_epi8(_mm256_max_epu8(shares, own), shares);
+                let values = _mm256_blendv_epi8(cells, other, is_other);
+                // SAFETY: half a line is 32 bytes.
+                unsafe { _mm256_storeu_si256(half.as_mut_ptr().cast(), values) };
+            }
+            for blocks in &mut blocks {
+                *blocks = _mm256_add_epi64(*blocks, _mm256_set1_epi64x(i64::from(BLOCKS)));
+            }
+        }
+    }
+
+    #[target_feature(enable = "avx2")]
+    fn sixteenths(table: &[u8; 256]) -> [__m256i; 16] {
+        let parts = table.as_chunks::<16>().0;
+        // SAFETY: a part is 16 bytes.
+        from_fn(|i| _mm256_broadcastsi128_si256(unsafe { _mm_loadu_si128(parts[i].as_ptr().cast()) }))
+    }
+
+    /// A shuffle finds the byte's place in its 16 by the lower four bits, and gives 0 where the highest is set. The three
+    /// between them choose among eight results.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn look_up(tables: [&[__m256i; 16]; 2], at: __m256i) -> [__m256i; 2] {
+        let above = _mm256_xor_si256(at, _mm256_set1_epi8(-128));
+        let bits = [_mm256_slli_epi16::<3>(at), _mm256_slli_epi16::<2>(at), _mm256_slli_epi16::<1>(at)];
+        [look_up_in(tables[0], at, above, bits), look_up_in(tables[1], at, above, bits)]
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn look_up_in(table: &[__m256i; 16], at: __m256i, above: __m256i, bits: [__m256i; 3]) -> __m256i {
+        let eighth = |i: usize| {
+            _mm256_or_si256(_mm256_shuffle_epi8(table[i], at), _mm256_shuffle_epi8(table[i + 8], above))
+        };
+        let quarter = |i: usize| _mm256_blendv_epi8(eighth(2 * i), eighth(2 * i + 1), bits[0]);
+        let half = |i: usize| _mm256_blendv_epi8(quarter(2 * i), quarter(2 * i + 1), bits[1]);
+        _mm256_blendv_epi8(half(0), half(1), bits[2])
+    }
+
+    /// The low halves of `even`'s and `odd`'s 64-bit lanes in turn.
+    #[target_feature(enable = "avx2")]
+    fn interleave(even: __m256i, odd: __m256i) -> __m256i {
+        _mm256_blend_epi32::<0b1010_1010>(even, _mm256_slli_epi64::<32>(odd))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -199,22 +280,37 @@ mod tests {
         }
     }
 
+    type Fill = fn(Sequence, u32, &mut [[u8; LINE]]);
+
+    /// All that this machine can run.
+    fn versions() -> Vec<Fill> {
+        #[allow(unused_mut, reason = "only x86 has more than one")]
+        let mut versions: Vec<Fill> = vec![fill_one_by_one, fill];
+        #[cfg(target_arch = "x86_64")]
+        if dispatch::has_avx2() {
+            // SAFETY: the CPU has AVX2.
+            versions.push(|sequence, first, lines| unsafe { avx2::fill(sequence, first, lines) });
+        }
+        versions
+    }
+
     #[test]
     fn every_version_gives_the_same_bytes_from_any_line() {
         let whole = lines(9, 40);
-        for (first, n) in [(0, 40), (1, 1), (7, 0), (13, 27)] {
-            let mut part = vec![[0; LINE]; n];
-            fill_one_by_one(sequence(9), first, &mut part);
-            assert_eq!(part, whole[first as usize..][..n]);
-            fill(sequence(9), first, &mut part);
-            assert_eq!(part, whole[first as usize..][..n]);
-        }
         // Where the counter of blocks ends.
-        let (mut one, mut other) = ([[0; LINE]; 3], [[0; LINE]; 3]);
-        fill_one_by_one(sequence(9), (1 << 29) - 2, &mut one);
-        fill(sequence(9), (1 << 29) - 2, &mut other);
-        assert_eq!(one, other);
-        assert_eq!(one[2], whole[0]);
+        let mut end = [[0; LINE]; 3];
+        fill_one_by_one(sequence(9), (1 << 29) - 2, &mut end);
+        assert_eq!(end[2], whole[0]);
+        for version in versions() {
+            for (first, n) in [(0, 40), (1, 1), (7, 0), (13, 27)] {
+                let mut part = vec![[0; LINE]; n];
+                version(sequence(9), first, &mut part);
+                assert_eq!(part, whole[first as usize..][..n]);
+            }
+            let mut other = [[0; LINE]; 3];
+            version(sequence(9), (1 << 29) - 2, &mut other);
+            assert_eq!(end, other);
+        }
     }
 
     /// Four standard errors of each statistic at this sample size.

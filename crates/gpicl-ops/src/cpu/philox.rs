@@ -39,14 +39,14 @@ fn halves(wide: u64) -> [u32; 2] {
     [wide as u32, (wide >> 32) as u32]
 }
 
-/// Eight blocks at once.
+/// Several blocks at once.
 #[cfg(target_arch = "x86_64")]
 pub(super) mod x86 {
     use std::arch::x86_64::*;
 
     use super::{MULTIPLIER, ROUNDS, Sequence, WEYL, halves};
 
-    /// The blocks at `indices`, word by word, in the low halves of 64-bit lanes; the high halves are anything.
+    /// The eight blocks at `indices`, word by word, in the low halves of 64-bit lanes; the high halves are anything.
     ///
     /// A lane holds both halves of the product that a round needs: the round is two multiplications, two shifts and
     /// two xors of three.
@@ -66,6 +66,44 @@ pub(super) mod x86 {
             };
             words = [xor(b, words[1], key[0]), b, xor(a, words[3], key[1]), a];
             key = [key[0].wrapping_add(WEYL[0]), key[1].wrapping_add(WEYL[1])];
+        }
+        words
+    }
+
+    /// The keys of all rounds.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    pub fn keys(sequence: Sequence) -> [[__m256i; 2]; ROUNDS] {
+        let mut key = halves(sequence.seed);
+        let mut keys = [[_mm256_setzero_si256(); 2]; ROUNDS];
+        for to in &mut keys {
+            *to = [_mm256_set1_epi64x(i64::from(key[0])), _mm256_set1_epi64x(i64::from(key[1]))];
+            key = [key[0].wrapping_add(WEYL[0]), key[1].wrapping_add(WEYL[1])];
+        }
+        keys
+    }
+
+    /// [`blocks`], `N` times four of them, by [`keys`]: a round waits for its products, and the others fill the time.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    pub fn fours<const N: usize>(
+        sequence: Sequence,
+        keys: &[[__m256i; 2]; ROUNDS],
+        indices: [__m256i; N],
+    ) -> [[__m256i; 4]; N] {
+        let splat = |word: u32| _mm256_set1_epi64x(i64::from(word));
+        let multiplier = MULTIPLIER.map(|factor| _mm256_set1_epi64x(factor as i64));
+        let [k_low, k_high] = halves(sequence.k).map(splat);
+        let mut words = indices.map(|indices| [indices, splat(sequence.stream), k_low, k_high]);
+        for key in keys {
+            for words in &mut words {
+                let a = _mm256_mul_epu32(words[0], multiplier[0]);
+                let b = _mm256_mul_epu32(words[2], multiplier[1]);
+                let xor = |product, word, key| {
+                    _mm256_xor_si256(_mm256_srli_epi64::<32>(product), _mm256_xor_si256(word, key))
+                };
+                *words = [xor(b, words[1], key[0]), b, xor(a, words[3], key[1]), a];
+            }
         }
         words
     }
@@ -94,20 +132,31 @@ mod tests {
     #[cfg(target_arch = "x86_64")]
     #[test]
     fn several_blocks_at_once_are_the_single_ones() {
-        use std::arch::x86_64::{__m512i, _mm512_loadu_si512};
+        use std::arch::x86_64::{__m256i, __m512i, _mm256_loadu_si256, _mm512_loadu_si512};
 
-        if !is_x86_feature_detected!("avx512f") {
-            return;
-        }
         let sequence = Sequence { seed: 3 << 40 | 5, stream: 7, k: 11 << 40 | 13 };
         let indices = std::array::from_fn::<u32, 8, _>(|j| (j as u32).wrapping_mul(0x2000_0001));
-        // SAFETY: the machine has the extension; both types are 512 bits without invalid values.
-        let blocks = unsafe {
-            let blocks = x86::blocks(sequence, _mm512_loadu_si512(indices.map(u64::from).as_ptr().cast()));
-            std::mem::transmute::<[__m512i; 4], [[u64; 8]; 4]>(blocks)
-        };
-        for (j, &index) in indices.iter().enumerate() {
-            assert_eq!(blocks.map(|word| word[j] as u32), sequence.block(index));
+        let (wide, expected) = (indices.map(u64::from), indices.map(|index| sequence.block(index)));
+        if is_x86_feature_detected!("avx512f") {
+            // SAFETY: the machine has the extension; both types are 512 bits without invalid values.
+            let blocks = unsafe {
+                let blocks = x86::blocks(sequence, _mm512_loadu_si512(wide.as_ptr().cast()));
+                std::mem::transmute::<[__m512i; 4], [[u64; 8]; 4]>(blocks)
+            };
+            for (j, expected) in expected.iter().enumerate() {
+                assert_eq!(blocks.map(|word| word[j] as u32), *expected);
+            }
+        }
+        if is_x86_feature_detected!("avx2") {
+            // SAFETY: as above, with 256 bits, four indices each.
+            let fours = unsafe {
+                let at = |first: usize| _mm256_loadu_si256(wide[first..][..4].as_ptr().cast());
+                let fours = x86::fours(sequence, &x86::keys(sequence), [at(0), at(4)]);
+                std::mem::transmute::<[[__m256i; 4]; 2], [[[u64; 4]; 4]; 2]>(fours)
+            };
+            for (j, expected) in expected.iter().enumerate() {
+                assert_eq!(fours[j / 4].map(|word| word[j % 4] as u32), *expected);
+            }
         }
     }
 }

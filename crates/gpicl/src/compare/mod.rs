@@ -23,6 +23,7 @@ use serde::Serialize;
 pub use measure::Size;
 pub use spec::{CompareSpec, MethodSpec, NamedSpec, TestSetSpec};
 
+use crate::config::DeviceKind;
 use crate::error::{Error, Result};
 use crate::eval::LearningCurve;
 use crate::folder::{Kind, claim};
@@ -109,12 +110,13 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// the stop flag was raised.
 ///
 /// # Errors
-/// A spec that cannot be used, base data that is missing, a run folder of another configuration.
+/// A spec that cannot be used, base data or devices that are missing, a run folder of another configuration.
 pub fn compare(spec: &NamedSpec, around: &Surroundings<'_>) -> Result<Option<Comparison>> {
     let plan = spec.plan()?;
     if around.workers.jobs == 0 {
         return Err(Error::config("--jobs", "is 0", "give at least 1"));
     }
+    find_devices(&plan, around.out)?;
     claim(around.out, Kind::Comparison)?;
     let bench = Bench::load(&plan, around.data_dir)?;
     if bench.sets.iter().all(|(_, set)| set.is_none()) {
@@ -161,6 +163,21 @@ pub fn compare(spec: &NamedSpec, around: &Surroundings<'_>) -> Result<Option<Com
 
 fn run_path(out: &Path, method: &str, seed: u64) -> PathBuf {
     out.join("runs").join(format!("{method}-seed{seed}"))
+}
+
+/// Refuses a comparison of which no run is finished, and none can be meta-trained here.
+fn find_devices(plan: &Plan, out: &Path) -> Result<()> {
+    let mut devices = Vec::new();
+    for method in &plan.methods {
+        let Learner::Train(configs) = &method.learner else { continue };
+        for (seed, config) in configs {
+            if RunDir::at(run_path(out, &method.name, *seed)).finished() {
+                return Ok(());
+            }
+            devices.push(config.device);
+        }
+    }
+    DeviceKind::check_any(devices)
 }
 
 /// Meta-trains the unfinished runs of all methods. Returns the methods that failed, with what went wrong first.

@@ -5,6 +5,7 @@ use std::io::Write as _;
 
 use super::population::same_batches;
 use super::{Executor, LocalSpec, PlannedRun, Sweep, Watch};
+use crate::config::DeviceKind;
 use crate::error::{Error, Result};
 use crate::run::RunDir;
 use crate::workers::{Ending, Observer, Workers, cores};
@@ -20,6 +21,13 @@ pub struct Local(pub LocalSpec);
 impl Executor for Local {
     fn execute(&self, sweep: &Sweep, pending: &[&PlannedRun], watch: &Watch<'_>) -> Result<()> {
         self.0.validate()?;
+        let is_begun = |run| {
+            let run = RunDir::at(sweep.run_path(run));
+            run.finished() || run.locked()
+        };
+        if !sweep.runs().iter().any(is_begun) {
+            DeviceKind::check_any(pending.iter().map(|run| run.config.device))?;
+        }
         let Self(LocalSpec { jobs, threads, population }) = *self;
         let population = population.unwrap_or(1);
         let pending = if population > 1 { neighbours(pending) } else { pending.to_vec() };

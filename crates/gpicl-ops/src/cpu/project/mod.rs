@@ -89,19 +89,22 @@ impl RandomMatrix {
         let &Self { sequence, out_dim, in_dim, .. } = self;
         let (n, quads) = (inputs.len(), in_dim.div_ceil(QUAD));
         assert_eq!(Some(out.len()), n.checked_mul(out_dim), "{n} outputs of {out_dim} numbers");
-        out.fill(0.0);
+        if quads == 0 {
+            return out.fill(0.0);
+        }
         let (tiles, depth) = ((n + 1).div_ceil(DIGITS / D), DEPTH.min(quads));
-        let mut digits = Buffer::stale(tiles * depth * size_of::<Quads>() / size_of::<f32>());
+        let room = machine.room::<D>();
+        let mut digits = Buffer::stale(tiles * depth * room * size_of::<Quads>() / size_of::<f32>());
         let mut lines = Buffer::stale(2 * depth * LINE / size_of::<f32>());
         for first in (0..quads).step_by(DEPTH) {
             let depth = DEPTH.min(quads - first);
             let digits: &mut [Quads] = bytemuck::cast_slice_mut(&mut digits);
-            let inputs = Inputs::new(rule, inputs.clone(), in_dim, first, depth, digits);
+            let inputs = Inputs::new(machine, rule, inputs.clone(), in_dim, first, depth, digits);
             for strip in (0..out_dim.div_ceil(STRIP)).step_by(2) {
                 let lines: &mut [[u8; LINE]] = bytemuck::cast_slice_mut(&mut lines);
                 let (even, odd) = lines[..2 * depth].split_at_mut(depth);
                 let line = |strip: usize| (strip * quads + first) as u32;
-                let to = Target { level: self.level(), out_dim, column: strip * STRIP };
+                let to = Target { level: self.level(), out_dim, column: strip * STRIP, is_first: first == 0 };
                 entries::fill(sequence, line(strip), even);
                 if (strip + 1) * STRIP < out_dim {
                     entries::fill(sequence, line(strip + 1), odd);
@@ -120,13 +123,16 @@ struct Target {
     level: f32,
     out_dim: usize,
     column: usize,
+    /// Whether nothing is there yet.
+    is_first: bool,
 }
 
 /// Some quads of all inputs as digits; before them, where all share an offset, an input of that offset alone.
 struct Inputs<'a, const D: usize> {
-    /// Tile by tile, in each quad by quad.
+    /// Tile by tile, in each quad by quad, as the machine takes them.
     digits: &'a [Quads],
-    depth: usize,
+    /// How many of `digits` a tile has.
+    tile: usize,
     has_offset: bool,
     /// What a sum starts from: entries are stored 128 too large.
     starts: Vec<[i32; D]>,
@@ -138,8 +144,9 @@ impl<'a, const D: usize> Inputs<'a, D> {
     /// Inputs of a tile.
     const WIDTH: usize = DIGITS / D;
 
-    /// Quads `first..first + depth` of inputs of `in_dim` numbers, written to `digits`.
+    /// Quads `first..first + depth` of inputs of `in_dim` numbers, written to `digits` for `machine`.
     fn new<'b>(
+        machine: Machine,
         rule: impl Digits<D>,
         inputs: impl ExactSizeIterator<Item = &'b [f32]>,
         in_dim: usize,
@@ -149,7 +156,10 @@ impl<'a, const D: usize> Inputs<'a, D> {
     ) -> Self {
         let has_offset = rule.offset() != 0.0;
         let count = inputs.len() + usize::from(has_offset);
-        let digits = &mut digits[..count.div_ceil(Self::WIDTH) * depth];
+        let room = machine.room::<D>();
+        let tiles = count.div_ceil(Self::WIDTH);
+        let arranged = &mut digits[..tiles * depth * room];
+        let digits = &mut arranged[..tiles * depth];
         let (mut starts, mut steps) = (Vec::with_capacity(count), Vec::with_capacity(count));
         let mut own = [(); D].map(|()| vec![0; depth * QUAD]);
         let columns = first * QUAD..((first + depth) * QUAD).min(in_dim);
@@ -179,10 +189,11 @@ impl<'a, const D: usize> Inputs<'a, D> {
             let sums = rule.split(scale, &input[columns.clone()], &mut own);
             push(&own, sums, scale.step);
         }
-        Self { digits, depth, has_offset, starts, steps }
+        machine.arrange::<D>(arranged);
+        Self { digits: arranged, tile: depth * room, has_offset, starts, steps }
     }
 
-    /// Adds the products with the rows of `A` that are in the strips.
+    /// Writes or adds the products with the rows of `A` that are in the strips.
     fn multiply<const V: usize>(
         &self,
         machine: Machine,
@@ -192,14 +203,14 @@ impl<'a, const D: usize> Inputs<'a, D> {
     ) {
         let mut shared = [[0.0; STRIP]; V];
         let mut outputs = out.chunks_exact_mut(to.out_dim);
-        for (tile, digits) in self.digits.chunks_exact(self.depth).enumerate() {
+        for (tile, digits) in self.digits.chunks_exact(self.tile).enumerate() {
             let first = tile * Self::WIDTH;
             let count = Self::WIDTH.min(self.steps.len() - first);
             let (mut starts, mut factors) = ([0; DIGITS], [0.0; DIGITS]);
             let digits_starts = self.starts[first..first + count].as_flattened();
             starts[..digits_starts.len()].copy_from_slice(digits_starts);
             factors.iter_mut().zip(&self.steps[first..]).for_each(|(factor, step)| *factor = step * to.level);
-            let products = machine.tile(Tile::<D, V> { strips, digits, starts, factors });
+            let products = machine.tile(Tile::<D, V> { strips, digits, used: count * D, starts, factors });
             let mut products = &products[..count];
             if tile == 0 && self.has_offset {
                 (shared, products) = (products[0], &products[1..]);
@@ -209,7 +220,8 @@ impl<'a, const D: usize> Inputs<'a, D> {
                     let column = to.column + v * STRIP;
                     let out = &mut out[column..(column + STRIP).min(to.out_dim)];
                     for ((out, product), shared) in out.iter_mut().zip(products).zip(shared) {
-                        *out += product + shared;
+                        let before = if to.is_first { 0.0 } else { *out };
+                        *out = before + (product + shared);
                     }
                 }
             }
@@ -342,7 +354,9 @@ mod tests {
 
     #[test]
     fn every_machine_gives_the_same_bits() {
-        for (n, in_dim, out_dim) in [(1, 2, 1), (6, 7, 16), (13, 30, 33), (20, 4 * DEPTH + 1, 5)] {
+        for (n, in_dim, out_dim) in
+            [(1, 2, 1), (6, 7, 16), (13, 30, 33), (7, 784, 33), (20, 4 * DEPTH + 1, 5)]
+        {
             let matrix = matrix(out_dim, in_dim);
             let (inputs, pixels) = (numbers(n * in_dim, 4), pixels(n * in_dim, 4));
             let grid = Grid::of(&pixels).unwrap();
