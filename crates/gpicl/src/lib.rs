@@ -21,6 +21,7 @@ pub mod presets;
 pub mod provenance;
 pub mod report;
 pub mod reproduce;
+pub mod rng;
 pub mod run;
 mod spec;
 pub mod sweep;

@@ -12,7 +12,7 @@ use crate::config::DeviceKind;
 use crate::error::{Error, Result};
 use crate::eval::{host, label_tensor};
 use crate::models::{Dims, Model, SequenceModel as _};
-use crate::tasks::rng::{Rng, Stream};
+use crate::rng::{Rng, Stream};
 use crate::tasks::{TaskId, permutation, random_matrix};
 use crate::train::{CheckpointInfo, load_weights};
 

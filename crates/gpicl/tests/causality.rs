@@ -5,7 +5,7 @@ mod common;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use common::{DIMS, LAYOUTS, MODELS, config};
 use gpicl::models::{Model, ModelConfig, SequenceModel as _};
-use gpicl::tasks::rng::{Rng, Stream};
+use gpicl::rng::{Rng, Stream};
 use proptest::prelude::*;
 
 fn model(which: usize, layout: &str, seed: u64) -> Model {

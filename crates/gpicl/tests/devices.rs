@@ -13,7 +13,7 @@ use gpicl::DeviceKind;
 use gpicl::eval::baselines::BaselinesConfig;
 use gpicl::eval::{EvalRequest, evaluate_runs};
 use gpicl::models::{Dims, Model, ModelConfig, SequenceModel as _, TransformerConfig};
-use gpicl::tasks::rng::{Rng, Stream};
+use gpicl::rng::{Rng, Stream};
 use gpicl::tasks::{Batch, TaskId};
 use gpicl::train::{Optimizer, TrainConfig, Trainer, meta_train_step, to_device};
 use gpicl_ops::Precision;

@@ -8,7 +8,7 @@ use super::sources::{Kind, Source};
 use super::transform::{Normalize, Statistics, resize, to_color};
 use super::{Dataset, InputShape, Splits};
 use crate::error::{Error, Result};
-use crate::tasks::rng::{Rng, Stream};
+use crate::rng::{Rng, Stream};
 
 /// Grey or colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

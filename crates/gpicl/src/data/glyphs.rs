@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use super::config::{DataConfig, Raw};
 use super::{Dataset, InputShape};
 use crate::error::Result;
-use crate::tasks::rng::{Rng, Stream};
+use crate::rng::{Rng, Stream};
 
 /// Line segments for a stroke.
 const SEGMENTS: usize = 10;

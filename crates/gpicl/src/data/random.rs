@@ -5,7 +5,7 @@ use std::path::Path;
 use super::config::{DataConfig, Raw};
 use super::{Dataset, InputShape};
 use crate::error::Result;
-use crate::tasks::rng::{Rng, Stream};
+use crate::rng::{Rng, Stream};
 
 /// `size` (default 196) numbers an input, `N(0, 1)` prototypes, noise of deviation `noise` (default 0.3).
 pub(super) fn read(config: &DataConfig, _: &Path) -> Result<Raw> {

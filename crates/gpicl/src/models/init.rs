@@ -3,7 +3,7 @@
 use burn::module::Param;
 use burn::tensor::{Device, Tensor, TensorData};
 
-use crate::tasks::rng::{Rng, Stream};
+use crate::rng::{Rng, Stream};
 
 /// Draws the parameters of a model, one after the other, each from its own counter-based stream.
 #[derive(Debug)]

@@ -37,7 +37,7 @@ use serde::{Deserialize, Serialize};
 use super::tokens::{LabelScale, Layout};
 use super::{Dims, Initializer, SequenceModel, at_least_one};
 use crate::error::{Error, Result};
-use crate::tasks::rng::{Rng, Stream};
+use crate::rng::{Rng, Stream};
 
 /// Sizes and options of a [`Vsml`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

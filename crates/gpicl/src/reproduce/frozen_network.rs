@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use crate::data::{DataConfig, Dataset, InputShape, Splits, write_features};
 use crate::error::{Error, Result};
 use crate::eval::baselines::{FullBatch, Mlp, Optimizer};
+use crate::rng::{Rng, Stream};
 use crate::tasks::random_matrix;
-use crate::tasks::rng::{Rng, Stream};
 
 /// Features of an input.
 const FEATURES: usize = 256;

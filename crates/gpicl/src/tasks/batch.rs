@@ -6,9 +6,9 @@ use rayon::prelude::*;
 
 use super::distribution::{TaskDistribution, TaskId};
 use super::episode::{check_sizes, fill_episode};
-use super::rng::{Rng, Stream};
 use crate::data::Dataset;
 use crate::error::{Error, Result};
+use crate::rng::{Rng, Stream};
 
 /// Which tasks a source draws.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

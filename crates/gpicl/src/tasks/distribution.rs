@@ -8,8 +8,8 @@ use super::bias::BiasConfig;
 use super::count::TaskCount;
 use super::permutation::permutation;
 use super::projection::random_matrix;
-use super::rng::{Rng, Stream};
 use crate::error::{Error, Result};
+use crate::rng::{Rng, Stream};
 
 /// What makes tasks out of a data set: the `[tasks]` table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

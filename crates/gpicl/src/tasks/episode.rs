@@ -1,9 +1,9 @@
 //! One episode: N examples of one task.
 
 use super::distribution::{TaskDistribution, TaskId};
-use super::rng::{Rng, Stream};
 use crate::data::Dataset;
 use crate::error::{Error, Result};
+use crate::rng::{Rng, Stream};
 
 /// N examples of one task, in the order in which a learner sees them.
 #[derive(Clone, Debug, PartialEq)]

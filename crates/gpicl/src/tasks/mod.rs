@@ -2,7 +2,7 @@
 //!
 //! [`TasksConfig`] -> [`TaskDistribution`] (which tasks) -> [`Episode`] (N examples of one) ->
 //! [`BatchSource`] and [`Prefetch`] (B episodes, ahead of their use) or [`SharedBatches`] (for several runs). Nothing is stored per task: everything
-//! is a pure function of seeds and counters ([`rng`]).
+//! is a pure function of seeds and counters ([`crate::rng`]).
 
 mod batch;
 mod bias;
@@ -12,7 +12,6 @@ mod episode;
 mod permutation;
 mod prefetch;
 mod projection;
-pub mod rng;
 mod shared;
 
 pub use batch::{Batch, BatchSource, Mode};

@@ -1,6 +1,6 @@
 //! `rho_k`: the random relabelling that hides what the labels mean.
 
-use super::rng::{Rng, Stream};
+use crate::rng::{Rng, Stream};
 
 /// The label slot of every class, injective into `0..slots` and uniform over all such maps: a pure function
 /// of (seed, task). With as many classes as slots it is a permutation.

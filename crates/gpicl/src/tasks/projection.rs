@@ -3,7 +3,7 @@
 use gpicl_ops::cpu::philox::Sequence;
 use gpicl_ops::cpu::project::RandomMatrix;
 
-use super::rng::Stream;
+use crate::rng::Stream;
 
 /// `A_k` as what makes it: `[input_dim, data_dim]`, entries from `N(0, 1/data_dim)` on 255 levels, a pure function
 /// of (seed, task). It and its products are the same to the bit on every CPU.

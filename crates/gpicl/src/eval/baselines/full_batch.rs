@@ -82,7 +82,7 @@ fn matrix(values: &[f32], rows: usize) -> MatRef<'_> {
 mod tests {
     use super::*;
     use crate::eval::baselines::tests::toy_episode;
-    use crate::tasks::rng::{Rng, Stream};
+    use crate::rng::{Rng, Stream};
 
     #[test]
     fn the_gradient_is_the_mean_of_those_of_single_examples() {

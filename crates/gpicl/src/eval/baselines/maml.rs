@@ -28,7 +28,7 @@ use super::tune::{Chosen, Tuning};
 use super::vector::{Rows, add_outer, add_scaled, dot};
 use super::{Examples, Learner, examples};
 use crate::error::{Error, Result};
-use crate::tasks::rng::{Rng, Stream};
+use crate::rng::{Rng, Stream};
 
 /// Inner learning rates to start from; the one that is best for the random weights is chosen.
 const RATES: [f32; 5] = [0.001, 0.003, 0.01, 0.03, 0.1];

@@ -5,7 +5,7 @@ use std::ops::Range;
 use num_traits::Float;
 
 use super::vector::{Rows, add_outer, add_scaled};
-use crate::tasks::rng::Rng;
+use crate::rng::Rng;
 
 /// The sizes of a perceptron with ReLU units. Its parameters are one slice: weight `[in, out]` and bias `[out]` of
 /// each layer, one layer after the other.
@@ -164,7 +164,7 @@ pub fn softmax<T: Float>(values: &mut [T]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tasks::rng::Stream;
+    use crate::rng::Stream;
 
     #[test]
     fn the_gradient_agrees_with_central_differences() {

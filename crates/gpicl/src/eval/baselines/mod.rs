@@ -246,7 +246,7 @@ fn cross_entropy(logits: &[f32], label: usize) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tasks::rng::{Rng, Stream};
+    use crate::rng::{Rng, Stream};
 
     /// Inputs around one centre a class, `[n, dim]`, and labels `[n]`.
     pub fn toy_episode(n: usize, dim: usize, classes: usize, seed: u64) -> (Vec<f32>, Vec<u32>) {

@@ -6,7 +6,7 @@ use super::optimizer::Optimizer;
 use super::tune::{Chosen, Tuning};
 use super::{Examples, Learner};
 use crate::error::Result;
-use crate::tasks::rng::{Rng, Stream};
+use crate::rng::{Rng, Stream};
 
 /// What [`OnePass`] is chosen from: widths of the hidden layer, and learning rates.
 const HIDDEN: [usize; 3] = [32, 128, 512];
