@@ -7,8 +7,8 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context as _, Result};
 use clap::{ArgGroup, Args};
-use gpicl::compare::{NamedSpec, Surroundings, compare as run_comparison};
-use gpicl::workers::Workers;
+use gpicl_lab::compare::{NamedSpec, Surroundings, compare as run_comparison};
+use gpicl_lab::workers::Workers;
 
 use crate::args::DataDirArgs;
 use crate::output::Output;

@@ -5,13 +5,12 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use gpicl::data::fetch::{Progress, fetch};
 use gpicl::data::sources::{Kind, SOURCES};
 use gpicl::data::{
     DataConfig, EmbedConfig, Normalize, contact_sheet, data_dir, embed as features_of, write_features,
 };
 use gpicl::fs::check_file;
-use gpicl::report::table::Table;
+use gpicl_lab::table::Table;
 use serde_json::json;
 
 use crate::args::DataDirArgs;
@@ -121,7 +120,9 @@ fn list(args: &DataDirArgs, output: &Output) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+#[cfg(feature = "download")]
 fn download(name: &str, mirror: Option<&str>, args: &DataDirArgs, output: &Output) -> Result<()> {
+    use gpicl::data::fetch::{Progress, fetch};
     let dir = data_dir(args.data_dir.as_deref())?;
     let mut bar = output.download(None);
     let files = fetch(name, &dir, mirror, &mut |progress| match progress {
@@ -142,6 +143,13 @@ fn download(name: &str, mirror: Option<&str>, args: &DataDirArgs, output: &Outpu
     })?;
     output.json(&json!({"name": name, "files": files}));
     Ok(())
+}
+
+#[cfg(not(feature = "download"))]
+fn download(name: &str, _: Option<&str>, args: &DataDirArgs, _: &Output) -> Result<()> {
+    let folder = data_dir(args.data_dir.as_deref())?.join(name);
+    let fix = format!("put the files into {}, or build with --features download", folder.display());
+    Err(gpicl::Error::config("data fetch", "this build downloads nothing", fix).into())
 }
 
 fn show(spec: &str, sheet: Option<&PathBuf>, args: &DataDirArgs, output: &Output) -> Result<ExitCode> {

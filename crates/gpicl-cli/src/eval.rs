@@ -7,9 +7,9 @@ use anyhow::Result;
 use clap::Args;
 use gpicl::DeviceKind;
 use gpicl::eval::baselines::BaselinesConfig;
-use gpicl::eval::{EvalRequest, evaluate_runs};
 use gpicl::folder::{Kind, claim};
-use gpicl::report::{Results, save_results};
+use gpicl_lab::meta_test::{EvalRequest, evaluate_runs};
+use gpicl_lab::results::{Results, save_results};
 
 use crate::args::DataDirArgs;
 use crate::output::Output;

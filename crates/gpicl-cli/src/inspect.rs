@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
-use gpicl::inspect::{Inspection, inspect as look};
+use gpicl::train::{Inspection, inspect as look};
 
 use crate::output::Output;
 

@@ -6,8 +6,8 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use gpicl::sweep::{RunState, Sweep};
 use gpicl::train::Event;
+use gpicl_lab::sweep::{RunState, Sweep};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use serde_json::json;

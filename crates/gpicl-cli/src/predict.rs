@@ -38,7 +38,7 @@ pub struct PredictArgs {
 /// Predicts the query rows.
 pub fn predict(args: &PredictArgs, output: &Output) -> Result<ExitCode> {
     let config = PredictConfig { ensemble: args.ensemble, seed: args.seed };
-    let checkpoint = gpicl::run::checkpoint_path(&args.checkpoint)?;
+    let checkpoint = gpicl::train::checkpoint_path(&args.checkpoint)?;
     let report =
         predict_table(&checkpoint, &args.context, &args.query, args.label.as_deref(), &args.out, &config)?;
     let accuracy = match report.accuracy {

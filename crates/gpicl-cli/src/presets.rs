@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 use gpicl::Layers;
 use gpicl::models::ModelConfig;
-use gpicl::presets::{PRESETS, Preset};
+use gpicl::train::{PRESETS, Preset};
 use serde_json::json;
 
 use crate::output::Output;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Args;
 use gpicl::fs::{check_file, write_atomic};
-use gpicl::report::html;
+use gpicl_lab::report::html;
 use serde_json::json;
 
 use crate::output::Output;

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context as _, Result};
 use clap::{Args, ValueEnum};
-use gpicl::reproduce::{Around, FIGURES, Failure, Figure, Scale, Spec, reproduce as reproduce_figure};
+use gpicl_lab::reproduce::{Around, FIGURES, Failure, Figure, Scale, Spec, reproduce as reproduce_figure};
 use serde_json::json;
 
 use crate::args::DataDirArgs;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand, ValueEnum};
 use gpicl::Error;
-use gpicl::sweep::{Executor, Local, LocalSpec, NamedSweep, Slurm, Sweep, SweepSpec, SweepStatus, Watch};
+use gpicl_lab::sweep::{Executor, Local, LocalSpec, NamedSweep, Slurm, Sweep, SweepSpec, SweepStatus, Watch};
 
 use crate::args::DataDirArgs;
 use crate::output::Output;

@@ -9,12 +9,12 @@ use std::sync::{Arc, Mutex};
 use anyhow::{Context as _, Result};
 use clap::Args;
 use gpicl::data::Library;
-use gpicl::presets::Preset;
-use gpicl::report::conclude;
-use gpicl::sweep::{Listener, train_together};
+use gpicl::train::Preset;
 use gpicl::train::{Ended, Event, Trainer};
-use gpicl::workers::{Ending, Report};
 use gpicl::{Layers, RunDir};
+use gpicl_lab::results::conclude;
+use gpicl_lab::sweep::{Listener, train_together};
+use gpicl_lab::workers::{Ending, Report};
 
 use crate::args::DataDirArgs;
 use crate::output::{Output, TrainingProgress, remark};
@@ -24,7 +24,7 @@ pub const INTERRUPTED: u8 = 130;
 /// Exit code where one of several runs failed.
 pub const FAILED: u8 = 1;
 /// Exit code where another process has the run.
-pub const BUSY: u8 = gpicl::workers::BUSY as u8;
+pub const BUSY: u8 = gpicl_lab::workers::BUSY as u8;
 
 /// Arguments of `gpicl train`.
 #[derive(Debug, Args)]

@@ -69,7 +69,7 @@ fn probe(folder: &Path) -> Result<()> {
 ///
 /// # Errors
 /// [`Error::Io`] if it cannot be made.
-pub(crate) fn lock(path: &Path, worth_waiting: impl Fn() -> bool) -> Result<Option<File>> {
+pub fn lock(path: &Path, worth_waiting: impl Fn() -> bool) -> Result<Option<File>> {
     let file = File::create(path).map_err(Error::io("create", path))?;
     while worth_waiting() {
         match file.try_lock() {

@@ -8,14 +8,13 @@ use std::sync::Once;
 
 use burn::module::{Module as _, ModuleVisitor, Param};
 use burn::tensor::{DType, Device, Tensor};
-use common::{DIMS, LAYOUTS, MODELS, config, finish, small};
+use common::{DIMS, LAYOUTS, MODELS, config};
 use gpicl::DeviceKind;
-use gpicl::eval::baselines::BaselinesConfig;
-use gpicl::eval::{EvalRequest, evaluate_runs};
 use gpicl::models::{Dims, Model, ModelConfig, SequenceModel as _, TransformerConfig};
 use gpicl::rng::{Rng, Stream};
+use gpicl::tasks::to_device;
 use gpicl::tasks::{Batch, TaskId};
-use gpicl::train::{Optimizer, TrainConfig, Trainer, meta_train_step, to_device};
+use gpicl::train::{Optimizer, TrainConfig, meta_train_step};
 use gpicl_ops::Precision;
 
 const STEPS: usize = 3;
@@ -157,38 +156,4 @@ fn a_larger_transformer_in_bf16() {
     let (model, dims) = large();
     // Other roundings of products: 2^-8 each.
     agree("larger, bf16", &model, dims, Precision::Bf16, 8, 3e-2);
-}
-
-#[test]
-fn a_run_is_trained_and_meta_tested_there() {
-    let Some(kind) = named() else { return };
-    let dir = tempfile::tempdir().unwrap();
-    let run = dir.path().join("run");
-    let sets = [
-        &format!("device={}", kind.name()),
-        "model.kind=mlp",
-        "train.steps=3",
-        "train.warmup=1",
-        "train.checkpoint_every=3",
-        "eval.every=0",
-        "eval.final_episodes=8",
-    ];
-    finish(&mut Trainer::start(small(&sets), None, &run).unwrap());
-    let eval = |device| {
-        let request = EvalRequest {
-            data: Vec::new(),
-            episodes: 8,
-            seed: None,
-            device,
-            data_dir: None,
-            baselines: Vec::new(),
-            baselines_config: BaselinesConfig::default(),
-        };
-        evaluate_runs(std::slice::from_ref(&run), &request, &mut |_| {}).unwrap()
-    };
-    // One prediction in a hundred may fall on the other side.
-    for (there, here) in eval(None).curves.iter().zip(&eval(Some(DeviceKind::Cpu)).curves) {
-        let off = there.summary().last_10.mean - here.summary().last_10.mean;
-        assert!(off.abs() < 0.02, "{}: off by {off}", there.label);
-    }
 }

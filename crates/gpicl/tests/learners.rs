@@ -5,8 +5,9 @@ mod common;
 use burn::module::Module as _;
 use burn::tensor::{Device, Int, Tensor};
 use common::{finish, small};
+use gpicl::eval::Metric;
 use gpicl::models::{Dims, Model, ModelConfig, SequenceModel as _};
-use gpicl::train::{Metric, Trainer, read_metrics};
+use gpicl::train::{Trainer, read_metrics};
 
 /// Mean training loss of the first and of the last lines of the metrics.
 fn losses(sets: &[&str]) -> [f64; 2] {

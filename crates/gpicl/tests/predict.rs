@@ -9,8 +9,8 @@ use std::sync::OnceLock;
 use common::{finish, small};
 use gpicl::predict::{Context, PredictConfig, Predictor, predict_table};
 use gpicl::rng::{Rng, Stream};
-use gpicl::run::checkpoint_path;
 use gpicl::train::Trainer;
+use gpicl::train::checkpoint_path;
 
 /// A checkpoint that learned to learn from `random` tasks of four classes; trained once for all tests.
 fn checkpoint() -> PathBuf {

@@ -7,10 +7,9 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use common::{finish, small};
-use gpicl::eval::baselines::BaselinesConfig;
-use gpicl::eval::{EvalRequest, Outcome, evaluate_runs};
+use gpicl::eval::{Metric, Outcome, OutcomeRule};
 use gpicl::models::ModelConfig;
-use gpicl::train::{Ended, Event, Metric, Trainer, read_metrics};
+use gpicl::train::{Ended, Event, Trainer, read_metrics};
 use gpicl::{Error, RunDir};
 
 fn weights(run: &Path) -> Vec<u8> {
@@ -118,21 +117,14 @@ fn meta_training_learns_to_learn_on_unseen_tasks() {
     let dir = tempfile::tempdir().unwrap();
     let run = dir.path().join("run");
     let config = small(&["train.steps=300", "train.batch=16", "eval.every=0", "train.checkpoint_every=300"]);
-    finish(&mut Trainer::start(config, None, &run).unwrap());
-    let request = EvalRequest {
-        data: Vec::new(),
-        episodes: 128,
-        seed: Some(9),
-        device: None,
-        data_dir: None,
-        baselines: Vec::new(),
-        baselines_config: BaselinesConfig::default(),
-    };
-    let results = evaluate_runs(std::slice::from_ref(&run), &request, &mut |_| {}).unwrap();
-    let unseen = results.curves[1].summary();
+    let mut trainer = Trainer::start(config, None, &run).unwrap();
+    finish(&mut trainer);
+    let curves = trainer.meta_test(128).unwrap();
+    let (seen, unseen) = (&curves[0], curves[1].summary());
     assert!(unseen.first.high < 0.4, "nothing is known before the first example: {unseen:?}");
     assert!(unseen.last_10.low > 0.6, "four classes, chance 0.25: {unseen:?}");
-    assert_eq!(results.outcome, Some(Outcome::GeneralLearning));
+    let outcome = OutcomeRule::default().classify(seen, &curves[1], 0.25);
+    assert_eq!(outcome, Outcome::GeneralLearning);
 
     let metrics = read_metrics(&run.join("metrics.jsonl")).unwrap();
     let Metric::Train { loss: first, .. } = metrics[0] else { panic!("{:?}", metrics[0]) };
@@ -160,27 +152,4 @@ fn every_architecture_trains_to_the_same_numbers_on_any_number_of_threads() {
             assert_eq!(on(1), on(2), "{kind}, {layout}");
         }
     }
-}
-
-#[test]
-fn runs_that_are_not_seeds_of_one_result_are_not_averaged() {
-    let dir = tempfile::tempdir().unwrap();
-    let runs = ["a", "b", "c"].map(|name| dir.path().join(name));
-    let sets: [&[&str]; 3] = [&["train.steps=2"], &["train.steps=2", "seed=1"], &["train.steps=3"]];
-    for (run, sets) in runs.iter().zip(sets) {
-        finish(&mut Trainer::start(small(sets), None, run).unwrap());
-    }
-    let request = EvalRequest {
-        data: Vec::new(),
-        episodes: 4,
-        seed: None,
-        device: None,
-        data_dir: None,
-        baselines: Vec::new(),
-        baselines_config: BaselinesConfig::default(),
-    };
-    let seeds = evaluate_runs(&runs[..2], &request, &mut |_| {}).unwrap();
-    assert_eq!((seeds.seeds, seeds.curves[0].seeds), (2, 2));
-    let error = evaluate_runs(&runs, &request, &mut |_| {}).unwrap_err().to_string();
-    assert!(error.contains("another configuration"), "{error}");
 }

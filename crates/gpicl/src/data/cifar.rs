@@ -1,11 +1,11 @@
 //! CIFAR-10, binary version: from its archive or from the unpacked folder.
 
 use std::collections::HashMap;
-use std::io::Read as _;
 use std::path::Path;
 
-use super::config::{DataConfig, Raw};
-use super::sources::locate;
+use super::archive::untar;
+use super::config::DataConfig;
+use super::raw::{Raw, locate};
 use super::{Dataset, InputShape};
 use crate::error::{Error, Result};
 
@@ -39,26 +39,8 @@ pub(super) fn read(config: &DataConfig, folder: &Path) -> Result<Raw> {
 }
 
 fn unpack(path: &Path) -> Result<HashMap<String, Vec<u8>>> {
-    let file = std::fs::File::open(path).map_err(Error::io("open", path))?;
-    let broken = |error: std::io::Error| {
-        Error::file(
-            path,
-            format!("is no whole tar.gz archive ({error})"),
-            "remove it and fetch cifar10 again",
-        )
-    };
-    let mut files = HashMap::new();
-    let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(file));
-    for entry in archive.entries().map_err(broken)? {
-        let mut entry = entry.map_err(broken)?;
-        let name = entry.path().map_err(broken)?.file_name().map(|name| name.to_string_lossy().into_owned());
-        if let Some(name) = name.filter(|name| name.ends_with(".bin")) {
-            let mut bytes = Vec::new();
-            entry.read_to_end(&mut bytes).map_err(broken)?;
-            files.insert(name, bytes);
-        }
-    }
-    Ok(files)
+    let files = untar(path, |name| name.ends_with(".bin"), "remove it and fetch cifar10 again")?;
+    Ok(files.into_iter().collect())
 }
 
 /// Records of a label byte and three planes of 32x32 bytes; channels are brought innermost.

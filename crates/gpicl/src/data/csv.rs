@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::config::{DataConfig, Raw};
+use super::config::DataConfig;
+use super::raw::Raw;
 use super::{Dataset, InputShape};
 use crate::error::{Error, Result};
 

@@ -7,7 +7,8 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
-use super::config::{DataConfig, Raw};
+use super::config::DataConfig;
+use super::raw::Raw;
 use super::{Dataset, InputShape};
 use crate::error::Result;
 use crate::rng::{Rng, Stream};

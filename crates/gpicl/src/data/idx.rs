@@ -1,10 +1,12 @@
 //! IDX files (MNIST and its relatives), plain or gzipped.
 
+use std::collections::HashMap;
 use std::io::{Cursor, Read as _};
 use std::path::{Path, PathBuf};
 
-use super::config::{DataConfig, Raw};
-use super::sources::locate;
+use super::archive::unzip;
+use super::config::DataConfig;
+use super::raw::{Raw, locate};
 use super::{Dataset, InputShape};
 use crate::error::{Error, Result};
 
@@ -35,25 +37,20 @@ pub(super) fn read_emnist(config: &DataConfig, folder: &Path) -> Result<Raw> {
     let Some(archive) = archive else {
         return read_splits(set, folder, &prefixes, true);
     };
-    let file = std::fs::File::open(&archive).map_err(Error::io("open", &archive))?;
-    let broken = |error: zip::result::ZipError| {
-        Error::file(
-            &archive,
-            format!("is no whole zip archive ({error})"),
-            format!("remove it and fetch {set} again"),
-        )
-    };
-    let mut zip = zip::ZipArchive::new(file).map_err(broken)?;
+    let files =
+        |prefix: &str| ["images-idx3", "labels-idx1"].map(|what| format!("gzip/{prefix}-{what}-ubyte.gz"));
+    let wanted = prefixes.map(files).concat();
+    let fix = format!("remove it and fetch {set} again");
+    let mut entries: HashMap<String, Vec<u8>> =
+        unzip(&archive, |name| wanted.iter().any(|file| file == name), &fix)?.into_iter().collect();
     let mut entry = |name: String| -> Result<(PathBuf, Vec<u8>)> {
-        let mut bytes = Vec::new();
         let path = archive.join(&name);
-        zip.by_name(&name).map_err(broken)?.read_to_end(&mut bytes).map_err(Error::io("read", &path))?;
+        let bytes = entries.remove(&name).ok_or_else(|| Error::file(&path, "is missing", &fix))?;
         Ok((path, bytes))
     };
     let mut split = |prefix: &str| -> Result<Dataset> {
-        let images = entry(format!("gzip/{prefix}-images-idx3-ubyte.gz"))?;
-        let labels = entry(format!("gzip/{prefix}-labels-idx1-ubyte.gz"))?;
-        parse_pair(set, images, labels, true)
+        let [images, labels] = files(prefix);
+        parse_pair(set, entry(images)?, entry(labels)?, true)
     };
     Ok(Raw { train: split(prefixes[0])?, test: Some(split(prefixes[1])?) })
 }

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::config::{DataConfig, Raw};
+use super::config::DataConfig;
+use super::raw::Raw;
 use super::{Dataset, InputShape};
 use crate::error::{Error, Result};
 

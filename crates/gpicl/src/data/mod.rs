@@ -2,20 +2,24 @@
 //!
 //! A new format is one file with a `read` function plus one line in [`sources::SOURCES`].
 
+mod archive;
 mod array;
 mod cifar;
 mod config;
 pub mod csv;
 mod embed;
+#[cfg(feature = "download")]
 pub mod fetch;
 mod glyphs;
 mod idx;
 mod images;
 mod library;
+mod load;
 mod mat;
 mod npy;
 mod omniglot;
 mod random;
+mod raw;
 mod safetensors;
 mod sheet;
 pub mod sources;

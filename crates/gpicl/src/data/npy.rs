@@ -1,13 +1,16 @@
 //! NumPy arrays: a folder with `x.npy` and `y.npy`, or one `.npz` with `x` and `y`.
 
+use std::collections::HashMap;
 use std::io::{Cursor, Read};
 use std::path::Path;
 
 use npyz::{DType, NpyFile, Order, TypeChar};
 
 use super::Dataset;
+use super::archive::unzip;
 use super::array::{Array, examples, numbered};
-use super::config::{DataConfig, Raw};
+use super::config::DataConfig;
+use super::raw::Raw;
 use crate::error::{Error, Result};
 
 pub(super) fn read_npy(config: &DataConfig, _: &Path) -> Result<Raw> {
@@ -22,21 +25,15 @@ pub(super) fn read_npy(config: &DataConfig, _: &Path) -> Result<Raw> {
 
 pub(super) fn read_npz(config: &DataConfig, _: &Path) -> Result<Raw> {
     let path = config.path.as_deref().unwrap_or(Path::new("."));
-    let file = std::fs::File::open(path).map_err(Error::io("open", path))?;
-    let broken = |error: zip::result::ZipError| {
-        Error::file(
-            path,
-            format!("cannot be read as .npz ({error})"),
-            "write it with numpy.savez(file, x=..., y=...)",
-        )
-    };
-    let mut zip = zip::ZipArchive::new(file).map_err(broken)?;
+    let fix = "write it with numpy.savez(file, x=..., y=...)";
+    let mut entries: HashMap<String, Vec<u8>> =
+        unzip(path, |name| matches!(name, "x.npy" | "y.npy"), fix)?.into_iter().collect();
     let mut array = |name: &str| {
-        let mut bytes = Vec::new();
-        zip.by_name(name).map_err(broken)?.read_to_end(&mut bytes).map_err(Error::io("read", path))?;
-        parse(&path.join(name), Cursor::new(bytes))
+        let problem = || Error::file(path, format!("has no array {name}"), fix);
+        let bytes = entries.remove(&format!("{name}.npy")).ok_or_else(problem)?;
+        parse(&path.join(format!("{name}.npy")), Cursor::new(bytes))
     };
-    dataset(path, &array("x.npy")?, &array("y.npy")?)
+    dataset(path, &array("x")?, &array("y")?)
 }
 
 fn parse(path: &Path, reader: impl Read) -> Result<Array> {

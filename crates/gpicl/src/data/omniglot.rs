@@ -4,12 +4,12 @@
 //! every character are split: the held-out ones (a fifth) are the test split.
 
 use std::collections::BTreeMap;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use super::config::{DataConfig, Raw};
+use super::archive::unzip;
+use super::config::DataConfig;
 use super::images::{decode, folders, from_images, image_files};
-use super::sources::locate;
+use super::raw::{Raw, locate};
 use crate::error::{Error, Result};
 
 const SETS: [&str; 2] = ["images_background", "images_evaluation"];
@@ -60,19 +60,9 @@ fn read_folder(root: &Path, characters: &mut Characters) -> Result<()> {
 }
 
 fn read_zip(path: &Path, characters: &mut Characters) -> Result<()> {
-    let broken = |error: zip::result::ZipError| {
-        Error::file(path, format!("is no whole zip archive ({error})"), "remove it and fetch omniglot again")
-    };
-    let file = std::fs::File::open(path).map_err(Error::io("open", path))?;
-    let mut zip = zip::ZipArchive::new(file).map_err(broken)?;
-    let mut names: Vec<String> =
-        zip.file_names().filter(|name| name.ends_with(".png")).map(String::from).collect();
-    names.sort();
-    for name in names {
+    for (name, bytes) in unzip(path, |name| name.ends_with(".png"), "remove it and fetch omniglot again")? {
         let parts: Vec<&str> = name.split('/').collect();
         let [.., alphabet, character, _] = parts[..] else { continue };
-        let mut bytes = Vec::new();
-        zip.by_name(&name).map_err(broken)?.read_to_end(&mut bytes).map_err(Error::io("read", path))?;
         characters.entry(format!("{alphabet}/{character}")).or_default().push((path.join(&name), bytes));
     }
     Ok(())

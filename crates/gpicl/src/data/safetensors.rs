@@ -9,7 +9,8 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 
 use super::array::{Array, examples, numbered};
-use super::config::{DataConfig, Raw};
+use super::config::DataConfig;
+use super::raw::Raw;
 use super::{Dataset, Splits};
 use crate::error::{Error, Result};
 use crate::fs::write_atomic;

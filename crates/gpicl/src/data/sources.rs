@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use super::config::{DataConfig, Raw};
+use super::config::DataConfig;
+use super::raw::Raw;
 use super::{cifar, csv, glyphs, idx, images, npy, omniglot, random, safetensors, svhn};
 use crate::error::{Error, Result};
 
@@ -195,17 +196,6 @@ impl Source {
             Error::config("data.name", format!("`{name}` is no data set"), fix)
         })
     }
-}
-
-/// The first of `names` that exists below `folder`, or an error that says how to get the data set.
-pub(super) fn locate(set: &str, folder: &Path, names: &[String]) -> Result<std::path::PathBuf> {
-    names.iter().map(|name| folder.join(name)).find(|path| path.exists()).ok_or_else(|| Error::Missing {
-        name: set.into(),
-        problem: format!("none of {} is in {}", names.join(", "), folder.display()),
-        fix: format!(
-            "run `gpicl data fetch {set}`, or point --data-dir or GPICL_DATA_DIR at the folder above"
-        ),
-    })
 }
 
 #[cfg(test)]

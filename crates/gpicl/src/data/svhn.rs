@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::config::{DataConfig, Raw};
-use super::sources::locate;
+use super::config::DataConfig;
+use super::raw::{Raw, locate};
 use super::{Dataset, InputShape, mat};
 use crate::error::{Error, Result};
 

@@ -1,30 +1,28 @@
 //! Meta-testing: how accuracy rises with the examples seen, on which tasks and data.
 
 pub mod baselines;
+mod config;
 mod curve;
+mod metric;
 mod outcome;
 mod plateau;
 mod rank;
-mod runs;
-mod summary;
 
 use std::sync::Arc;
 
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{Device, Tensor};
 
+pub use config::EvalConfig;
 pub use curve::{CurveAccumulator, CurveSummary, Interval, LearningCurve};
+pub use metric::Metric;
 pub use outcome::{Outcome, OutcomeRule, Scores};
 pub use plateau::{Plateau, PlateauRule};
 pub use rank::spearman;
-pub(crate) use runs::load_to_test;
-pub use runs::{EvalRequest, evaluate_runs};
-pub use summary::RunSummary;
 
 use crate::data::{DataConfig, Dataset};
 use crate::error::Result;
 use crate::models::{Dims, SequenceModel};
-use crate::tasks::{Batch, BatchSource, Mode, TaskDistribution, TasksConfig};
-use crate::train::to_device;
+use crate::tasks::{Batch, BatchSource, Mode, TaskDistribution, TasksConfig, host, to_device};
 
 /// Episodes of one forward pass in a meta-test.
 const BATCH: usize = 32;
@@ -169,16 +167,4 @@ pub fn hits(logits: Tensor<3>, labels: &[u32]) -> Vec<bool> {
 fn host_hits(logits: &[f32], labels: &[u32], classes: usize) -> Vec<bool> {
     let best = |row: &[f32]| (0..row.len()).max_by(|&a, &b| row[a].total_cmp(&row[b]).then(b.cmp(&a)));
     logits.chunks_exact(classes).zip(labels).map(|(row, &label)| best(row) == Some(label as usize)).collect()
-}
-
-/// A float tensor's values on the host.
-pub(crate) fn host<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.into_data().convert::<f32>().try_into_vec().expect("converted to f32")
-}
-
-/// `labels` as a device tensor `[batch, time]`.
-pub(crate) fn label_tensor(labels: &[u32], batch: usize, device: &Device) -> Tensor<2, Int> {
-    let labels: Vec<i32> = labels.iter().map(|&label| label as i32).collect();
-    let time = labels.len() / batch;
-    Tensor::from_data(burn::tensor::TensorData::new(labels, [batch, time]), device)
 }

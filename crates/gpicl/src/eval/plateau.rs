@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::OutcomeRule;
-use crate::train::Metric;
+use super::metric::Metric;
 
 /// A plateau at the start of meta-training.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -100,7 +100,7 @@ fn smoothed(values: &[f64]) -> Vec<f64> {
 }
 
 /// The median of at least one value.
-pub(crate) fn median(values: &[f64]) -> f64 {
+pub fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let middle = sorted.len() / 2;

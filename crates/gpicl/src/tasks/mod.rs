@@ -13,6 +13,7 @@ mod permutation;
 mod prefetch;
 mod projection;
 mod shared;
+mod tensors;
 
 pub use batch::{Batch, BatchSource, Mode};
 pub use bias::{BiasConfig, BiasDecay};
@@ -23,3 +24,4 @@ pub use permutation::permutation;
 pub use prefetch::Prefetch;
 pub use projection::{projection, random_matrix};
 pub use shared::SharedBatches;
+pub use tensors::{host, label_tensor, to_device};

@@ -14,13 +14,14 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::RunConfig;
 use super::optimizer::{Moments, Optimizer, ParamPath};
-use crate::config::RunConfig;
+use crate::device::DeviceKind;
 use crate::error::{Error, Result};
-use crate::eval::host;
 use crate::fs::write_atomic;
 use crate::models::{Dims, Model};
 use crate::provenance::Provenance;
+use crate::tasks::host;
 
 /// Where the metadata stands in a safetensors header: one key, so that the header's bytes are reproducible.
 const METADATA_KEY: &str = "gpicl";
@@ -203,8 +204,19 @@ pub fn load_weights(path: &Path, device: &Device) -> Result<(CheckpointInfo, Mod
     Ok((info, model))
 }
 
-/// [`load_weights`] on the device that is chosen for what the file says about itself.
-pub(crate) fn load_weights_where(
+/// [`load_weights`] on `device`, or on the one it was meta-trained on; without autodiff.
+///
+/// # Errors
+/// As [`load_weights`], or [`Error::Config`] if the device is not there.
+pub fn load_to_test(path: &Path, device: Option<DeviceKind>) -> Result<(CheckpointInfo, Model, Device)> {
+    load_weights_where(path, |info| {
+        let mut config = info.config.clone();
+        config.device = device.unwrap_or(config.device);
+        config.device()
+    })
+}
+
+fn load_weights_where(
     path: &Path,
     choose: impl FnOnce(&CheckpointInfo) -> Result<Device>,
 ) -> Result<(CheckpointInfo, Model, Device)> {

@@ -5,53 +5,12 @@ use std::fs::{File, OpenOptions};
 use std::io::{BufRead as _, BufReader, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
+use super::events::EventsWriter;
+use super::run::RunDir;
 use crate::error::{Error, Result};
-use crate::eval::CurveSummary;
-use crate::report::tensorboard::EventsWriter;
-use crate::run::RunDir;
-
-/// One line of `metrics.jsonl`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "lowercase")]
-pub enum Metric {
-    /// The meta-training batch of one step.
-    Train {
-        /// Steps done, this one included.
-        step: u64,
-        /// Mean cross-entropy in nats.
-        loss: f64,
-        /// Accuracy at position 0, before any example.
-        accuracy_first: f64,
-        /// Accuracy at the last position.
-        accuracy_last: f64,
-        /// Learning rate of the step.
-        lr: f64,
-        /// Global gradient norm before clipping.
-        grad_norm: f64,
-    },
-    /// A meta-test during meta-training.
-    Eval {
-        /// Steps done.
-        step: u64,
-        /// Name of the set: tasks and data.
-        set: String,
-        /// Its learning curve in short.
-        #[serde(flatten)]
-        summary: CurveSummary,
-    },
-}
-
-impl Metric {
-    /// Step and mean cross-entropy in nats, of a training line.
-    pub fn loss(&self) -> Option<(u64, f64)> {
-        match self {
-            Self::Train { step, loss, .. } => Some((*step, *loss)),
-            Self::Eval { .. } => None,
-        }
-    }
-}
+use crate::eval::Metric;
 
 /// Appends to `metrics.jsonl`.
 #[derive(Debug)]

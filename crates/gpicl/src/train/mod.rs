@@ -1,18 +1,30 @@
-//! Meta-training: steps, schedules, checkpoints, metrics.
+//! Meta-training: configuration, steps, schedules, checkpoints, the run's folder and its measurements.
 
 mod checkpoint;
 mod config;
+mod events;
+mod inspect;
+mod layers;
 mod metrics;
 mod optimizer;
+mod presets;
+mod run;
+mod run_config;
 mod schedule;
 mod step;
 mod trainer;
 
-pub(crate) use checkpoint::load_weights_where;
-pub use checkpoint::{CheckpointInfo, Checkpoints, Progress, load_weights, read_info, save_weights};
-pub use config::{EvalConfig, TrainConfig};
-pub use metrics::{Metric, MetricsWriter, RunLog, last_training_line, read_metrics};
+pub use checkpoint::{
+    CheckpointInfo, Checkpoints, Progress, load_to_test, load_weights, read_info, save_weights,
+};
+pub use config::TrainConfig;
+pub use inspect::{Inspection, inspect};
+pub use layers::{Layers, parse_toml};
+pub use metrics::{MetricsWriter, RunLog, last_training_line, read_metrics};
 pub use optimizer::{Optimizer, ParamPath};
+pub use presets::{PRESETS, Preset};
+pub use run::{RunDir, RunLock, checkpoint_path};
+pub use run_config::RunConfig;
 pub use schedule::Schedule;
-pub use step::{StepOutcome, meta_train_step, to_device};
+pub use step::{StepOutcome, meta_train_step};
 pub use trainer::{Ended, Event, Trainer, seconds_spent};

@@ -1,11 +1,10 @@
 //! One meta-training step: loss, gradients, update.
 
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{Device, Tensor};
 
 use super::{Optimizer, TrainConfig};
-use crate::eval::label_tensor;
 use crate::models::{Model, SequenceModel};
-use crate::tasks::Batch;
+use crate::tasks::{Batch, to_device};
 
 /// The numbers of one step.
 #[derive(Clone, Debug)]
@@ -16,13 +15,6 @@ pub struct StepOutcome {
     pub grad_norm: f64,
     /// Logits `[batch, time, classes]` of the forward pass, for the accuracies.
     pub logits: Tensor<3>,
-}
-
-/// Puts a batch on `device`: inputs `[batch, time, input_dim]`, labels `[batch, time]`.
-pub fn to_device(batch: &Batch, device: &Device) -> (Tensor<3>, Tensor<2, Int>) {
-    let (size, time) = (batch.len(), batch.episode_length());
-    let inputs = gpicl_ops::upload(&batch.inputs, [size, time, batch.input_dim()], device);
-    (inputs, label_tensor(&batch.labels, size, device))
 }
 
 /// Forward, backward and AdamW on one batch. If the loss or the gradient is not finite, the model comes back

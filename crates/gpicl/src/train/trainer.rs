@@ -10,16 +10,16 @@ use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 use super::checkpoint::{CheckpointInfo, Progress};
-use super::metrics::{Metric, MetricsWriter, RunLog};
+use super::metrics::{MetricsWriter, RunLog};
+use super::run::{RunDir, RunLock};
+use super::run_config::RunConfig;
 use super::step::{StepOutcome, meta_train_step};
 use super::{Checkpoints, Optimizer};
-use crate::config::RunConfig;
 use crate::data::Library;
 use crate::error::{Error, Result};
-use crate::eval::{CurveSummary, LearningCurve, TestSet, hits, meta_test};
+use crate::eval::{CurveSummary, LearningCurve, Metric, TestSet, hits, meta_test};
 use crate::models::{Dims, Model};
 use crate::provenance::Provenance;
-use crate::run::{RunDir, RunLock};
 use crate::tasks::{Batch, BatchSource, Mode, Prefetch, TaskDistribution};
 
 /// What happens during meta-training, for a progress display.

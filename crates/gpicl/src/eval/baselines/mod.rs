@@ -43,10 +43,10 @@ use std::fmt::Debug;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use full_batch::FullBatch;
+pub use full_batch::FullBatch;
 pub use maml::MamlConfig;
-pub(crate) use mlp::Mlp;
-pub(crate) use optimizer::Optimizer;
+pub use mlp::Mlp;
+pub use optimizer::Optimizer;
 
 use self::tune::{Chosen, Tuning};
 use super::{CurveAccumulator, LearningCurve, TestSet, host_hits};

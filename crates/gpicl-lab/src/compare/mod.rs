@@ -1,0 +1,316 @@
+//! Learners side by side: the paper's table, and accuracy against state size.
+//!
+//! [`NamedSpec`] says which learners, seeds and data sets. [`compare`] meta-trains what is not there yet (a run
+//! folder for each method and seed, below `runs/`), meta-tests all on the same episodes, and gives a
+//! [`Comparison`], which [`Comparison::save`] writes as tables and figures. Everything that is finished is
+//! kept: a comparison that was killed goes on where it was, to the same bytes.
+
+mod baseline;
+mod figures;
+mod measure;
+mod paper;
+mod spec;
+mod tables;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+pub use measure::Size;
+pub use spec::{CompareSpec, MethodSpec, NamedSpec, TestSetSpec};
+
+use crate::workers::{Ending, Observer, Workers};
+use gpicl::DeviceKind;
+use gpicl::RunDir;
+use gpicl::eval::LearningCurve;
+use gpicl::folder::{Kind, claim};
+use gpicl::fs::{lock, write_atomic};
+use gpicl::models::Dims;
+use gpicl::{Error, Result};
+use measure::{Bench, Measured, kept_path};
+use spec::{Learner, Method, Plan};
+
+/// All methods on all sets.
+#[derive(Clone, Debug, Serialize)]
+pub struct Comparison {
+    /// Sizes that all learners have in common.
+    pub dims: Dims,
+    /// Meta-test episodes for each set and run.
+    pub episodes: usize,
+    /// Seeds of the methods that were meta-trained here.
+    pub seeds: Vec<u64>,
+    /// The columns.
+    pub sets: Vec<Column>,
+    /// The rows.
+    pub methods: Vec<Row>,
+}
+
+/// A data set of the table.
+#[derive(Clone, Debug, Serialize)]
+pub struct Column {
+    /// Name of the data set.
+    pub name: String,
+    /// Whether it is on this machine.
+    pub present: bool,
+}
+
+/// A learner of the table.
+#[derive(Clone, Debug, Serialize)]
+pub struct Row {
+    /// Name of its run folders.
+    pub name: String,
+    /// Name for people.
+    pub label: String,
+    /// Whether its architecture counts in the rank correlations.
+    pub ranked: bool,
+    /// What came of it.
+    pub outcome: Outcome,
+}
+
+/// What came of a method.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// It was measured.
+    Measured {
+        /// Size of its architecture, if it is a model.
+        size: Option<Size>,
+        /// A learning curve for each column; `None` where the data set is absent. Intervals are over seeds
+        /// where there are several, else over episodes.
+        curves: Vec<Option<LearningCurve>>,
+        /// Commits of the programs that meta-trained its models.
+        commits: BTreeSet<String>,
+    },
+    /// It could not be meta-trained or measured: why.
+    Failed(String),
+}
+
+/// Where a comparison reads and writes, and who is told.
+pub struct Surroundings<'a> {
+    /// Folder of the comparison.
+    pub out: &'a Path,
+    /// Where the data sets are.
+    pub data_dir: Option<&'a Path>,
+    /// Who meta-trains.
+    pub workers: Workers,
+    /// Gets a remark now and then.
+    pub note: &'a (dyn Fn(String) + Sync),
+    /// When raised, nothing further is begun.
+    pub stop: &'a AtomicBool,
+}
+
+/// How long a process that is about to end is waited for.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// Meta-trains what is not there yet and meta-tests all. A method that fails is in the result as such. `None` if
+/// the stop flag was raised.
+///
+/// # Errors
+/// A spec that cannot be used, base data or devices that are missing, a run folder of another configuration.
+pub fn compare(spec: &NamedSpec, around: &Surroundings<'_>) -> Result<Option<Comparison>> {
+    let plan = spec.plan()?;
+    if around.workers.jobs == 0 {
+        return Err(Error::config("--jobs", "is 0", "give at least 1"));
+    }
+    find_devices(&plan, around.out)?;
+    claim(around.out, Kind::Comparison)?;
+    let bench = Bench::load(&plan, around.data_dir)?;
+    if bench.sets.iter().all(|(_, set)| set.is_none()) {
+        let names: Vec<&str> = bench.sets.iter().map(|(name, _)| name.as_str()).collect();
+        let fix = "run `gpicl data fetch NAME`, or name others in test_sets";
+        return Err(Error::config("test_sets", format!("none of {} is here", names.join(", ")), fix));
+    }
+    bench.admit(&plan.methods, around.data_dir)?;
+    std::fs::create_dir_all(around.out).map_err(Error::io("create", around.out))?;
+    let started = Instant::now();
+    let Some(_lock) = lock(&around.out.join(".lock"), || started.elapsed() < PATIENCE)? else {
+        let fix = "wait for it, or give another --out";
+        return Err(Error::file(around.out, "is where another comparison is at work", fix));
+    };
+    let failures = meta_train(&plan, around)?;
+    let kept = around.out.join("measured");
+    std::fs::create_dir_all(&kept).map_err(Error::io("create", &kept))?;
+    let mut methods = Vec::new();
+    for method in &plan.methods {
+        if around.stop.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        let outcome = match failures.get(&method.name) {
+            Some(problem) => Outcome::Failed(problem.clone()),
+            None => measure_all(&bench, method, &plan.seeds, around.out, &kept, around).or_else(|error| {
+                match error {
+                    Error::Io { .. } => Err(error),
+                    error => Ok(Outcome::Failed(error.to_string())),
+                }
+            })?,
+        };
+        let Method { name, label, ranked, .. } = method.clone();
+        methods.push(Row { name, label, ranked, outcome });
+    }
+    let sets = bench.sets.iter();
+    Ok(Some(Comparison {
+        dims: bench.dims,
+        episodes: plan.episodes,
+        seeds: plan.seeds,
+        sets: sets.map(|(name, set)| Column { name: name.clone(), present: set.is_some() }).collect(),
+        methods,
+    }))
+}
+
+fn run_path(out: &Path, method: &str, seed: u64) -> PathBuf {
+    out.join("runs").join(format!("{method}-seed{seed}"))
+}
+
+/// Refuses a comparison of which no run is finished, and none can be meta-trained here.
+fn find_devices(plan: &Plan, out: &Path) -> Result<()> {
+    let mut devices = Vec::new();
+    for method in &plan.methods {
+        let Learner::Train(configs) = &method.learner else { continue };
+        for (seed, config) in configs {
+            if RunDir::at(run_path(out, &method.name, *seed)).finished() {
+                return Ok(());
+            }
+            devices.push(config.device);
+        }
+    }
+    DeviceKind::check_any(devices)
+}
+
+/// Meta-trains the unfinished runs of all methods. Returns the methods that failed, with what went wrong first.
+fn meta_train(plan: &Plan, around: &Surroundings<'_>) -> Result<HashMap<String, String>> {
+    let mut owners = Vec::new();
+    let mut runs: Vec<RunDir> = Vec::new();
+    for method in &plan.methods {
+        match &method.learner {
+            Learner::Train(configs) => {
+                for (seed, config) in configs {
+                    runs.push(RunDir::prepare(run_path(around.out, &method.name, *seed), config)?);
+                    owners.push((&method.name, seed));
+                }
+            }
+            Learner::Load(_) | Learner::Baseline(_) => {}
+        }
+    }
+    let progress = Progress { runs: &runs, note: around.note, failures: Mutex::default() };
+    around.workers.train(&runs, around.data_dir, around.stop, &progress);
+    let mut failures = HashMap::new();
+    for (run, problem) in progress.failures.into_inner().expect("no thread panics with it") {
+        let (name, seed): (&String, &u64) = owners[run];
+        failures.entry(name.clone()).or_insert_with(|| format!("seed {seed}: {problem}"));
+    }
+    Ok(failures)
+}
+
+/// Passes on what is said of the runs, and keeps their errors by the runs' numbers.
+struct Progress<'a> {
+    runs: &'a [RunDir],
+    note: &'a (dyn Fn(String) + Sync),
+    failures: Mutex<BTreeMap<usize, String>>,
+}
+
+impl Observer for Progress<'_> {
+    fn said(&self, run: usize, line: &str) {
+        let name = self.runs[run].path().file_name().unwrap_or_default().to_string_lossy();
+        (self.note)(format!("{name}: {line}"));
+    }
+
+    fn ended(&self, run: usize, ending: &Ending) {
+        match ending {
+            Ending::Finished => self.said(run, "done"),
+            Ending::Failed { error } => {
+                let mut failures = self.failures.lock().expect("no thread panics with it");
+                failures.insert(run, error.clone());
+            }
+            Ending::Stopped | Ending::Busy => {}
+        }
+    }
+
+    /// A comparison keeps no errors: the next one tries again.
+    fn failed_elsewhere(&self, _: usize) -> bool {
+        false
+    }
+}
+
+/// Measures a method's runs on all sets and brings its seeds together.
+fn measure_all(
+    bench: &Bench,
+    method: &Method,
+    seeds: &[u64],
+    out: &Path,
+    kept: &Path,
+    around: &Surroundings<'_>,
+) -> Result<Outcome> {
+    (around.note)(format!("meta-testing {}", method.name));
+    let kept = |seed: u64| kept_path(kept, &method.name, seed);
+    let measured: Vec<Measured> = match &method.learner {
+        Learner::Train(configs) => configs
+            .iter()
+            .map(|(seed, _)| bench.run(&run_path(out, &method.name, *seed), &kept(*seed)))
+            .collect::<Result<_>>()?,
+        Learner::Load(runs) => {
+            runs.iter().zip(0..).map(|(run, number)| bench.run(run, &kept(number))).collect::<Result<_>>()?
+        }
+        Learner::Baseline(name) => {
+            seeds.iter().map(|&seed| bench.baseline(name, seed, &kept(seed))).collect::<Result<_>>()?
+        }
+    };
+    for (run, seed) in measured.iter().zip(seeds) {
+        if let Some(settings) = &run.settings {
+            (around.note)(format!("{}, seed {seed}: {settings}", method.name));
+        }
+    }
+    let size = measured[0].size;
+    if measured.iter().any(|run| run.size != size) {
+        let fix = "give runs that differ in their seed only";
+        return Err(Error::config(format!("methods.{}", method.name), "has models of several sizes", fix));
+    }
+    let mut together = Vec::new();
+    for set in 0..measured[0].curves.len() {
+        let curves: Vec<LearningCurve> = measured.iter().map(|run| run.curves[set].clone()).collect();
+        together.push(LearningCurve::together(&curves)?);
+    }
+    let mut together = together.into_iter();
+    let commits = measured.iter().filter_map(|run| run.commit.clone()).collect();
+    let curves = bench.sets.iter().map(|(_, set)| set.as_ref().and_then(|_| together.next()));
+    Ok(Outcome::Measured { size, curves: curves.collect(), commits })
+}
+
+impl Comparison {
+    /// The methods that failed, and why.
+    pub fn failures(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.methods.iter().filter_map(|row| match &row.outcome {
+            Outcome::Failed(problem) => Some((row.label.as_str(), problem.as_str())),
+            Outcome::Measured { .. } => None,
+        })
+    }
+
+    /// Accuracy by chance.
+    fn chance(&self) -> f64 {
+        1.0 / self.dims.classes as f64
+    }
+
+    /// Writes tables and figures below `dir`: `table.{md,csv,tex,svg,png}`, `state_size.{csv,svg,png}` and
+    /// `learning_curves.{svg,png}`. Figures need at least one method that was measured.
+    ///
+    /// # Errors
+    /// [`Error::Io`], or numbers that cannot be drawn.
+    pub fn save(&self, dir: &Path) -> Result<Vec<PathBuf>> {
+        let mut files = Vec::new();
+        for (name, text) in [
+            ("table.md", self.markdown()),
+            ("table.csv", self.csv()),
+            ("table.tex", self.latex()),
+            ("state_size.csv", self.state_size_csv()),
+        ] {
+            let path = dir.join(name);
+            write_atomic(&path, text.as_bytes())?;
+            files.push(path);
+        }
+        files.extend(self.draw(dir)?);
+        Ok(files)
+    }
+}

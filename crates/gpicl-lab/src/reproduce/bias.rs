@@ -1,0 +1,196 @@
+//! Biasing the label permutations against the plateau, and taking the bias away again (paper, figure 8).
+
+use super::interventions::{Group, Measure, SHORTER_RULE, shorter};
+use super::runs::{Run, losses_table, mean, mean_line, over_seeds, table};
+use super::verdict::Check;
+use super::{Made, Picture};
+use crate::figures::panels::{Chart, Panels, Style, Trace, XAxis};
+use gpicl::Result;
+use gpicl::eval::OutcomeRule;
+
+/// Loss, accuracy on unseen tasks, plateau length and final accuracy of every bias.
+pub(super) fn make(runs: &[Run]) -> Result<Made> {
+    let groups = Group::all(runs);
+    let measure = Measure::of(runs);
+    let lines = |of: &dyn Fn(&Run) -> Vec<(f64, f64)>| {
+        let line = |(color, group): (usize, &Group<'_>)| Trace {
+            label: group.label(),
+            color,
+            points: mean_line(&group.runs.iter().map(|run| of(run)).collect::<Vec<_>>()),
+            ..Trace::default()
+        };
+        groups.iter().enumerate().map(line).collect::<Vec<_>>()
+    };
+    let curves = |title: &str, y_label: &str, y_range, reference, traces| Chart {
+        title: title.into(),
+        x_label: "meta-training steps".into(),
+        y_label: y_label.into(),
+        x_axis: XAxis::Numbers,
+        y_range,
+        reference,
+        regions: Vec::new(),
+        traces,
+    };
+    let by_group = |title: &str, y_label: &str, y_range, of: &dyn Fn(&Run) -> f64| {
+        let single = |(x, group): (usize, &Group<'_>)| {
+            group.values(of).into_iter().map(move |y| (x as f64, y)).collect::<Vec<_>>()
+        };
+        let mean = |(x, group): (usize, &Group<'_>)| (x as f64, over_seeds(&group.values(of)).mean);
+        Chart {
+            title: title.into(),
+            x_label: String::new(),
+            y_label: y_label.into(),
+            x_axis: XAxis::Names(groups.iter().map(Group::label).collect()),
+            y_range,
+            reference: None,
+            regions: Vec::new(),
+            traces: vec![
+                Trace {
+                    points: groups.iter().enumerate().flat_map(single).collect(),
+                    style: Style::Scattered,
+                    ..Trace::default()
+                },
+                Trace {
+                    points: groups.iter().enumerate().map(mean).collect(),
+                    style: Style::Marks,
+                    ..Trace::default()
+                },
+            ],
+        }
+    };
+    let chance = Some((runs[0].chance, "chance".to_string()));
+    let tests = lines(&Run::meta_tests);
+    let figure = Panels {
+        title: "A part of every batch with one label permutation".into(),
+        columns: 2,
+        charts: vec![
+            curves(
+                "Loss of the meta-training batches",
+                "cross-entropy (nats)",
+                None,
+                None,
+                lines(&Run::losses),
+            ),
+            curves("Unseen tasks, no bias", "accuracy, last 10", Some(0.0..1.0), chance, tests),
+            by_group("Plateau", measure.name(), None, &|run| measure.length(run).0),
+            by_group("Unseen tasks, after the last step", "accuracy, last 10", Some(0.0..1.0), &unseen),
+        ],
+    };
+    Ok(Made {
+        tables: vec![("", table(runs)), ("_loss", losses_table(runs))],
+        picture: Picture::Panels(figure),
+        checks: checks(&groups, measure),
+    })
+}
+
+fn unseen(run: &Run) -> f64 {
+    run.unseen.last_10.mean
+}
+
+fn checks(groups: &[Group<'_>], measure: Measure) -> Vec<Check> {
+    let bias = |group: &Group<'_>| group.first().config.tasks.bias;
+    let base = groups.iter().find(|group| bias(group).is_none());
+    let part = || {
+        groups
+            .iter()
+            .filter(|group| bias(group).is_some_and(|bias| bias.fraction < 1.0 || bias.decay.is_some()))
+    };
+    let all = groups
+        .iter()
+        .find(|group| bias(group).is_some_and(|bias| bias.fraction == 1.0 && bias.decay.is_none()));
+    let scheduled = groups.iter().find(|group| bias(group).is_some_and(|bias| bias.decay.is_some()));
+    let length = |group: &Group<'_>| mean(&measure.lengths(group));
+    let none = "there is no such run";
+
+    let paper = "A bias of the label permutations shortens the plateau.";
+    let rule = format!(
+        "of the biases of a part of the batch, the one with the shortest mean plateau ({}) has one that is, against none, \
+         {SHORTER_RULE}",
+        measure.name()
+    );
+    let best = part().min_by(|a, b| length(a).total_cmp(&length(b)));
+    let shortens = match (base, best) {
+        (Some(base), Some(best)) => {
+            let (difference, holds) = shorter(&measure.lengths(best), &measure.lengths(base));
+            let found = format!(
+                "{}: {:.0}, {}: {:.0}; {difference} (steps until the loss of the batches falls: {:.0}, {:.0})",
+                best.label(),
+                length(best),
+                base.label(),
+                length(base),
+                best.mean(Run::plateau),
+                base.mean(Run::plateau),
+            );
+            Check::new(paper, rule, found, holds)
+        }
+        _ => Check::new(paper, rule, none, None),
+    };
+
+    let rise = OutcomeRule::default().rise;
+    let paper = "With one permutation for all of the batch there is no generalisation to other permutations.";
+    let rule = format!("mean accuracy on unseen tasks is less than {rise} above chance");
+    let same = match all {
+        Some(all) => {
+            let (accuracy, chance) = (all.mean(unseen), all.first().chance);
+            let found = format!("{}: {accuracy:.2}, chance {chance:.2}", all.label());
+            Check::new(paper, rule, found, Some(accuracy < chance + rise))
+        }
+        None => Check::new(paper, rule, none, None),
+    };
+
+    let paper = "A bias of a part of the batch, or one that is taken away again, generalises in the end.";
+    let rule = "mean accuracy on unseen tasks after the last step is at most 0.05 below that without a bias; of the \
+        schedule, else of the best bias";
+    let ends = scheduled.or_else(|| part().max_by(|a, b| a.mean(unseen).total_cmp(&b.mean(unseen))));
+    let keeps = match (base, ends) {
+        (Some(base), Some(ends)) => {
+            let (without, with) = (base.mean(unseen), ends.mean(unseen));
+            let found = format!("{}: {with:.2}, {}: {without:.2}", ends.label(), base.label());
+            Check::new(paper, rule, found, Some(with >= without - 0.05))
+        }
+        _ => Check::new(paper, rule, none, None),
+    };
+    vec![shortens, same, keeps]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::runs::toy;
+    use super::*;
+
+    fn run(name: &str, bias: &str, length: u64, unseen: f64) -> Run {
+        let settings = if bias.is_empty() { vec![] } else { vec![bias] };
+        toy::run(name, &settings, (0.1, 0.8), (0.1, unseen)).plateau_of(length, true)
+    }
+
+    /// Under two seeds, which differ a little.
+    fn seeds(runs: impl IntoIterator<Item = Run>) -> Vec<Run> {
+        let length = |run: &Run| run.summary.plateau.map_or(0, |plateau| plateau.length);
+        let both = |run: Run| [run.clone().plateau_of(length(&run) + 10, true), run];
+        runs.into_iter().flat_map(both).collect()
+    }
+
+    fn holds(half: (u64, f64), all: f64, schedule: f64) -> Vec<Option<bool>> {
+        let runs = [
+            run("none", "", 400, 0.7),
+            run("bias-0.5", "tasks.bias={ fraction = 0.5 }", half.0, half.1),
+            run("bias-1", "tasks.bias={ fraction = 1.0 }", 50, all),
+            run(
+                "falling",
+                "tasks.bias={ fraction = 0.5, decay = { to = 0.0, start = 1, end = 9 } }",
+                380,
+                schedule,
+            ),
+        ];
+        make(&seeds(runs)).unwrap().checks.iter().map(|check| check.holds).collect()
+    }
+
+    #[test]
+    fn the_paper_s_bias_is_recognised_and_others_are_not() {
+        assert_eq!(holds((150, 0.7), 0.12, 0.7), [Some(true); 3]);
+        assert_eq!(holds((390, 0.7), 0.5, 0.3), [Some(false); 3]);
+        let runs = [run("none", "", 400, 0.7)];
+        let found: Vec<_> = make(&runs).unwrap().checks.iter().map(|check| check.holds).collect();
+        assert_eq!(found, [None; 3]);
+    }
+}

@@ -1,0 +1,126 @@
+//! Meta-training on features of a frozen network instead of pixels (paper, section 4.4).
+//!
+//! The features are files (`data.name = "safetensors"` or `"npy"`); `gpicl data embed` makes them with a network of
+//! one's own. At cpu scale the program makes them by itself ([`super::frozen_network`]).
+
+use std::path::Path;
+
+use super::frozen_network::Frozen;
+use super::interventions::Group;
+use super::runs::{Run, table};
+use super::verdict::Check;
+use super::{Made, Picture};
+use gpicl::Result;
+use gpicl::eval::{LearningCurve, OutcomeRule};
+
+/// Learning curves on unseen tasks, of pixels and of features.
+pub(super) fn make(runs: &[Run]) -> Result<Made> {
+    let groups = Group::all(runs);
+    let mut curves: Vec<LearningCurve> = Vec::new();
+    for group in &groups {
+        let sets = group.first().curves.iter().filter(|curve| curve.label.starts_with("unseen"));
+        for set in sets.map(|curve| &curve.label) {
+            let of = |run: &&Run| run.curves.iter().find(|curve| curve.label == *set).cloned();
+            let mut curve = LearningCurve::together(&group.runs.iter().filter_map(of).collect::<Vec<_>>())?;
+            curve.label = format!("{}: {}", group.name, set.trim_start_matches("unseen tasks, "));
+            curves.push(curve);
+        }
+    }
+    Ok(Made {
+        tables: vec![("", table(runs))],
+        checks: checks(&groups),
+        picture: Picture::Curves {
+            title: "Unseen tasks, made of pixels and of frozen features".into(),
+            chance: runs[0].chance,
+            curves,
+        },
+    })
+}
+
+fn checks(groups: &[Group<'_>]) -> Vec<Check> {
+    let rise = OutcomeRule::default().rise;
+    let learns = groups.iter().filter(|group| is_features(group)).map(|group| {
+        let (first, last) =
+            (group.mean(|run| run.unseen.first.mean), group.mean(|run| run.unseen.last_10.mean));
+        Check::new(
+            &format!("Meta-training on features of a frozen network learns to learn ({}).", group.name),
+            format!(
+                "mean accuracy on unseen tasks over the last 10 positions is at least {rise} above the first"
+            ),
+            format!("{first:.2} to {last:.2}"),
+            Some(last >= first + rise),
+        )
+    });
+    let mut checks: Vec<Check> = learns.collect();
+    checks.push(pretraining_helps(groups));
+    checks
+}
+
+fn is_features(group: &Group<'_>) -> bool {
+    matches!(group.first().config.data.name.as_str(), "safetensors" | "npy" | "npz")
+}
+
+fn is_pretrained(group: &Group<'_>) -> bool {
+    let path = group.first().config.data.path.as_deref().unwrap_or(Path::new(""));
+    is_features(group) && !path.components().any(|part| part.as_os_str() == Frozen::Random.name())
+}
+
+fn pretraining_helps(groups: &[Group<'_>]) -> Check {
+    let paper = "With features of a pretrained network the learner generalises further, to data sets that pixels do not \
+        reach.";
+    let rule = "on the last unseen data set, mean accuracy over the last 10 positions is at least 0.05 higher for \
+        pretrained features than for pixels and for every other features";
+    // Further sets come after seen and unseen tasks of the set that was meta-trained on.
+    let further = |run: &Run| run.curves.iter().skip(2).last().map(|curve| curve.summary().last_10.mean);
+    if groups.iter().flat_map(|group| &group.runs).any(|run| further(run).is_none()) {
+        return Check::new(paper, rule, "there are runs without a further data set (eval.data)", None);
+    }
+    let last = |group: &Group<'_>| group.mean(|run| further(run).expect("every run has one"));
+    let (pretrained, others): (Vec<_>, Vec<_>) = groups.iter().partition(|group| is_pretrained(group));
+    let pixels = others.iter().any(|group| !is_features(group));
+    match pretrained.first() {
+        Some(features) if pixels => {
+            let with = last(features);
+            let others: Vec<(f64, &str)> = others.iter().map(|group| (last(group), group.name)).collect();
+            let list: Vec<String> =
+                others.iter().map(|(without, name)| format!("{name}: {without:.2}")).collect();
+            let found = format!("{}: {with:.2}, {}", features.name, list.join(", "));
+            Check::new(paper, rule, found, Some(others.iter().all(|(without, _)| with >= without + 0.05)))
+        }
+        _ => Check::new(paper, rule, "there are no runs on pretrained features and on pixels", None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::runs::toy;
+    use super::*;
+
+    #[test]
+    fn pretrained_features_that_help_are_recognised_and_random_ones_cannot_tell() {
+        let further = |run: Run, last: f64| {
+            let mut run = run;
+            run.curves.push(toy::learning_curve("unseen tasks, other test", 0.1, last));
+            run
+        };
+        let pixels = || further(toy::run("pixels", &[], (0.1, 0.8), (0.1, 0.5)), 0.5);
+        let alone = |path: &str, unseen: f64| {
+            let data = format!("data={{ name = 'safetensors', path = '{path}' }}");
+            toy::run(path, &[&data], (0.1, 0.8), (0.1, unseen))
+        };
+        let features = |path: &str, unseen: f64| further(alone(path, unseen), unseen);
+        let holds =
+            |runs: &[Run]| make(runs).unwrap().checks.iter().map(|check| check.holds).collect::<Vec<_>>();
+        assert_eq!(holds(&[pixels(), features("resnet.safetensors", 0.7)]), [Some(true), Some(true)]);
+        assert_eq!(holds(&[pixels(), features("resnet.safetensors", 0.12)]), [Some(false), Some(false)]);
+        let random = |unseen| features("o/random-features/g.safetensors", unseen);
+        assert_eq!(holds(&[pixels(), random(0.7)]), [Some(true), None]);
+        // Features that chance gives as well are no gain of pretraining.
+        assert_eq!(
+            holds(&[pixels(), features("resnet.safetensors", 0.7), random(0.68)]),
+            [Some(true), Some(true), Some(false)]
+        );
+        // Held-out examples of the meta-training set are no further set.
+        assert_eq!(holds(&[pixels(), alone("resnet.safetensors", 0.7)]), [Some(true), None]);
+    }
+}

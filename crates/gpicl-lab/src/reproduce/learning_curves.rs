@@ -1,0 +1,83 @@
+//! Accuracy by the number of examples seen, on seen and unseen tasks and data sets (paper, figure 3).
+
+use super::runs::{Run, table};
+use super::verdict::Check;
+use super::{Made, Picture};
+use crate::table::Table;
+use gpicl::Result;
+use gpicl::eval::{LearningCurve, OutcomeRule};
+
+/// One curve a set, over the seeds.
+pub(super) fn make(runs: &[Run]) -> Result<Made> {
+    let mut labels: Vec<&str> = Vec::new();
+    for curve in runs.iter().flat_map(|run| &run.curves) {
+        if !labels.contains(&curve.label.as_str()) {
+            labels.push(&curve.label);
+        }
+    }
+    let over_seeds = |label: &&str| {
+        let of = |run: &Run| run.curves.iter().find(|curve| curve.label == *label).cloned();
+        LearningCurve::together(&runs.iter().filter_map(of).collect::<Vec<_>>())
+    };
+    let curves = labels.iter().map(over_seeds).collect::<Result<Vec<_>>>()?;
+    Ok(Made {
+        tables: vec![("", positions(&curves)), ("_runs", table(runs))],
+        checks: curves.iter().map(learns).collect(),
+        picture: Picture::Curves {
+            title: "Accuracy within an episode".into(),
+            chance: runs[0].chance,
+            curves,
+        },
+    })
+}
+
+/// A row a set and position.
+fn positions(curves: &[LearningCurve]) -> Table {
+    let mut table = Table::new(["set", "seeds", "examples_seen", "accuracy", "low", "high", "loss_nats"]);
+    for curve in curves {
+        for (position, (accuracy, loss)) in curve.accuracy.iter().zip(&curve.loss).enumerate() {
+            let numbers =
+                [accuracy.mean, accuracy.low, accuracy.high, *loss].map(|number| number.to_string());
+            let names = [curve.label.clone(), curve.seeds.to_string(), position.to_string()];
+            table.push(names.into_iter().chain(numbers));
+        }
+    }
+    table
+}
+
+fn learns(curve: &LearningCurve) -> Check {
+    let rise = OutcomeRule::default().rise;
+    let summary = curve.summary();
+    let improvement = summary.improvement;
+    Check::new(
+        &format!("Accuracy rises with the examples seen on {}.", curve.label),
+        format!(
+            "the mean over the last 10 positions is at least {rise} above the first, with a 95% interval above 0; over \
+             seeds where there are several"
+        ),
+        format!(
+            "{:.2} to {:.2}, rise {:.2} [{:.2}, {:.2}]",
+            summary.first.mean, summary.last_10.mean, improvement.mean, improvement.low, improvement.high
+        ),
+        Some(improvement.mean >= rise && improvement.low > 0.0),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::runs::toy;
+    use super::*;
+
+    fn holds(unseen: f64) -> Vec<Option<bool>> {
+        let run = |seed: &str, shift: f64| toy::run("", &[seed], (0.1, 0.8 + shift), (0.1, unseen + shift));
+        let made = make(&[run("seed=0", 0.0), run("seed=1", 0.01)]).unwrap();
+        assert_eq!(made.tables[0].1.csv().lines().count(), 1 + 2 * 12, "two sets of 12 positions");
+        made.checks.iter().map(|check| check.holds).collect()
+    }
+
+    #[test]
+    fn a_rise_on_every_set_is_recognised_and_a_flat_curve_is_not() {
+        assert_eq!(holds(0.7), [Some(true), Some(true)]);
+        assert_eq!(holds(0.12), [Some(true), Some(false)]);
+    }
+}

@@ -1,0 +1,218 @@
+//! The result of a meta-test: table, JSON, CSV, plot and verdict.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::figures::plot;
+use crate::figures::terminal::ascii_curve;
+use crate::table::Table;
+use gpicl::RunDir;
+use gpicl::eval::{LearningCurve, Outcome, OutcomeRule};
+use gpicl::fs::write_atomic;
+use gpicl::models::Dims;
+use gpicl::provenance::Provenance;
+use gpicl::train::Trainer;
+use gpicl::{Error, Result};
+
+/// What the meta-trained model is called beside baselines.
+const MODEL: &str = "model";
+
+/// Learning curves of one model, or of several seeds of one, and what they amount to.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Results {
+    /// Sizes of the model.
+    pub dims: Dims,
+    /// Runs behind every curve.
+    pub seeds: usize,
+    /// Which of the paper's four outcomes this is; known where seen and unseen tasks were tested.
+    pub outcome: Option<Outcome>,
+    /// One curve a set.
+    pub curves: Vec<LearningCurve>,
+    /// Baselines on the same episodes: one curve a baseline and set.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub baselines: Vec<LearningCurve>,
+    /// Program and machine that made them.
+    pub provenance: Provenance,
+}
+
+impl Results {
+    /// From curves; if the first two are the seen and the unseen tasks of the meta-training data, their
+    /// comparison gives the outcome.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] without curves.
+    pub fn new(dims: Dims, seeds: usize, curves: Vec<LearningCurve>) -> Result<Self> {
+        let outcome = match curves.as_slice() {
+            [] => return Err(Error::argument("curves", "is empty")),
+            [seen, unseen, ..] if seen.label.starts_with("seen") => {
+                Some(OutcomeRule::default().classify(seen, unseen, 1.0 / dims.classes as f64))
+            }
+            _ => None,
+        };
+        Ok(Self { dims, seeds, outcome, curves, baselines: Vec::new(), provenance: Provenance::current() })
+    }
+
+    /// Reads a `results.json`.
+    ///
+    /// # Errors
+    /// [`Error::File`] if the file holds something else, [`Error::Io`].
+    pub fn read(path: &Path) -> Result<Self> {
+        let json = std::fs::read(path).map_err(Error::io("read", path))?;
+        serde_json::from_slice(&json).map_err(|error| {
+            let fix = "remove it; `gpicl resume` writes a run's results anew";
+            Error::file(path, format!("holds no results: {error}"), fix)
+        })
+    }
+
+    /// With the curves of baselines, which tables and plots show beside the model's of the same set.
+    pub fn with_baselines(self, baselines: Vec<LearningCurve>) -> Self {
+        Self { baselines, ..self }
+    }
+
+    /// Accuracy by chance.
+    pub fn chance(&self) -> f64 {
+        1.0 / self.dims.classes as f64
+    }
+
+    /// The model's curve of each set, and those of the baselines on it.
+    fn by_set(&self) -> impl Iterator<Item = impl Iterator<Item = &LearningCurve>> {
+        self.curves.iter().map(|model| {
+            let same_set = |baseline: &&LearningCurve| baseline.label == model.label;
+            std::iter::once(model).chain(self.baselines.iter().filter(same_set))
+        })
+    }
+
+    /// Each set, with the curves of the model and of the baselines, named by learner.
+    pub(crate) fn by_learner(&self) -> impl Iterator<Item = (String, Vec<LearningCurve>)> {
+        self.by_set().map(|curves| {
+            let mut curves: Vec<LearningCurve> = curves.cloned().collect();
+            let set = curves[0].label.clone();
+            for curve in &mut curves {
+                curve.label = curve.learner.take().unwrap_or_else(|| MODEL.into());
+            }
+            (set, curves)
+        })
+    }
+
+    /// The table: one row a set and learner.
+    pub fn table(&self) -> Table {
+        let last = format!("after {} examples", self.dims.episode_length - 1);
+        let mut table = Table::new(["set", "episodes", "seeds", "no example", &last, "last 10 positions"]);
+        for curve in self.by_set().flatten() {
+            let summary = curve.summary();
+            table.push([
+                match &curve.learner {
+                    Some(learner) => format!("{}, {learner}", curve.label),
+                    None => curve.label.clone(),
+                },
+                curve.episodes.to_string(),
+                curve.seeds.to_string(),
+                summary.first.percent(),
+                summary.last.percent(),
+                summary.last_10.percent(),
+            ]);
+        }
+        table
+    }
+
+    /// For a terminal: table, learning curve, verdict.
+    pub fn text(&self) -> String {
+        let what = if self.seeds > 1 { "seeds" } else { "episodes" };
+        let mut text = format!(
+            "{}\naccuracy in % with 95% intervals over {what}; chance {:.1}\n\n{}",
+            self.table().text(),
+            100.0 * self.chance(),
+            ascii_curve(&self.curves, 72, 14),
+        );
+        if let Some(outcome) = &self.outcome {
+            text.push_str(&format!("\nverdict: {outcome}"));
+        }
+        text
+    }
+
+    /// One row a set, learner and position, for other programs.
+    pub fn csv(&self) -> String {
+        let mut table =
+            Table::new(["set", "learner", "examples_seen", "accuracy", "low", "high", "loss_nats"]);
+        for curve in self.by_set().flatten() {
+            let learner = curve.learner.as_deref().unwrap_or(MODEL);
+            for (position, (accuracy, loss)) in curve.accuracy.iter().zip(&curve.loss).enumerate() {
+                let numbers =
+                    [accuracy.mean, accuracy.low, accuracy.high, *loss].map(|number| number.to_string());
+                let [mean, low, high, loss] = numbers;
+                table.push([
+                    curve.label.clone(),
+                    learner.into(),
+                    position.to_string(),
+                    mean,
+                    low,
+                    high,
+                    loss,
+                ]);
+            }
+        }
+        table.csv()
+    }
+}
+
+/// Results written to a folder, and how to show them.
+#[derive(Debug)]
+pub struct Written {
+    /// The results.
+    pub results: Results,
+    /// For a terminal.
+    pub text: String,
+    /// Files written.
+    pub files: Vec<PathBuf>,
+}
+
+/// Writes the final meta-test of a run: `results.json`, `results.csv`, `plots/`.
+///
+/// # Errors
+/// [`Error::Io`], or curves that cannot be drawn.
+pub fn write_results(run: &RunDir, dims: Dims, curves: &[LearningCurve]) -> Result<Written> {
+    let results = Results::new(dims, 1, curves.to_vec())?;
+    std::fs::create_dir_all(run.plots_dir()).map_err(Error::io("create", run.plots_dir()))?;
+    let metrics = gpicl::train::read_metrics(&run.metrics_path())?;
+    let training = plot::training_curves(&metrics, &run.plots_dir().join("training"))?;
+    let mut files = save_results(run.path(), &results)?;
+    files.extend(training);
+    Ok(Written { text: results.text(), results, files })
+}
+
+/// The final meta-test of a run whose steps are done, written to its folder.
+///
+/// # Errors
+/// As [`write_results`].
+pub fn conclude(trainer: &Trainer) -> Result<Written> {
+    let curves = trainer.meta_test(trainer.config().eval.final_episodes)?;
+    write_results(trainer.run(), trainer.dims(), &curves)
+}
+
+/// Writes `results.json`, `results.csv` and the learning-curve plot below `dir`. The JSON comes last: a run that has it
+/// is finished.
+///
+/// # Errors
+/// As [`write_results`].
+pub fn save_results(dir: &Path, results: &Results) -> Result<Vec<PathBuf>> {
+    let plots = dir.join("plots");
+    std::fs::create_dir_all(&plots).map_err(Error::io("create", &plots))?;
+    let (json, csv) = (dir.join("results.json"), dir.join("results.csv"));
+    write_atomic(&csv, results.csv().as_bytes())?;
+    let title = "Accuracy within an episode";
+    let figure = plots.join("learning_curve");
+    let mut files = vec![json.clone(), csv];
+    files.extend(plot::learning_curve(&results.curves, Some(results.chance()), title, &figure)?);
+    // All learners on all sets would be too many lines for one figure.
+    let with_baselines = results.by_learner().filter(|_| !results.baselines.is_empty());
+    for (set, curves) in with_baselines {
+        let name = set.replace(|letter: char| !letter.is_ascii_alphanumeric(), "_").replace("__", "_");
+        let figure = plots.join(format!("learning_curve_{name}"));
+        let title = format!("{title}: {set}");
+        files.extend(plot::learning_curve(&curves, Some(results.chance()), &title, &figure)?);
+    }
+    let text = serde_json::to_string_pretty(results).expect("results have a JSON form");
+    write_atomic(&json, text.as_bytes())?;
+    Ok(files)
+}

@@ -1,0 +1,90 @@
+//! A finished run in a few numbers: what sweeps, figures and reports are made of.
+
+use burn::module::Module as _;
+use serde::{Deserialize, Serialize};
+
+use crate::results::Results;
+use gpicl::DeviceKind;
+use gpicl::RunDir;
+use gpicl::eval::Metric;
+use gpicl::eval::{CurveSummary, Outcome, Plateau, PlateauRule, Scores};
+use gpicl::models::SequenceModel as _;
+use gpicl::train::read_metrics;
+use gpicl::{Error, Result};
+
+/// What a finished run amounts to: one row of a sweep's results. The same numbers whenever the run is repeated.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunSummary {
+    /// Which of the paper's four outcomes it is; known where seen and unseen tasks were tested.
+    pub outcome: Option<Outcome>,
+    /// How much is learned on seen and on unseen tasks, and how much of it carries over; known where both were tested.
+    pub scores: Option<Scores>,
+    /// The final meta-test: label of the set, such as `unseen tasks, glyphs test`, and its learning curve in short. Seen
+    /// tasks, unseen tasks, then the other data sets.
+    pub curves: Vec<(String, CurveSummary)>,
+    /// The plateau of the training loss.
+    pub plateau: Option<Plateau>,
+    /// The plateau of the meta-tests on unseen tasks; `None` if there were none during meta-training.
+    pub test_plateau: Option<Plateau>,
+    /// Mean cross-entropy of the last meta-training batch, in nats.
+    pub final_loss: f64,
+    /// Numbers carried between positions at the full context length.
+    pub state_size: usize,
+    /// Numbers in the weights.
+    pub num_params: usize,
+    /// Meta-training steps.
+    pub steps: u64,
+}
+
+impl RunSummary {
+    /// Of a finished run, from `results.json`, `metrics.jsonl` and `config.toml`.
+    ///
+    /// # Errors
+    /// [`Error::Io`] or [`Error::File`] if the run is not finished or a file of it is broken.
+    pub fn of(run: &RunDir) -> Result<Self> {
+        let (_, config) = RunDir::open(run.path())?;
+        let results = Results::read(&run.results_path())?;
+        let path = run.metrics_path();
+        let metrics = read_metrics(&path)?;
+        let Some((_, final_loss)) = metrics.iter().rev().find_map(Metric::loss) else {
+            return Err(Error::file(&path, "has no line of a training step", "run the run again"));
+        };
+        let (rule, classes) = (PlateauRule::default(), results.dims.classes);
+        // Sizes depend on the configuration only; the model is made for them and dropped.
+        let model = config.model.init(
+            results.dims,
+            config.precision,
+            config.seed,
+            &DeviceKind::default().device()?,
+        )?;
+        let summary = Self {
+            outcome: results.outcome,
+            scores: None,
+            curves: results.curves.iter().map(|curve| (curve.label.clone(), curve.summary())).collect(),
+            plateau: rule.of_loss(&metrics, classes),
+            test_plateau: rule.of_meta_tests(&metrics, classes),
+            final_loss,
+            state_size: model.state_size(results.dims.episode_length),
+            num_params: model.num_params(),
+            steps: config.train.steps,
+        };
+        let chance = 1.0 / classes as f64;
+        let scores =
+            summary.seen().zip(summary.unseen()).map(|(seen, unseen)| Scores::of(seen, unseen, chance));
+        Ok(Self { scores, ..summary })
+    }
+
+    /// The curve of seen tasks, if they were tested.
+    pub fn seen(&self) -> Option<&CurveSummary> {
+        self.curve("seen")
+    }
+
+    /// The curve of unseen tasks over the meta-training data set: the first of unseen tasks.
+    pub fn unseen(&self) -> Option<&CurveSummary> {
+        self.curve("unseen")
+    }
+
+    fn curve(&self, start: &str) -> Option<&CurveSummary> {
+        self.curves.iter().find_map(|(label, curve)| label.starts_with(start).then_some(curve))
+    }
+}

@@ -1,0 +1,69 @@
+//! Meta-tests of finished runs.
+
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+
+use gpicl::eval::baselines::BaselinesConfig;
+use gpicl::train::{Ended, Trainer};
+use gpicl::{DeviceKind, Layers};
+use gpicl_lab::meta_test::{EvalRequest, evaluate_runs};
+
+/// A run small enough for a test, with some fields set otherwise, to its end.
+fn finished(sets: &[&str], run: &Path) {
+    let small = r#"
+        data = { name = "random", size = 12, classes = 4, per_class = 40, noise = 0.2 }
+        tasks = { episode_length = 16 }
+        model = { kind = "transformer", d_model = 16, layers = 1, heads = 2, d_ff = 16 }
+        train = { steps = 2, batch = 4, warmup = 1, checkpoint_every = 3 }
+        eval = { every = 0, final_episodes = 8 }
+    "#;
+    let mut layers = Layers::default();
+    layers.text("small", small).unwrap();
+    sets.iter().for_each(|set| layers.set(set).unwrap());
+    let mut trainer = Trainer::start(layers.build().unwrap(), None, run).unwrap();
+    let ended = trainer.train(&AtomicBool::new(false), &mut |_| {}).unwrap();
+    assert_eq!(ended, Ended::Finished);
+}
+
+fn request(episodes: usize, device: Option<DeviceKind>) -> EvalRequest {
+    EvalRequest {
+        data: Vec::new(),
+        episodes,
+        seed: None,
+        device,
+        data_dir: None,
+        baselines: Vec::new(),
+        baselines_config: BaselinesConfig::default(),
+    }
+}
+
+#[test]
+fn runs_that_are_not_seeds_of_one_result_are_not_averaged() {
+    let dir = tempfile::tempdir().unwrap();
+    let runs = ["a", "b", "c"].map(|name| dir.path().join(name));
+    let sets: [&[&str]; 3] = [&[], &["seed=1"], &["train.steps=3"]];
+    runs.iter().zip(sets).for_each(|(run, sets)| finished(sets, run));
+    let request = request(4, None);
+    let seeds = evaluate_runs(&runs[..2], &request, &mut |_| {}).unwrap();
+    assert_eq!((seeds.seeds, seeds.curves[0].seeds), (2, 2));
+    let error = evaluate_runs(&runs, &request, &mut |_| {}).unwrap_err().to_string();
+    assert!(error.contains("another configuration"), "{error}");
+}
+
+/// Beside the CPU, on the device that `GPICL_TEST_DEVICE` names.
+#[test]
+fn a_run_is_trained_and_meta_tested_there() {
+    let Ok(name) = std::env::var("GPICL_TEST_DEVICE") else {
+        eprintln!("SKIPPED: devices beside the CPU: GPICL_TEST_DEVICE is not set");
+        return;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let run = dir.path().join("run");
+    finished(&[&format!("device={name}"), "model.kind=mlp", "train.steps=3"], &run);
+    let eval = |device| evaluate_runs(std::slice::from_ref(&run), &request(8, device), &mut |_| {}).unwrap();
+    // One prediction in a hundred may fall on the other side.
+    for (there, here) in eval(None).curves.iter().zip(&eval(Some(DeviceKind::Cpu)).curves) {
+        let off = there.summary().last_10.mean - here.summary().last_10.mean;
+        assert!(off.abs() < 0.02, "{}: off by {off}", there.label);
+    }
+}

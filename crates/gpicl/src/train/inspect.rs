@@ -1,0 +1,105 @@
+//! What a checkpoint is: architecture, parameters, state size, provenance.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use burn::module::{Module as _, ModuleVisitor, Param};
+use burn::tensor::Tensor;
+use serde::Serialize;
+
+use super::checkpoint::{CheckpointInfo, load_weights};
+use super::optimizer::ParamPath;
+use super::run::checkpoint_path;
+use crate::error::Result;
+use crate::models::SequenceModel as _;
+
+/// A checkpoint described.
+#[derive(Clone, Debug, Serialize)]
+pub struct Inspection {
+    /// The weights file.
+    pub path: PathBuf,
+    /// Numbers in the weights.
+    pub num_params: usize,
+    /// Numbers carried between positions at the full context length.
+    pub state_size: usize,
+    /// Every tensor of the weights: path and shape.
+    pub parameters: Vec<(String, Vec<usize>)>,
+    /// What the file says about itself.
+    #[serde(flatten)]
+    pub info: CheckpointInfo,
+}
+
+/// Describes a run's newest checkpoint, or a weights file.
+///
+/// # Errors
+/// [`crate::Error::File`] if it is neither.
+pub fn inspect(path: &Path) -> Result<Inspection> {
+    let path = checkpoint_path(path)?;
+    let device = crate::device::DeviceKind::default().device()?;
+    let (info, model) = load_weights(&path, &device)?;
+    let mut list = List::default();
+    model.visit(&mut list);
+    Ok(Inspection {
+        path,
+        num_params: model.num_params(),
+        state_size: model.state_size(info.dims.episode_length),
+        parameters: list.parameters,
+        info,
+    })
+}
+
+impl Inspection {
+    /// For people.
+    pub fn text(&self) -> String {
+        let CheckpointInfo { step, dims, config, provenance } = &self.info;
+        let mut text = String::new();
+        let mut line = |name: &str, value: String| {
+            writeln!(text, "{name:<14} {value}").expect("writing to a string does not fail");
+        };
+        line("checkpoint", self.path.display().to_string());
+        line("step", format!("{step} of {}", config.train.steps));
+        line("architecture", config.model.kind().to_string());
+        line("parameters", self.num_params.to_string());
+        line("state size", format!("{} numbers at {} examples", self.state_size, dims.episode_length));
+        line("reads", format!("inputs of {} numbers, {} label slots", dims.input_dim, dims.classes));
+        line(
+            "meta-trained on",
+            format!("{}, {} tasks, seed {}", config.data.name, config.tasks.count, config.seed),
+        );
+        line("precision", format!("{:?}", config.precision).to_lowercase());
+        line(
+            "made by",
+            format!("gpicl {} ({}) on {}", provenance.version, provenance.commit, provenance.platform),
+        );
+        text.push('\n');
+        for (name, shape) in &self.parameters {
+            writeln!(text, "  {name:<32} {shape:?}").expect("writing to a string does not fail");
+        }
+        text.push_str("\nconfiguration\n");
+        for line in config.to_toml().lines() {
+            writeln!(text, "  {line}").expect("writing to a string does not fail");
+        }
+        text.truncate(text.trim_end().len());
+        text
+    }
+}
+
+#[derive(Default)]
+struct List {
+    path: ParamPath,
+    parameters: Vec<(String, Vec<usize>)>,
+}
+
+impl ModuleVisitor for List {
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.path.enter(name, container);
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.exit();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.parameters.push((self.path.name(), param.dims().to_vec()));
+    }
+}

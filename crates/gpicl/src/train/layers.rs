@@ -1,0 +1,235 @@
+//! A run's configuration from several sources: preset, file, `--set`.
+
+use std::path::{Path, PathBuf};
+
+use toml::{Table, Value};
+
+use super::run_config::RunConfig;
+use crate::error::{Error, Result};
+use crate::models::ModelConfig;
+
+/// Settings from several sources, each overriding the ones before: preset, file, `--set`.
+#[derive(Clone, Debug, Default)]
+pub struct Layers {
+    merged: Table,
+    /// What each layer was made from: a file's name, or none for `--set` and tables; with its fields.
+    sources: Vec<(Option<PathBuf>, Table)>,
+}
+
+impl Layers {
+    /// Lays TOML text on top; `name` is what an error calls it.
+    ///
+    /// # Errors
+    /// [`Error::File`] if `text` is no TOML.
+    pub fn text(&mut self, name: impl AsRef<Path>, text: &str) -> Result<()> {
+        let name = name.as_ref();
+        self.layer(Some(name.to_path_buf()), parse_toml(name, text)?);
+        Ok(())
+    }
+
+    /// Lays a TOML table on top.
+    pub fn table(&mut self, table: Table) {
+        self.layer(None, table);
+    }
+
+    fn layer(&mut self, source: Option<PathBuf>, table: Table) {
+        self.sources.push((source, table.clone()));
+        merge(&mut self.merged, table);
+    }
+
+    /// Lays a TOML file on top.
+    ///
+    /// # Errors
+    /// [`Error::Io`] or [`Error::File`].
+    pub fn file(&mut self, path: &Path) -> Result<()> {
+        let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
+        self.text(path, &text)
+    }
+
+    /// Lays one `a.b=c` on top. The value is TOML; what is no TOML is taken as a string, so that
+    /// `data.name=mnist` needs no quotes.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if there is no `=` or a part of the name is no table.
+    pub fn set(&mut self, assignment: &str) -> Result<()> {
+        let (name, value) = assignment.split_once('=').ok_or_else(|| {
+            Error::config(assignment, "is no assignment", "write it as name=value, like train.lr=0.001")
+        })?;
+        let (name, value) = (name.trim(), value.trim());
+        let value = format!("value = {value}")
+            .parse::<Table>()
+            .ok()
+            .and_then(|mut table| table.remove("value"))
+            .unwrap_or_else(|| Value::String(value.to_string()));
+        let nested = name.rsplit('.').fold(value, |inner, part| {
+            let mut table = Table::new();
+            table.insert(part.to_string(), inner);
+            Value::Table(table)
+        });
+        let Value::Table(table) = nested else { unreachable!("a name has at least one part") };
+        self.table(table);
+        Ok(())
+    }
+
+    /// The layers' table, without what they leave out.
+    pub fn into_table(self) -> Table {
+        self.merged
+    }
+
+    /// Names the default architecture where there are sizes and no kind. Done before the next layer, one of another
+    /// kind replaces them.
+    pub fn name_model(&mut self) {
+        name_model(&mut self.merged);
+    }
+
+    /// The configuration that the layers add up to, validated.
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming the field at fault, or [`Error::File`] naming also the file it comes from.
+    pub fn build(&self) -> Result<RunConfig> {
+        self.deserialized().map_err(|error| self.blame(error))
+    }
+
+    /// `error` with the file that the field at fault comes from, where it comes from a file.
+    pub fn blame(&self, error: Error) -> Error {
+        let Error::Config { field, .. } = &error else { return error };
+        let named = |(_, table): &&(_, Table)| depth(table, field) > 0;
+        let best = self.sources.iter().filter(named).map(|(_, table)| depth(table, field)).max();
+        let source = self.sources.iter().rev().find(|(_, table)| Some(depth(table, field)) == best);
+        match source {
+            Some((Some(path), _)) => error.in_file(path),
+            _ => error,
+        }
+    }
+
+    fn deserialized(&self) -> Result<RunConfig> {
+        let mut table = self.merged.clone();
+        // The enum is tagged by its kind; a config that only sets sizes means the default architecture.
+        name_model(&mut table);
+        let config: RunConfig = serde_path_to_error::deserialize(Value::Table(table)).map_err(|error| {
+            let field = error.path().to_string();
+            let problem = error.into_inner().message().to_string();
+            Error::config(field, problem, "see `gpicl presets --defaults` for every field and its default")
+        })?;
+        config.validate()?;
+        Ok(config)
+    }
+}
+
+/// TOML `text` as a table; `name` is what an error calls it, with the line at fault.
+pub fn parse_toml(name: &Path, text: &str) -> Result<Table> {
+    text.parse().map_err(|error: toml::de::Error| {
+        let line = error.span().map_or(1, |span| 1 + text[..span.start].matches('\n').count());
+        Error::file_at(name, format!("line {line}"), error.message().to_string(), "mend the TOML")
+    })
+}
+
+/// How many parts of the dotted name `field` lead into `table`.
+fn depth(table: &Table, field: &str) -> usize {
+    let (first, rest) = field.split_once('.').unwrap_or((field, ""));
+    // `data[0]` is in `data`.
+    match table.get(first.split('[').next().unwrap_or_default()) {
+        Some(Value::Table(inner)) if !rest.is_empty() => 1 + depth(inner, rest),
+        Some(_) => 1,
+        None => 0,
+    }
+}
+
+/// Names the default architecture where the table has sizes of a model and no kind.
+fn name_model(table: &mut Table) {
+    if let Some(Value::Table(model)) = table.get_mut("model") {
+        model.entry("kind").or_insert_with(|| Value::String(ModelConfig::default().kind().to_string()));
+    }
+}
+
+/// Lays `top` on `base`, table by table. A table that names another kind (a model, a data set) replaces
+/// the one below whole: the fields of one kind mean nothing to another.
+fn merge(base: &mut Table, top: Table) {
+    for (key, value) in top {
+        match (base.get_mut(&key), value) {
+            (Some(Value::Table(below)), Value::Table(above)) if same_kind(below, &above) => {
+                merge(below, above)
+            }
+            (_, value) => {
+                base.insert(key, value);
+            }
+        }
+    }
+}
+
+fn same_kind(below: &Table, above: &Table) -> bool {
+    ["kind", "name"].iter().all(|tag| match (below.get(*tag), above.get(*tag)) {
+        (Some(below), Some(above)) => below == above,
+        _ => true,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::DataConfig;
+
+    fn built(layers: &[&str], sets: &[&str]) -> Result<RunConfig> {
+        let mut all = Layers::default();
+        for (i, text) in layers.iter().enumerate() {
+            all.text(format!("layer{i}.toml"), text)?;
+        }
+        for set in sets {
+            all.set(set)?;
+        }
+        all.build()
+    }
+
+    #[test]
+    fn later_layers_override_earlier_ones_field_by_field() {
+        let config = built(
+            &["[train]\nsteps = 5\nlr = 0.5", "[train]\nlr = 0.25"],
+            &["train.batch=3", "data.name=random", "model.d_model=32"],
+        )
+        .unwrap();
+        assert_eq!((config.train.steps, config.train.lr, config.train.batch), (5, 0.25, 3));
+        assert_eq!(config.data.name, "random");
+        let ModelConfig::Transformer(model) = config.model else { panic!("{:?}", config.model) };
+        assert_eq!(model.d_model, 32);
+    }
+
+    #[test]
+    fn another_data_set_replaces_the_table_below() {
+        let config = built(&["[data]\nname = 'glyphs'\nresize = 14", "[data]\nname = 'mnist'"], &[]).unwrap();
+        assert_eq!(config.data, DataConfig { name: "mnist".into(), ..DataConfig::default() });
+    }
+
+    #[test]
+    fn an_error_names_the_field() {
+        let unknown = built(&[], &["train.stepz=1"]).unwrap_err().to_string();
+        assert!(unknown.contains("train") && unknown.contains("stepz"), "{unknown}");
+        let kind = built(&[], &["train.lr=fast"]).unwrap_err().to_string();
+        assert!(kind.contains("train.lr"), "{kind}");
+        let range = built(&[], &["train.batch=0"]).unwrap_err().to_string();
+        assert!(range.contains("train.batch"), "{range}");
+        let heads = built(&[], &["model.heads=7"]).unwrap_err().to_string();
+        assert!(heads.contains("model.heads"), "{heads}");
+        let broken = built(&["a = ["], &[]).unwrap_err().to_string();
+        assert!(broken.contains("layer0.toml") && broken.contains("line 1"), "{broken}");
+        assert!(built(&[], &["train"]).is_err());
+    }
+
+    #[test]
+    fn an_error_names_the_file_that_the_field_comes_from() {
+        let error = |layers: &[&str], sets: &[&str]| built(layers, sets).unwrap_err().to_string();
+        let from_file = error(&["[train]\nsteps = 5", "[train]\nlr = -1", "[train]\nbatch = 2"], &[]);
+        assert!(from_file.starts_with("layer1.toml: field `train.lr`"), "{from_file}");
+        let unknown = error(&["[train]\nstepz = 5", "[data]\nname = 'random'"], &[]);
+        assert!(unknown.starts_with("layer0.toml: field `train.stepz`"), "{unknown}");
+        let set = error(&["[train]\nlr = 0.1"], &["train.lr=-1"]);
+        assert!(set.starts_with("config field `train.lr`"), "{set}");
+    }
+
+    #[test]
+    fn the_written_form_reads_back_equal() {
+        let config =
+            built(&[], &["tasks.count=unlimited", "train.clip=0.1", "train.schedule={cosine={last=0.1}}"]);
+        let config = config.unwrap();
+        assert_eq!(built(&[&config.to_toml()], &[]).unwrap(), config);
+    }
+}
