@@ -173,6 +173,8 @@ pub struct Block<M: Module> {
 }
 
 impl<M: Mixer> SequenceModel for Residual<M> {
+    type State = super::unread::Unread;
+
     fn forward(&self, inputs: Tensor<3>, labels: Tensor<2, Int>) -> Tensor<3> {
         let mut x = self.embedding.forward(inputs, labels);
         for block in &self.blocks {
@@ -181,6 +183,14 @@ impl<M: Mixer> SequenceModel for Residual<M> {
         }
         let x = self.norm.forward(self.embedding.predictions(x));
         self.head.forward(x, Activation::Identity)
+    }
+
+    fn read(&self, inputs: Tensor<3>, labels: Tensor<2, Int>) -> Self::State {
+        super::unread::Unread::new(inputs, labels)
+    }
+
+    fn answer(&self, state: &Self::State, queries: Tensor<3>) -> Tensor<3> {
+        state.answer(self, queries)
     }
 
     fn state_size(&self, time: usize) -> usize {
