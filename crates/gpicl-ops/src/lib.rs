@@ -15,7 +15,8 @@ pub mod reference;
 pub use kind::{Activation, AdamWStep, AttentionMask, Gate, MatrixMemory, Precision, TokenLayout, WriteRule};
 #[cfg(feature = "tensors")]
 pub use op::{
-    Embedding, FeedForward, MemoryTokens, Vsml, VsmlNet, adamw, attention, cross_entropy, embed,
-    feed_forward, gated, gru, layer_norm, linear, linear_residual, lstm, matrix_memory, outer_product_lstm,
-    sum_of_squares, unit_silu, upload, vsml,
+    Embedding, FeedForward, MemoryTokens, Vsml, VsmlNet, adamw, attention, attention_queries, cross_entropy,
+    embed, feed_forward, gated, gru, layer_norm, linear, linear_residual, lstm, matrix_memory,
+    matrix_memory_queries, matrix_memory_with_state, outer_product_lstm, sum_of_squares, unit_silu, upload,
+    vsml,
 };
