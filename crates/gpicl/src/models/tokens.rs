@@ -163,6 +163,11 @@ impl TokenEmbedding {
         tokens
     }
 
+    /// What [`ContextEnd`] holds after `examples` examples, for [`super::SequenceModel::state_size`].
+    pub fn state_size(&self, examples: usize) -> usize {
+        usize::from(self.layout == Layout::Shifted && examples > 0)
+    }
+
     /// The part of the tokens' outputs that predicts: `[batch, tokens, f]` to `[batch, time, f]`.
     pub fn predictions(&self, tokens: Tensor<3>) -> Tensor<3> {
         match self.layout {
