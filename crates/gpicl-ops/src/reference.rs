@@ -9,13 +9,13 @@ mod vsml;
 
 use burn::tensor::{Bool, DType, Int, Tensor, TensorData, activation};
 
-pub use recurrent::{gru, lstm};
+pub use recurrent::{gru, gru_queries, gru_with_state, lstm, lstm_queries, lstm_with_state};
 
 use crate::{Activation, AdamWStep, AttentionMask, Embedding, FeedForward, Gate, Precision, TokenLayout};
 
-pub use matrix_memory::matrix_memory;
-pub use outer_product_lstm::outer_product_lstm;
-pub use vsml::vsml;
+pub use matrix_memory::{matrix_memory, matrix_memory_queries, matrix_memory_with_state};
+pub use outer_product_lstm::{outer_product_lstm, outer_product_lstm_queries, outer_product_lstm_with_state};
+pub use vsml::{vsml, vsml_queries, vsml_read};
 
 /// `sqrt(8 / pi)`: the tanh form of GELU is `x sigmoid(sqrt(8 / pi) (x + 0.044715 x^3))`.
 const GELU_SCALE: f64 = 1.595_769_121_605_731;
@@ -129,6 +129,32 @@ pub fn attention(qkv: Tensor<3>, heads: usize, mask: AttentionMask, precision: P
     let hidden = hidden.unsqueeze::<4>().expand([batch, heads, time, time]);
     let weights = activation::softmax(scores.mask_fill(hidden, f32::NEG_INFINITY), 3);
     matmul(weights, v, precision).swap_dims(1, 2).reshape([batch, time, d_model])
+}
+
+/// See [`crate::attention_queries`].
+pub fn attention_queries(
+    qkv: Tensor<3>,
+    context: Tensor<3>,
+    heads: usize,
+    precision: Precision,
+) -> Tensor<3> {
+    let [batch, queries, width] = qkv.dims();
+    let d_model = width / 3;
+    let d_head = d_model / heads;
+    let part = |x: &Tensor<3>, part: usize| {
+        let part = x.clone().narrow(2, part * d_model, d_model);
+        let [_, count, _] = part.dims();
+        part.reshape([batch, count, heads, d_head]).swap_dims(1, 2)
+    };
+    let (q, k, v) = (part(&qkv, 0), part(&qkv, 1), part(&qkv, 2));
+    let (keys, values) = (part(&context, 0), part(&context, 1));
+    let seen = matmul(q.clone(), keys.swap_dims(2, 3), precision);
+    let scores = Tensor::cat(vec![seen, (q * k).sum_dim(3)], 3) / (d_head as f64).sqrt();
+    let weights = activation::softmax(scores, 3);
+    let [_, _, _, all] = weights.dims();
+    let mixed = matmul(weights.clone().narrow(3, 0, all - 1), values, precision);
+    let mixed = mixed + weights.narrow(3, all - 1, 1) * v;
+    mixed.swap_dims(1, 2).reshape([batch, queries, d_model])
 }
 
 /// See [`crate::cross_entropy`].

@@ -241,6 +241,40 @@ fn attention_agrees() {
     );
 }
 
+#[test]
+fn attention_queries_agree() {
+    for (precision, tolerance) in [(Precision::Fp32, FP32), (Precision::Bf16, BF16)] {
+        // One of everything, no multiple of a vector, queries that fill a task's tiles and that are one more.
+        for [batch, examples, queries, heads, d_head] in
+            [[1, 1, 1, 1, 1], [2, 6, 5, 2, 3], [3, 17, 192, 1, 17], [2, 16, 193, 4, 16], [1, 99, 400, 4, 32]]
+        {
+            let d_model = heads * d_head;
+            let qkv = random([batch, queries, 3 * d_model]).inner();
+            let context = random([batch, examples, 2 * d_model]).inner();
+            let what = format!("{precision:?} [{batch}, {examples}], {queries} queries, {heads} of {d_head}");
+            let found = gpicl_ops::attention_queries(qkv.clone(), Some(context.clone()), heads, precision);
+            let expected = reference::attention_queries(qkv, context, heads, precision);
+            close(&format!("attention_queries {what}"), found, expected, tolerance);
+        }
+    }
+}
+
+/// A query after a context is the last position of the causal mask, and alone it sees itself.
+#[test]
+fn attention_queries_are_next_tokens() {
+    let (heads, d_model) = (3, 15);
+    let qkv = random([2, 41, 3 * d_model]).inner();
+    let attend = |qkv| gpicl_ops::attention(qkv, heads, AttentionMask::Causal, Precision::Fp32);
+    for examples in [0, 1, 16, 40] {
+        let query = qkv.clone().narrow(1, examples, 1);
+        let context =
+            (examples > 0).then(|| qkv.clone().narrow(1, 0, examples).narrow(2, d_model, 2 * d_model));
+        let found = gpicl_ops::attention_queries(query, context, heads, Precision::Fp32);
+        let expected = attend(qkv.clone().narrow(1, 0, examples + 1)).narrow(1, examples, 1);
+        close(&format!("after {examples} examples"), found, expected, FP32);
+    }
+}
+
 /// `[batch, steps, hidden]`: one of everything, no multiple of a vector, more sequences than a task takes.
 const SCANS: [[usize; 3]; 6] = [[1, 1, 1], [2, 1, 5], [3, 2, 7], [5, 6, 33], [101, 3, 9], [2, 20, 130]];
 

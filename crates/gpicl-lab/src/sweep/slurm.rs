@@ -167,7 +167,7 @@ impl<'a> Campaign<'a> {
                 return Ok(Some(Round { trouble: Some(format!("squeue fails: {problem}")), ..last.clone() }));
             }
         };
-        record.learn(&tasks, &self.folder)?;
+        record.learn(tasks.iter().map(|task| (task.array, task.job.as_str())), &self.folder)?;
         let (mut round, missing) = self.sort_out(&newest(tasks, &self.folder)?)?;
         self.submit(&missing, &mut record, &lock, &mut round)?;
         self.last = Some(round.clone());

@@ -2,13 +2,15 @@
 
 #[cfg(feature = "flex")]
 mod native;
+#[cfg(feature = "flex")]
+mod queries;
 
 #[cfg(feature = "flex")]
 use burn::backend::Dispatch;
 use burn::tensor::Tensor;
 
 #[cfg(feature = "flex")]
-use self::native::AttentionOps;
+use self::{native::AttentionOps, queries::AttentionQueriesOps};
 use super::check;
 use crate::{AttentionMask, Precision, reference};
 
@@ -33,4 +35,46 @@ pub fn attention(qkv: Tensor<3>, heads: usize, mask: AttentionMask, precision: P
         return Tensor::from_dispatch(Dispatch::attention(qkv.into_dispatch(), heads, mask));
     }
     reference::attention(qkv, heads, mask, precision)
+}
+
+/// [`attention`] of queries that each stand alone after a context, whose keys and values were kept: every one sees all
+/// of the context and itself, and none sees another.
+///
+/// `qkv`: `[batch, queries, 3 * d_model]` as there; `context`: `[batch, examples, 2 * d_model]`, the keys and values of
+/// its tokens, or none for a context without tokens; returns `[batch, queries, d_model]`.
+///
+/// It is for predictions: the native version has no gradient, and under automatic differentiation the reference runs.
+///
+/// # Panics
+/// If a shape is another one, or a context is given without tokens.
+pub fn attention_queries(
+    qkv: Tensor<3>,
+    context: Option<Tensor<3>>,
+    heads: usize,
+    precision: Precision,
+) -> Tensor<3> {
+    let shape = qkv.dims();
+    let [batch, _, width] = shape;
+    let divides = heads > 0 && width.is_multiple_of(3 * heads);
+    check::filled("attention_queries: qkv", &shape);
+    check::that(
+        divides,
+        "attention_queries: qkv",
+        &format!("a last axis of 3 * {heads} heads * d_head"),
+        &shape,
+    );
+    let d_model = width / 3;
+    let Some(context) = context else {
+        // All of its weight is on itself.
+        return qkv.narrow(2, 2 * d_model, d_model);
+    };
+    let [_, examples, _] = context.dims();
+    check::filled("attention_queries: context", &context.dims());
+    check::shape("attention_queries: context", &[batch, examples, 2 * d_model], &context.dims());
+    #[cfg(feature = "flex")]
+    if super::native::takes(&qkv) && !qkv.device().is_autodiff() {
+        let (qkv, context) = (qkv.into_dispatch(), context.into_dispatch());
+        return Tensor::from_dispatch(Dispatch::attention_queries(qkv, context, heads));
+    }
+    reference::attention_queries(qkv, context, heads, precision)
 }

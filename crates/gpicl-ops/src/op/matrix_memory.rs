@@ -2,13 +2,15 @@
 
 #[cfg(feature = "flex")]
 mod native;
+#[cfg(feature = "flex")]
+mod state;
 
 #[cfg(feature = "flex")]
-use burn::backend::Dispatch;
+use burn::backend::{Dispatch, DispatchTensor};
 use burn::tensor::Tensor;
 
 #[cfg(feature = "flex")]
-use self::native::MatrixMemoryOps;
+use self::{native::MatrixMemoryOps, state::MatrixStateOps};
 use super::check;
 use crate::{MatrixMemory, TokenLayout, WriteRule, reference};
 
@@ -53,40 +55,92 @@ pub struct MemoryTokens {
 /// If a shape is another one, the number of tokens odd in the paired layout, or a normaliser is given with the delta
 /// rule, whose reads are not sums of values.
 pub fn matrix_memory(tokens: MemoryTokens, memory: MatrixMemory) -> Tensor<3> {
-    let MatrixMemory { heads, rule, layout, normaliser } = memory;
-    let shape = tokens.query.dims();
-    let [batch, time, width] = shape;
-    check::filled("matrix_memory: query", &shape);
-    let divides = |width: usize| heads > 0 && width > 0 && width.is_multiple_of(heads);
-    let heads_wide = format!("a last axis of {heads} heads");
-    check::that(divides(width), "matrix_memory: query", &heads_wide, &shape);
-    check::shape("matrix_memory: key", &shape, &tokens.key.dims());
-    let [_, _, values] = tokens.value.dims();
-    check::that(divides(values), "matrix_memory: value", &heads_wide, &tokens.value.dims());
-    check::shape("matrix_memory: value", &[batch, time, values], &tokens.value.dims());
-    check::shape("matrix_memory: write", &[batch, time, heads], &tokens.write.dims());
-    if let Some(log_decay) = &tokens.log_decay {
-        check::shape("matrix_memory: log_decay", &[batch, time, heads], &log_decay.dims());
-    }
-    let paired = layout == TokenLayout::Shifted || time.is_multiple_of(2);
-    check::that(paired, "matrix_memory: query", "an even time axis (contexts, then queries)", &shape);
-    assert!(
-        rule == WriteRule::Sum || normaliser.is_none(),
-        "matrix_memory: a normaliser with the delta rule"
-    );
+    check_tokens("matrix_memory", &tokens, memory);
     #[cfg(feature = "flex")]
     if super::native::takes(&tokens.query) {
-        let MemoryTokens { query, key, value, write, log_decay } = tokens;
-        let decays = log_decay.is_some();
-        let log_decay = log_decay.unwrap_or_else(|| Tensor::zeros([batch, time, heads], &query.device()));
-        return Tensor::from_dispatch(Dispatch::matrix_memory(
-            query.into_dispatch(),
-            key.into_dispatch(),
-            value.into_dispatch(),
-            write.into_dispatch(),
-            log_decay.into_dispatch(),
-            (memory, decays),
-        ));
+        let ([query, key, value, write, log_decay], decays) = dispatched(tokens);
+        let settings = (memory, decays);
+        return Tensor::from_dispatch(Dispatch::matrix_memory(query, key, value, write, log_decay, settings));
     }
     reference::matrix_memory(tokens, memory)
+}
+
+/// [`matrix_memory`], and the state after the last token that writes: `[batch, heads, d_key, d_value]`, with a
+/// normaliser a column more, which is the memory of a value that is always 1.
+///
+/// It is for predictions: the native version has no gradient, and under automatic differentiation the reference runs.
+///
+/// # Panics
+/// As [`matrix_memory`].
+pub fn matrix_memory_with_state(tokens: MemoryTokens, memory: MatrixMemory) -> (Tensor<3>, Tensor<4>) {
+    check_tokens("matrix_memory_with_state", &tokens, memory);
+    #[cfg(feature = "flex")]
+    if super::native::takes(&tokens.query) && !tokens.query.device().is_autodiff() {
+        let ([query, key, value, write, log_decay], decays) = dispatched(tokens);
+        let settings = (memory, decays);
+        let (read, state) = Dispatch::matrix_memory_with_state(query, key, value, write, log_decay, settings);
+        return (Tensor::from_dispatch(read), Tensor::from_dispatch(state));
+    }
+    reference::matrix_memory_with_state(tokens, memory)
+}
+
+/// What queries read that each stand alone after a context, given the state that it left: every token takes one step
+/// from that state, as [`matrix_memory`] says, its own write included, and leaves nothing behind.
+///
+/// `tokens` are the queries, whatever the layout; `state`: `[batch, heads, d_key, d_value]`, with a normaliser a column
+/// more, as [`matrix_memory_with_state`] returns it. Returns `[batch, queries, heads * d_value]`.
+///
+/// It is for predictions: the native version has no gradient, and under automatic differentiation the reference runs.
+///
+/// # Panics
+/// If a shape is another one, or a normaliser is given with the delta rule.
+pub fn matrix_memory_queries(tokens: MemoryTokens, state: Tensor<4>, memory: MatrixMemory) -> Tensor<3> {
+    let memory = MatrixMemory { layout: TokenLayout::Shifted, ..memory };
+    check_tokens("matrix_memory_queries", &tokens, memory);
+    let ([batch, _, keys], [_, _, values]) = (tokens.key.dims(), tokens.value.dims());
+    let heads = memory.heads;
+    let width = values / heads + usize::from(memory.normaliser.is_some());
+    check::shape("matrix_memory_queries: state", &[batch, heads, keys / heads, width], &state.dims());
+    #[cfg(feature = "flex")]
+    if super::native::takes(&tokens.query) && !tokens.query.device().is_autodiff() {
+        let ([query, key, value, write, log_decay], decays) = dispatched(tokens);
+        let (state, settings) = (state.into_dispatch(), (memory, decays));
+        return Tensor::from_dispatch(Dispatch::matrix_memory_queries(
+            query, key, value, write, log_decay, state, settings,
+        ));
+    }
+    reference::matrix_memory_queries(tokens, state, memory)
+}
+
+/// The tokens as the backend's tensors, and whether they decay the memory.
+#[cfg(feature = "flex")]
+fn dispatched(tokens: MemoryTokens) -> ([DispatchTensor; 5], bool) {
+    let MemoryTokens { query, key, value, write, log_decay } = tokens;
+    let decays = log_decay.is_some();
+    let log_decay = log_decay.unwrap_or_else(|| Tensor::zeros(write.dims(), &query.device()));
+    ([query, key, value, write, log_decay].map(Tensor::into_dispatch), decays)
+}
+
+/// Panics unless the tokens fit each other and the memory; `what` names the operation.
+#[track_caller]
+fn check_tokens(what: &str, tokens: &MemoryTokens, memory: MatrixMemory) {
+    let MatrixMemory { heads, rule, layout, normaliser } = memory;
+    let argument = |name: &str| format!("{what}: {name}");
+    let shape = tokens.query.dims();
+    let [batch, time, width] = shape;
+    check::filled(&argument("query"), &shape);
+    let divides = |width: usize| heads > 0 && width > 0 && width.is_multiple_of(heads);
+    let heads_wide = format!("a last axis of {heads} heads");
+    check::that(divides(width), &argument("query"), &heads_wide, &shape);
+    check::shape(&argument("key"), &shape, &tokens.key.dims());
+    let [_, _, values] = tokens.value.dims();
+    check::that(divides(values), &argument("value"), &heads_wide, &tokens.value.dims());
+    check::shape(&argument("value"), &[batch, time, values], &tokens.value.dims());
+    check::shape(&argument("write"), &[batch, time, heads], &tokens.write.dims());
+    if let Some(log_decay) = &tokens.log_decay {
+        check::shape(&argument("log_decay"), &[batch, time, heads], &log_decay.dims());
+    }
+    let paired = layout == TokenLayout::Shifted || time.is_multiple_of(2);
+    check::that(paired, &argument("query"), "an even time axis (contexts, then queries)", &shape);
+    assert!(rule == WriteRule::Sum || normaliser.is_none(), "{what}: a normaliser with the delta rule");
 }

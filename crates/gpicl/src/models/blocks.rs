@@ -1,21 +1,34 @@
 //! Pre-LN residual blocks: what the Transformer and its relatives have in common.
 
 use burn::module::{Module, ModuleDisplay};
-use burn::tensor::{Int, Tensor};
+use burn::tensor::{Device, Int, Tensor};
 use gpicl_ops::{Activation, Precision};
 
 use super::layers::{FeedForward, LayerNorm, Linear};
+use super::state::{ContextEnd, State};
 use super::tokens::{LabelScale, Layout, TokenEmbedding};
 use super::{Dims, Initializer, SequenceModel, at_least_one};
 use crate::error::{Error, Result};
 
 /// The part of a block in which tokens learn of each other.
 pub trait Mixer: Module + ModuleDisplay {
+    /// What is left of the tokens of a context.
+    type State: State;
+
     /// `residual + mix(x)`; all `[batch, tokens, d_model]`.
     fn forward(&self, x: Tensor<3>, residual: Tensor<3>) -> Tensor<3>;
 
+    /// What is there before the first token.
+    fn empty(&self, batch: usize, device: &Device) -> Self::State;
+
+    /// As [`forward`](Self::forward) for the tokens of a context alone, and what is left of them.
+    fn read(&self, x: Tensor<3>, residual: Tensor<3>) -> (Tensor<3>, Self::State);
+
+    /// `residual + mix(x)` for queries that each stand alone after the context.
+    fn answer(&self, state: &Self::State, x: Tensor<3>, residual: Tensor<3>) -> Tensor<3>;
+
     /// Its share of [`SequenceModel::state_size`].
-    fn state_size(&self, time: usize) -> usize;
+    fn state_size(&self, examples: usize) -> usize;
 }
 
 /// The sizes and options that all such models have.
@@ -172,18 +185,65 @@ pub struct Block<M: Module> {
     feed_forward: FeedForward,
 }
 
+/// What is left of a context: of every block, and for the query's token.
+#[derive(Clone, Debug)]
+pub struct ResidualState<S> {
+    end: ContextEnd,
+    blocks: Vec<S>,
+}
+
+impl<S: State> State for ResidualState<S> {
+    fn size(&self) -> usize {
+        self.end.size() + self.blocks.iter().map(S::size).sum::<usize>()
+    }
+}
+
+impl<M: Mixer> Residual<M> {
+    /// Logits of the outputs of the last block.
+    fn predict(&self, x: Tensor<3>) -> Tensor<3> {
+        self.head.forward(self.norm.forward(x), Activation::Identity)
+    }
+}
+
 impl<M: Mixer> SequenceModel for Residual<M> {
+    type State = ResidualState<M::State>;
+
     fn forward(&self, inputs: Tensor<3>, labels: Tensor<2, Int>) -> Tensor<3> {
         let mut x = self.embedding.forward(inputs, labels);
         for block in &self.blocks {
             let mixed = block.mixer.forward(block.norm.forward(x.clone()), x);
             x = block.feed_forward.forward(mixed);
         }
-        let x = self.norm.forward(self.embedding.predictions(x));
-        self.head.forward(x, Activation::Identity)
+        self.predict(self.embedding.predictions(x))
     }
 
-    fn state_size(&self, time: usize) -> usize {
-        self.blocks.iter().map(|block| block.mixer.state_size(time)).sum()
+    fn read(&self, inputs: Tensor<3>, labels: Tensor<2, Int>) -> Self::State {
+        let ([batch, _, _], device) = (inputs.dims(), inputs.device());
+        let (tokens, end) = self.embedding.read(inputs, labels);
+        let Some(mut x) = tokens else {
+            let blocks = self.blocks.iter().map(|block| block.mixer.empty(batch, &device)).collect();
+            return ResidualState { end, blocks };
+        };
+        let mut blocks = Vec::with_capacity(self.blocks.len());
+        for block in &self.blocks {
+            let (mixed, state) = block.mixer.read(block.norm.forward(x.clone()), x);
+            blocks.push(state);
+            x = block.feed_forward.forward(mixed);
+        }
+        ResidualState { end, blocks }
+    }
+
+    fn answer(&self, state: &Self::State, queries: Tensor<3>) -> Tensor<3> {
+        let mut x = self.embedding.answer(&state.end, queries);
+        for (block, state) in self.blocks.iter().zip(&state.blocks) {
+            let mixed = block.mixer.answer(state, block.norm.forward(x.clone()), x);
+            x = block.feed_forward.forward(mixed);
+        }
+        self.predict(x)
+    }
+
+    fn state_size(&self, examples: usize) -> usize {
+        let blocks: usize = self.blocks.iter().map(|block| block.mixer.state_size(examples)).sum();
+        self.embedding.state_size(examples) + blocks
     }
 }

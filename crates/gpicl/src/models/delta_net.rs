@@ -8,9 +8,9 @@ use burn::module::Module;
 use burn::tensor::{Tensor, activation};
 use gpicl_ops::{Activation, MatrixMemory, MemoryTokens, Precision, WriteRule};
 
-use super::blocks::{Mixer, Residual, block_config};
+use super::blocks::{Residual, block_config};
 use super::layers::{Linear, QueryKeyValue};
-use super::memory::{Forget, HeadNorm, matrices};
+use super::memory::{Forget, HeadNorm, MemoryMixer};
 use super::tokens::Layout;
 use super::{Dims, Initializer};
 
@@ -52,24 +52,27 @@ pub struct Delta {
     layout: Layout,
 }
 
-impl Mixer for Delta {
-    fn forward(&self, x: Tensor<3>, residual: Tensor<3>) -> Tensor<3> {
+impl MemoryMixer for Delta {
+    fn memory(&self) -> MatrixMemory {
+        MatrixMemory { heads: self.heads, rule: WriteRule::Delta, layout: self.layout, normaliser: None }
+    }
+
+    fn d_model(&self) -> usize {
+        self.maps.d_model()
+    }
+
+    fn tokens(&self, x: Tensor<3>) -> MemoryTokens {
         let [query, key, value] = self.maps.forward(x.clone());
-        let tokens = MemoryTokens {
+        MemoryTokens {
             query: gpicl_ops::unit_silu(query, self.heads),
             key: gpicl_ops::unit_silu(key, self.heads),
             value,
             write: activation::sigmoid(self.strength.forward(x.clone(), Activation::Identity)),
             log_decay: self.forget.as_ref().map(|forget| forget.log_decay(x)),
-        };
-        let memory =
-            MatrixMemory { heads: self.heads, rule: WriteRule::Delta, layout: self.layout, normaliser: None };
-        let read = self.norm.forward(gpicl_ops::matrix_memory(tokens, memory));
-        self.out.forward_residual(read, residual)
+        }
     }
 
-    /// The matrices: `heads x d_head x d_head` a layer, whatever the context length.
-    fn state_size(&self, _time: usize) -> usize {
-        matrices(self.maps.d_model(), self.heads)
+    fn finish(&self, read: Tensor<3>, _x: Tensor<3>, residual: Tensor<3>) -> Tensor<3> {
+        self.out.forward_residual(self.norm.forward(read), residual)
     }
 }

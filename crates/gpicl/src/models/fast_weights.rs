@@ -10,9 +10,9 @@ use burn::tensor::{Tensor, activation};
 use gpicl_ops::{MatrixMemory, MemoryTokens, Precision, WriteRule};
 use serde::{Deserialize, Serialize};
 
-use super::blocks::{Mixer, Residual, block_config};
+use super::blocks::{Residual, block_config};
 use super::layers::{Linear, QueryKeyValue};
-use super::memory::{HeadNorm, matrices};
+use super::memory::{HeadNorm, MemoryMixer};
 use super::tokens::Layout;
 use super::{Dims, Initializer};
 
@@ -67,33 +67,33 @@ impl Sum {
     const LEAST: f32 = 1e-6;
 }
 
-impl Mixer for Sum {
-    fn forward(&self, x: Tensor<3>, residual: Tensor<3>) -> Tensor<3> {
-        let [batch, time, _] = x.dims();
-        let write = Tensor::ones([batch, time, self.heads], &x.device());
-        let [query, key, value] = self.maps.forward(x);
-        let heads = self.heads;
-        let features = |x| match self.norm {
-            Some(_) => gpicl_ops::unit_silu(x, heads),
-            None => activation::elu(x, 1.0) + 1.0,
-        };
-        let memory = MatrixMemory {
-            heads,
+impl MemoryMixer for Sum {
+    fn memory(&self) -> MatrixMemory {
+        MatrixMemory {
+            heads: self.heads,
             rule: WriteRule::Sum,
             layout: self.layout,
             normaliser: self.norm.is_none().then_some(Self::LEAST),
-        };
-        let tokens =
-            MemoryTokens { query: features(query), key: features(key), value, write, log_decay: None };
-        let read = gpicl_ops::matrix_memory(tokens, memory);
-        let read = if let Some(norm) = &self.norm { norm.forward(read) } else { read };
-        self.out.forward_residual(read, residual)
+        }
     }
 
-    /// The matrices, `heads x d_head x d_head` a layer, whatever the context length; with [`Features::Elu`] also the
-    /// sum of the keys.
-    fn state_size(&self, _time: usize) -> usize {
-        let d_model = self.maps.d_model();
-        matrices(d_model, self.heads) + if self.norm.is_some() { 0 } else { d_model }
+    fn d_model(&self) -> usize {
+        self.maps.d_model()
+    }
+
+    fn tokens(&self, x: Tensor<3>) -> MemoryTokens {
+        let [batch, time, _] = x.dims();
+        let write = Tensor::ones([batch, time, self.heads], &x.device());
+        let [query, key, value] = self.maps.forward(x);
+        let features = |x| match self.norm {
+            Some(_) => gpicl_ops::unit_silu(x, self.heads),
+            None => activation::elu(x, 1.0) + 1.0,
+        };
+        MemoryTokens { query: features(query), key: features(key), value, write, log_decay: None }
+    }
+
+    fn finish(&self, read: Tensor<3>, _x: Tensor<3>, residual: Tensor<3>) -> Tensor<3> {
+        let read = if let Some(norm) = &self.norm { norm.forward(read) } else { read };
+        self.out.forward_residual(read, residual)
     }
 }

@@ -5,9 +5,9 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 use gpicl_ops::{Activation, Gate, MatrixMemory, MemoryTokens, Precision, WriteRule};
 
-use super::blocks::{Mixer, Residual, block_config};
+use super::blocks::{Residual, block_config};
 use super::layers::{Linear, QueryKeyValue};
-use super::memory::{Forget, HeadNorm, matrices};
+use super::memory::{Forget, HeadNorm, MemoryMixer};
 use super::tokens::Layout;
 use super::{Dims, Initializer};
 
@@ -47,26 +47,29 @@ pub struct GatedSum {
     layout: Layout,
 }
 
-impl Mixer for GatedSum {
-    fn forward(&self, x: Tensor<3>, residual: Tensor<3>) -> Tensor<3> {
+impl MemoryMixer for GatedSum {
+    fn memory(&self) -> MatrixMemory {
+        MatrixMemory { heads: self.heads, rule: WriteRule::Sum, layout: self.layout, normaliser: None }
+    }
+
+    fn d_model(&self) -> usize {
+        self.maps.d_model()
+    }
+
+    fn tokens(&self, x: Tensor<3>) -> MemoryTokens {
         let [batch, time, d_model] = x.dims();
         let [query, key, value] = self.maps.forward(x.clone());
-        let tokens = MemoryTokens {
+        MemoryTokens {
             query,
             key: key / ((d_model / self.heads) as f64).sqrt(),
             value,
             write: Tensor::ones([batch, time, self.heads], &x.device()),
-            log_decay: Some(self.forget.log_decay(x.clone())),
-        };
-        let memory =
-            MatrixMemory { heads: self.heads, rule: WriteRule::Sum, layout: self.layout, normaliser: None };
-        let read = self.norm.forward(gpicl_ops::matrix_memory(tokens, memory));
-        let gate = self.gate.forward(x, Activation::Identity);
-        self.out.forward_residual(gpicl_ops::gated(read, gate, Gate::Silu), residual)
+            log_decay: Some(self.forget.log_decay(x)),
+        }
     }
 
-    /// The matrices: `heads x d_head x d_head` a layer, whatever the context length.
-    fn state_size(&self, _time: usize) -> usize {
-        matrices(self.maps.d_model(), self.heads)
+    fn finish(&self, read: Tensor<3>, x: Tensor<3>, residual: Tensor<3>) -> Tensor<3> {
+        let (read, gate) = (self.norm.forward(read), self.gate.forward(x, Activation::Identity));
+        self.out.forward_residual(gpicl_ops::gated(read, gate, Gate::Silu), residual)
     }
 }

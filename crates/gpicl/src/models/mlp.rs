@@ -61,9 +61,19 @@ pub struct Mlp {
 }
 
 impl SequenceModel for Mlp {
+    type State = super::unread::Unread;
+
     fn forward(&self, inputs: Tensor<3>, _labels: Tensor<2, Int>) -> Tensor<3> {
         let x = self.hidden.iter().fold(inputs, |x, layer| layer.forward(x, Activation::Gelu));
         self.head.forward(x, Activation::Identity)
+    }
+
+    fn read(&self, inputs: Tensor<3>, labels: Tensor<2, Int>) -> Self::State {
+        super::unread::Unread::new(inputs, labels)
+    }
+
+    fn answer(&self, state: &Self::State, queries: Tensor<3>) -> Tensor<3> {
+        state.answer(self, queries)
     }
 
     /// Nothing is carried from one position to the next.

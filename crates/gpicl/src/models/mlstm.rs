@@ -7,9 +7,9 @@ use burn::module::Module;
 use burn::tensor::{Tensor, activation};
 use gpicl_ops::{Activation, Gate, MatrixMemory, MemoryTokens, Precision, WriteRule};
 
-use super::blocks::{Mixer, Residual, block_config};
+use super::blocks::{Residual, block_config};
 use super::layers::{Linear, QueryKeyValue};
-use super::memory::{Forget, HeadNorm, matrices};
+use super::memory::{Forget, HeadNorm, MemoryMixer};
 use super::tokens::Layout;
 use super::{Dims, Initializer};
 
@@ -51,30 +51,29 @@ pub struct MatrixCell {
     layout: Layout,
 }
 
-impl Mixer for MatrixCell {
-    fn forward(&self, x: Tensor<3>, residual: Tensor<3>) -> Tensor<3> {
+impl MemoryMixer for MatrixCell {
+    fn memory(&self) -> MatrixMemory {
+        MatrixMemory { heads: self.heads, rule: WriteRule::Sum, layout: self.layout, normaliser: Some(1.0) }
+    }
+
+    fn d_model(&self) -> usize {
+        self.maps.d_model()
+    }
+
+    fn tokens(&self, x: Tensor<3>) -> MemoryTokens {
         let d_head = self.maps.d_model() / self.heads;
         let [query, key, value] = self.maps.forward(x.clone());
-        let tokens = MemoryTokens {
+        MemoryTokens {
             query,
             key: key / (d_head as f64).sqrt(),
             value,
             write: activation::sigmoid(self.input.forward(x.clone(), Activation::Identity)),
-            log_decay: Some(self.forget.log_decay(x.clone())),
-        };
-        let memory = MatrixMemory {
-            heads: self.heads,
-            rule: WriteRule::Sum,
-            layout: self.layout,
-            normaliser: Some(1.0),
-        };
-        let read = self.norm.forward(gpicl_ops::matrix_memory(tokens, memory));
-        let gate = self.output.forward(x, Activation::Identity);
-        self.out.forward_residual(gpicl_ops::gated(read, gate, Gate::Sigmoid), residual)
+            log_decay: Some(self.forget.log_decay(x)),
+        }
     }
 
-    /// The matrices and the normaliser: `heads x d_head x (d_head + 1)` a layer, whatever the context length.
-    fn state_size(&self, _time: usize) -> usize {
-        matrices(self.maps.d_model(), self.heads) + self.maps.d_model()
+    fn finish(&self, read: Tensor<3>, x: Tensor<3>, residual: Tensor<3>) -> Tensor<3> {
+        let (read, gate) = (self.norm.forward(read), self.output.forward(x, Activation::Identity));
+        self.out.forward_residual(gpicl_ops::gated(read, gate, Gate::Sigmoid), residual)
     }
 }

@@ -16,8 +16,10 @@ pub mod mlp;
 pub mod mlstm;
 pub mod outer_product_lstm;
 pub mod recurrent;
+pub mod state;
 pub mod tokens;
 pub mod transformer;
+mod unread;
 pub mod vsml;
 
 use burn::module::Module;
@@ -35,6 +37,7 @@ pub use mlp::{Mlp, MlpConfig};
 pub use mlstm::{Mlstm, MlstmConfig};
 pub use outer_product_lstm::{OuterProductLstm, OuterProductLstmConfig};
 pub use recurrent::{Recurrent, RecurrentConfig};
+pub use state::State;
 pub use transformer::{Transformer, TransformerConfig};
 pub use vsml::{Vsml, VsmlConfig};
 
@@ -59,10 +62,15 @@ fn at_least_one(sizes: &[(&str, usize)]) -> Result<()> {
     }
 }
 
-/// A black-box learner: reads one episode and predicts every label from the examples before it.
+/// A black-box learner: predicts every label of an episode from the examples before it.
 ///
+/// [`forward`](Self::forward) predicts at every position of an episode, for meta-training and learning curves.
+/// [`read`](Self::read) goes through a context once, and [`answer`](Self::answer) predicts for any number of queries.
 /// The number of parameters is [`Module::num_params`].
 pub trait SequenceModel: Module {
+    /// What is left of a context once it was read.
+    type State: State;
+
     /// Logits of `y_j` at every position `j`, `f(D_{1:j-1}, x_j)` in the paper.
     ///
     /// * `inputs`: `[batch, time, input_dim]`, `time` at most the episode length.
@@ -70,13 +78,26 @@ pub trait SequenceModel: Module {
     /// * returns `[batch, time, classes]`.
     fn forward(&self, inputs: Tensor<3>, labels: Tensor<2, Int>) -> Tensor<3>;
 
-    /// Numbers that carry what was seen from one position to the next, or that a later position can read:
-    /// the memory that bounds the learner (paper, section 4.2), at context length `time`.
-    fn state_size(&self, time: usize) -> usize;
+    /// Reads a context, without gradient.
+    ///
+    /// * `inputs`: `[batch, examples, input_dim]`, `examples` from 0 to one less than the episode length.
+    /// * `labels`: `[batch, examples]`.
+    fn read(&self, inputs: Tensor<3>, labels: Tensor<2, Int>) -> Self::State;
+
+    /// Logits of queries, each as if it stood alone after the context: those of [`forward`](Self::forward) at the last
+    /// position of context and query.
+    ///
+    /// * `queries`: `[batch, queries, input_dim]`, at least one.
+    /// * returns `[batch, queries, classes]`.
+    fn answer(&self, state: &Self::State, queries: Tensor<3>) -> Tensor<3>;
+
+    /// Numbers an episode in the state after `examples` examples, what [`State::size`] counts: the memory that bounds
+    /// the learner (paper, section 4.2).
+    fn state_size(&self, examples: usize) -> usize;
 }
 
-/// Declares the architectures once: the config enum (`kind = "..."` in TOML), the module enum, and their
-/// dispatch.
+/// Declares the architectures once: the config enum (`kind = "..."` in TOML), the module enum, the enum of their states,
+/// and their dispatch.
 macro_rules! models {
     ($($(#[$doc:meta])* $kind:literal => $name:ident($config:ident)),+ $(,)?) => {
         /// Which architecture, with its sizes: the `[model]` table of a run's `config.toml`.
@@ -121,16 +142,43 @@ macro_rules! models {
             $($(#[$doc])* $name($name),)+
         }
 
+        /// What is left of a context that a [`Model`] read.
+        #[derive(Clone, Debug)]
+        pub enum ModelState {
+            $(#[doc = concat!("Of [`Model::", stringify!($name), "`].")] $name(<$name as SequenceModel>::State),)+
+        }
+
+        impl State for ModelState {
+            fn size(&self) -> usize {
+                match self { $(Self::$name(state) => state.size(),)+ }
+            }
+        }
+
         impl SequenceModel for Model {
+            type State = ModelState;
+
             fn forward(&self, inputs: Tensor<3>, labels: Tensor<2, Int>) -> Tensor<3> {
-                let [batch, time, _] = inputs.dims();
-                assert_eq!(labels.dims(), [batch, time], "labels must be [batch, time] = [{batch}, {time}]");
+                check_labels(&inputs, &labels);
                 // On a thread of the pool: kernels need not hand their work over to it.
                 rayon::scope(|_| match self { $(Self::$name(model) => model.forward(inputs, labels),)+ })
             }
 
-            fn state_size(&self, time: usize) -> usize {
-                match self { $(Self::$name(model) => model.state_size(time),)+ }
+            fn read(&self, inputs: Tensor<3>, labels: Tensor<2, Int>) -> ModelState {
+                check_labels(&inputs, &labels);
+                rayon::scope(|_| match self {
+                    $(Self::$name(model) => ModelState::$name(model.read(inputs, labels)),)+
+                })
+            }
+
+            fn answer(&self, state: &ModelState, queries: Tensor<3>) -> Tensor<3> {
+                rayon::scope(|_| match (self, state) {
+                    $((Self::$name(model), ModelState::$name(state)) => model.answer(state, queries),)+
+                    _ => panic!("the state is that of another architecture"),
+                })
+            }
+
+            fn state_size(&self, examples: usize) -> usize {
+                match self { $(Self::$name(model) => model.state_size(examples),)+ }
             }
         }
     };
@@ -157,6 +205,13 @@ models! {
     "vsml" => Vsml(VsmlConfig),
     /// A classifier without context, which can only memorise.
     "mlp" => Mlp(MlpConfig),
+}
+
+/// Panics unless every input has a label.
+#[track_caller]
+fn check_labels(inputs: &Tensor<3>, labels: &Tensor<2, Int>) {
+    let [batch, time, _] = inputs.dims();
+    assert_eq!(labels.dims(), [batch, time], "labels must be [batch, time] = [{batch}, {time}]");
 }
 
 impl Default for ModelConfig {

@@ -159,6 +159,8 @@ impl Block {
 }
 
 impl SequenceModel for OuterProductLstm {
+    type State = super::unread::Unread;
+
     fn forward(&self, inputs: Tensor<3>, labels: Tensor<2, Int>) -> Tensor<3> {
         let mut x = self.embedding.forward(inputs, labels);
         for block in &self.blocks {
@@ -166,6 +168,14 @@ impl SequenceModel for OuterProductLstm {
         }
         let x = self.norm.forward(self.embedding.predictions(x));
         self.head.forward(x, Activation::Identity)
+    }
+
+    fn read(&self, inputs: Tensor<3>, labels: Tensor<2, Int>) -> Self::State {
+        super::unread::Unread::new(inputs, labels)
+    }
+
+    fn answer(&self, state: &Self::State, queries: Tensor<3>) -> Tensor<3> {
+        state.answer(self, queries)
     }
 
     /// Every layer's memories and its last output: `layers (heads size^2 + heads size)`, whatever the context length.

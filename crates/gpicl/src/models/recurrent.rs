@@ -85,10 +85,20 @@ pub struct Recurrent<C: Module> {
 }
 
 impl<C: Cell> SequenceModel for Recurrent<C> {
+    type State = super::unread::Unread;
+
     fn forward(&self, inputs: Tensor<3>, labels: Tensor<2, Int>) -> Tensor<3> {
         let tokens = self.embedding.forward(inputs, labels);
         let x = self.layers.iter().fold(tokens, |x, layer| layer.forward(x));
         self.head.forward(self.embedding.predictions(x), Activation::Identity)
+    }
+
+    fn read(&self, inputs: Tensor<3>, labels: Tensor<2, Int>) -> Self::State {
+        super::unread::Unread::new(inputs, labels)
+    }
+
+    fn answer(&self, state: &Self::State, queries: Tensor<3>) -> Tensor<3> {
+        state.answer(self, queries)
     }
 
     fn state_size(&self, _time: usize) -> usize {

@@ -2,12 +2,13 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::{Int, Tensor};
-use gpicl_ops::{Embedding, Precision};
+use gpicl_ops::{Activation, Embedding, Precision};
 use serde::{Deserialize, Deserializer, Serialize};
 
 pub use gpicl_ops::TokenLayout as Layout;
 
 use super::layers::Linear;
+use super::state::ContextEnd;
 use super::{Dims, Initializer};
 use crate::error::{Error, Result};
 
@@ -127,6 +128,44 @@ impl TokenEmbedding {
             label_scale: self.label_scale,
         };
         gpicl_ops::embed(inputs, labels, weights, self.layout, self.precision)
+    }
+
+    /// The tokens of a context alone, one an example `[batch, examples, d_model]`, none without examples; and what its
+    /// queries are told.
+    pub fn read(&self, inputs: Tensor<3>, labels: Tensor<2, Int>) -> (Option<Tensor<3>>, ContextEnd) {
+        let [batch, examples, _] = inputs.dims();
+        if examples == 0 {
+            return (None, ContextEnd { examples, label: None });
+        }
+        let label = match self.layout {
+            Layout::Shifted => {
+                Some(labels.clone().slice([0..batch, examples - 1..examples]).reshape([batch]))
+            }
+            Layout::Paired => None,
+        };
+        // In the paired layout the contexts come first.
+        let tokens = self.forward(inputs, labels).narrow(1, 0, examples);
+        (Some(tokens), ContextEnd { examples, label })
+    }
+
+    /// The tokens of `queries` `[batch, queries, input_dim]`, each at the context's end: `[batch, queries, d_model]`.
+    pub fn answer(&self, end: &ContextEnd, queries: Tensor<3>) -> Tensor<3> {
+        let [batch, _, _] = queries.dims();
+        let [_, d_model] = self.label.dims();
+        let mut tokens = self.input.forward(queries, Activation::Identity);
+        if let Some(position) = &self.position {
+            tokens = tokens + position.val().narrow(0, end.examples, 1).unsqueeze::<3>();
+        }
+        if let Some(label) = &end.label {
+            let label = self.label.val().select(0, label.clone()) * self.label_scale;
+            tokens = tokens + label.reshape([batch, 1, d_model]);
+        }
+        tokens
+    }
+
+    /// What [`ContextEnd`] holds after `examples` examples, for [`super::SequenceModel::state_size`].
+    pub fn state_size(&self, examples: usize) -> usize {
+        usize::from(self.layout == Layout::Shifted && examples > 0)
     }
 
     /// The part of the tokens' outputs that predicts: `[batch, tokens, f]` to `[batch, time, f]`.

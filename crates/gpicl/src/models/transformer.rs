@@ -1,11 +1,12 @@
 //! The paper's learner: a pre-LN Transformer with causal attention and learned positions.
 
 use burn::module::Module;
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 use gpicl_ops::{Activation, AttentionMask, Precision};
 
 use super::blocks::{Mixer, Residual, block_config};
 use super::layers::{Linear, QkInit};
+use super::state::State;
 use super::{Dims, Initializer};
 
 block_config! {
@@ -52,16 +53,46 @@ pub struct Attention {
     precision: Precision,
 }
 
+/// The keys and values of a context's tokens, `[batch, examples, 2 * d_model]`; none without tokens.
+#[derive(Clone, Debug)]
+pub struct KeysValues(Option<Tensor<3>>);
+
+impl State for KeysValues {
+    fn size(&self) -> usize {
+        self.0.as_ref().map_or(0, |context| context.dims()[1..].iter().product())
+    }
+}
+
 impl Mixer for Attention {
+    type State = KeysValues;
+
     fn forward(&self, x: Tensor<3>, residual: Tensor<3>) -> Tensor<3> {
         let qkv = self.qkv.forward(x, Activation::Identity);
         let attended = gpicl_ops::attention(qkv, self.heads, self.mask, self.precision);
         self.out.forward_residual(attended, residual)
     }
 
-    /// The key-value cache: `2 x time x d_model` a layer. In the paired layout only the context tokens are kept, so
+    fn empty(&self, _batch: usize, _device: &Device) -> KeysValues {
+        KeysValues(None)
+    }
+
+    fn read(&self, x: Tensor<3>, residual: Tensor<3>) -> (Tensor<3>, KeysValues) {
+        let [_, _, d_model] = x.dims();
+        let qkv = self.qkv.forward(x, Activation::Identity);
+        let context = qkv.clone().narrow(2, d_model, 2 * d_model);
+        let attended = gpicl_ops::attention(qkv, self.heads, AttentionMask::Causal, self.precision);
+        (self.out.forward_residual(attended, residual), KeysValues(Some(context)))
+    }
+
+    fn answer(&self, state: &KeysValues, x: Tensor<3>, residual: Tensor<3>) -> Tensor<3> {
+        let qkv = self.qkv.forward(x, Activation::Identity);
+        let attended = gpicl_ops::attention_queries(qkv, state.0.clone(), self.heads, self.precision);
+        self.out.forward_residual(attended, residual)
+    }
+
+    /// The key-value cache: `2 x examples x d_model` a layer. In the paired layout only the context tokens are kept, so
     /// both layouts count the same.
-    fn state_size(&self, time: usize) -> usize {
-        2 * time * self.qkv.weight.dims()[0]
+    fn state_size(&self, examples: usize) -> usize {
+        2 * examples * self.qkv.weight.dims()[0]
     }
 }

@@ -158,6 +158,8 @@ fn connections(net: &VsmlNet) -> usize {
 }
 
 impl SequenceModel for Vsml {
+    type State = super::unread::Unread;
+
     fn forward(&self, inputs: Tensor<3>, labels: Tensor<2, Int>) -> Tensor<3> {
         let weights = gpicl_ops::Vsml {
             weight: self.weight.val(),
@@ -166,6 +168,14 @@ impl SequenceModel for Vsml {
             initial: self.initial(),
         };
         gpicl_ops::vsml(inputs, labels, weights, self.net.clone())
+    }
+
+    fn read(&self, inputs: Tensor<3>, labels: Tensor<2, Int>) -> Self::State {
+        super::unread::Unread::new(inputs, labels)
+    }
+
+    fn answer(&self, state: &Self::State, queries: Tensor<3>) -> Tensor<3> {
+        state.answer(self, queries)
     }
 
     /// Output and cell of every LSTM, `2 hidden` a connection. In the shifted layout also what the next token is told:

@@ -5,20 +5,20 @@ mod table;
 use std::path::Path;
 
 use burn::module::Module as _;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use gpicl_ops::cpu::project::RandomMatrix;
 
 use crate::device::DeviceKind;
 use crate::error::{Error, Result};
-use crate::models::{Dims, Model, SequenceModel as _};
+use crate::models::{Dims, Model, ModelState, SequenceModel as _};
 use crate::rng::{Rng, Stream};
 use crate::tasks::{TaskId, host, label_tensor, permutation, random_matrix};
 use crate::train::{CheckpointInfo, load_weights};
 
 pub use table::{PredictReport, predict_table};
 
-/// Queries of one forward pass.
-const BATCH: usize = 32;
+/// Queries that are answered together: enough to keep every core busy, few enough to stay small in memory.
+const QUERIES: usize = 1024;
 
 /// How predictions are made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,11 +90,12 @@ impl Predictor {
             let known = view.project(&known, features, Some(&rows));
             let labels: Vec<u32> = rows.iter().map(|&row| view.slots[context.labels[row] as usize]).collect();
             let asked = view.project(&asked, features, None);
+            let state = self.model.read(self.inputs(&known), label_tensor(&labels, 1, &self.device));
             for (queries, out) in asked
-                .chunks(BATCH * self.info.dims.input_dim)
-                .zip(probabilities.chunks_mut(BATCH * context.classes))
+                .chunks(QUERIES * self.info.dims.input_dim)
+                .zip(probabilities.chunks_mut(QUERIES * context.classes))
             {
-                self.forward(&known, &labels, queries, &view.slots, out);
+                self.answer(&state, queries, &view.slots, out);
             }
         }
         let share = 1.0 / config.ensemble as f32;
@@ -102,22 +103,16 @@ impl Predictor {
         Ok(probabilities)
     }
 
-    /// One episode a query: the context, then the query. Adds its class probabilities to `out`.
-    fn forward(&self, known: &[f32], labels: &[u32], queries: &[f32], slots: &[u32], out: &mut [f32]) {
-        let Dims { input_dim, classes, .. } = self.info.dims;
-        let (batch, time) = (queries.len() / input_dim, labels.len() + 1);
-        let mut inputs = Vec::with_capacity(batch * time * input_dim);
-        let mut all_labels = Vec::with_capacity(batch * time);
-        for query in queries.chunks_exact(input_dim) {
-            inputs.extend_from_slice(known);
-            inputs.extend_from_slice(query);
-            all_labels.extend_from_slice(labels);
-            // The model does not see the label of the position that it predicts.
-            all_labels.push(0);
-        }
-        let inputs = Tensor::from_data(TensorData::new(inputs, [batch, time, input_dim]), &self.device);
-        let labels = label_tensor(&all_labels, batch, &self.device);
-        let logits = self.model.forward(inputs, labels).slice([0..batch, time - 1..time, 0..classes]);
+    /// `numbers` `[count, input_dim]` as the inputs of one episode, `[1, count, input_dim]`.
+    fn inputs(&self, numbers: &[f32]) -> Tensor<3> {
+        let input_dim = self.info.dims.input_dim;
+        gpicl_ops::upload(numbers, [1, numbers.len() / input_dim, input_dim], &self.device)
+    }
+
+    /// Adds the queries' class probabilities to `out`.
+    fn answer(&self, state: &ModelState, queries: &[f32], slots: &[u32], out: &mut [f32]) {
+        let classes = self.info.dims.classes;
+        let logits = self.model.answer(state, self.inputs(queries));
         for (row, out) in host(logits).chunks_exact(classes).zip(out.chunks_exact_mut(slots.len())) {
             let logits: Vec<f32> = slots.iter().map(|&slot| row[slot as usize]).collect();
             let top = logits.iter().copied().fold(f32::MIN, f32::max);

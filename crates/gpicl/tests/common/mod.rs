@@ -68,21 +68,22 @@ const BLOCKS: &str = "d_model = 8\nlayers = 2\nheads = 2\nd_ff = 16\n{layout}";
 const RECURRENT: &str = "hidden = 8\nlayers = 2\n{layout}";
 
 /// Every architecture, a line each: its kind, a small one of it, and the state it carries over nine examples in the
-/// shifted and in the paired layout; no state means that labels teach it nothing. A new architecture adds its line.
+/// shifted and in the paired layout; no state means that labels teach it nothing. In the shifted layout the last label
+/// is a part of the state, which VSML counts in another form. A new architecture adds its line.
 pub const MODELS: &[(&str, &[&str], [usize; 2])] = &[
-    ("transformer", &[BLOCKS], [2 * 2 * 9 * 8; 2]),
-    ("transformer", &[BLOCKS, "positions = false"], [2 * 2 * 9 * 8; 2]),
+    ("transformer", &[BLOCKS], told(2 * 2 * 9 * 8)),
+    ("transformer", &[BLOCKS, "positions = false"], told(2 * 2 * 9 * 8)),
     // Two layers, two heads, memories of 4 x 4; a column more with the normaliser.
-    ("fast-weights", &[BLOCKS], [2 * 2 * 4 * 4; 2]),
-    ("fast-weights", &[BLOCKS, "features = 'elu'"], [2 * 2 * 4 * 5; 2]),
-    ("delta-net", &[BLOCKS], [2 * 2 * 4 * 4; 2]),
-    ("delta-net", &[BLOCKS, "decay = true"], [2 * 2 * 4 * 4; 2]),
-    ("mlstm", &[BLOCKS], [2 * 2 * 4 * 5; 2]),
-    ("gla", &[BLOCKS], [2 * 2 * 4 * 4; 2]),
-    ("lstm", &[RECURRENT], [2 * 2 * 8; 2]),
-    ("gru", &[RECURRENT], [2 * 8; 2]),
+    ("fast-weights", &[BLOCKS], told(2 * 2 * 4 * 4)),
+    ("fast-weights", &[BLOCKS, "features = 'elu'"], told(2 * 2 * 4 * 5)),
+    ("delta-net", &[BLOCKS], told(2 * 2 * 4 * 4)),
+    ("delta-net", &[BLOCKS, "decay = true"], told(2 * 2 * 4 * 4)),
+    ("mlstm", &[BLOCKS], told(2 * 2 * 4 * 5)),
+    ("gla", &[BLOCKS], told(2 * 2 * 4 * 4)),
+    ("lstm", &[RECURRENT], told(2 * 2 * 8)),
+    ("gru", &[RECURRENT], told(2 * 8)),
     // Memories of two heads, and the output.
-    ("outer-product-lstm", &["size = 4\nheads = 2\nlayers = 2\n{layout}"], [2 * (2 * 16 + 8); 2]),
+    ("outer-product-lstm", &["size = 4\nheads = 2\nlayers = 2\n{layout}"], told(2 * (2 * 16 + 8))),
     // 5 x 3 connections; in the shifted layout also two numbers to each of three units.
     ("vsml", &["hidden = 4\n{layout}"], [2 * 4 * 15 + 2 * 3, 2 * 4 * 15]),
     (
@@ -97,6 +98,11 @@ pub const MODELS: &[(&str, &[&str], [usize; 2])] = &[
     ),
     ("mlp", &["hidden = 8\nlayers = 2"], [0; 2]),
 ];
+
+/// A state in both layouts: in the shifted one, the last label is still to be told.
+const fn told(state: usize) -> [usize; 2] {
+    [state + 1, state]
+}
 
 pub const LAYOUTS: [&str; 2] = ["shifted", "paired"];
 

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::queue::Task;
 use gpicl::fs::write_atomic;
 use gpicl::{Error, Result};
 
@@ -101,12 +100,16 @@ impl Record {
         self.save(folder)
     }
 
-    /// Writes down the ids of jobs that a process was killed before it could.
+    /// Writes down the ids of jobs that a process was killed before it could: numbers of arrays, each with its job's.
     ///
     /// # Errors
     /// [`Error::Io`].
-    pub fn learn(&mut self, tasks: &[Task], folder: &Path) -> Result<()> {
-        tasks.iter().try_for_each(|task| self.submitted(task.array, &task.job, folder))
+    pub fn learn<'a>(
+        &mut self,
+        jobs: impl IntoIterator<Item = (usize, &'a str)>,
+        folder: &Path,
+    ) -> Result<()> {
+        jobs.into_iter().try_for_each(|(number, job)| self.submitted(number, job, folder))
     }
 
     fn save(&self, folder: &Path) -> Result<()> {
@@ -151,14 +154,7 @@ mod tests {
             3,
             "what may have been submitted is not submitted under the same name again"
         );
-        let task = |array, job: &str| Task {
-            array,
-            job: job.into(),
-            index: 0,
-            state: "RUNNING".into(),
-            reason: "None".into(),
-        };
-        killed.learn(&[task(1, "17"), task(2, "18")], &folder).unwrap();
+        killed.learn([(1, "17"), (2, "18")], &folder).unwrap();
         assert_eq!(killed.arrays[1].job.as_deref(), Some("18"));
         assert_eq!(Record::open(&folder, dir.path()).unwrap(), killed);
 

@@ -7,10 +7,12 @@
 mod ahead;
 mod backward;
 mod forward;
+mod queries;
 mod softmax;
 
 pub use backward::{Saved, backward};
 pub use forward::forward;
+pub use queries::{QuerySizes, queries};
 
 use crate::AttentionMask;
 

@@ -10,7 +10,7 @@ use super::{Head, Sizes, Tokens, split_heads};
 use crate::TokenLayout;
 use crate::cpu::{buffer::Buffer, dispatch::run, gather::gather_transposed, simd::update, tile::product};
 
-/// What every token reads, of every sequence. Leaves the states at the chunks' starts ([`Sizes::states`]) and, with a
+/// What every token reads, of every sequence. Leaves the states ([`Sizes::states`]) and, with a
 /// normaliser, the sums of the reads' weights, `[batch, heads, tokens]`.
 pub fn forward(
     tokens: Tokens<'_>,
@@ -75,10 +75,7 @@ impl WithSimd for Forward<'_> {
             Scratch { key_t: take(transposed), weights: take(shape.weights()), found: take(shape.values()) };
         state.fill(0.0);
         for (chunk, first) in (0..sizes.contexts()).step_by(CHUNK).enumerate() {
-            let saved = self.states[chunk * sizes.state()..][..sizes.state()].chunks_exact_mut(shape.value);
-            for (to, from) in saved.zip(state.chunks_exact(shape.padded_value)) {
-                to.copy_from_slice(&from[..shape.value]);
-            }
+            self.save(shape, chunk, state);
             let before = (chunk > 0).then_some(&*state);
             contexts.load(simd, &self.head, shape, first, None);
             gather_transposed(
@@ -96,14 +93,26 @@ impl WithSimd for Forward<'_> {
                 let start = sizes.contexts() + first;
                 self.part(simd, shape, &mut queries, Some(&contexts), before, &mut scratch, start);
             }
-            if first + CHUNK < sizes.contexts() {
+            if first + CHUNK < sizes.contexts() || sizes.last {
                 advance(simd, shape, sizes, &mut contexts, state);
             }
+        }
+        if sizes.last {
+            self.save(shape, sizes.chunks(), state);
         }
     }
 }
 
 impl Forward<'_> {
+    /// Keeps a state in its place.
+    fn save(&mut self, shape: Shape, place: usize, state: &[f32]) {
+        let len = self.head.sizes.state();
+        let saved = self.states[place * len..][..len].chunks_exact_mut(shape.value);
+        for (to, from) in saved.zip(state.chunks_exact(shape.padded_value)) {
+            to.copy_from_slice(&from[..shape.value]);
+        }
+    }
+
     /// What one part of a chunk writes and reads; its first token is `start`.
     #[inline(always)]
     #[allow(clippy::too_many_arguments, reason = "the tokens and what they see")]

@@ -15,10 +15,12 @@
 mod backward;
 mod chunk;
 mod forward;
+mod queries;
 
 pub use backward::{Saved, TokensMut, backward};
 pub use chunk::CHUNK;
 pub use forward::forward;
+pub use queries::queries;
 
 use crate::{TokenLayout, WriteRule};
 
@@ -42,6 +44,8 @@ pub struct Sizes {
     pub normaliser: Option<f32>,
     /// Whether the state decays; log-decays are not looked at if not.
     pub decays: bool,
+    /// Whether [`forward`] also leaves the state after the last context; [`backward`] has no use for it.
+    pub last: bool,
 }
 
 impl Sizes {
@@ -58,7 +62,7 @@ impl Sizes {
     }
 
     /// Columns of the state: the normaliser is the memory of a value that is always 1.
-    fn width(self) -> usize {
+    pub fn width(self) -> usize {
         self.d_value + usize::from(self.normaliser.is_some())
     }
 
@@ -66,9 +70,14 @@ impl Sizes {
         self.d_key * self.width()
     }
 
-    /// Values of the states that [`forward`] leaves for [`backward`], `[heads, chunks, d_key, width]` a sequence.
+    /// States that [`forward`] leaves a head: those at the chunks' starts, which [`backward`] reads, and maybe the last.
+    pub fn saved(self) -> usize {
+        self.chunks() + usize::from(self.last)
+    }
+
+    /// Their values, `[heads, saved, d_key, width]` a sequence.
     pub fn states(self) -> usize {
-        self.heads * self.chunks() * self.state()
+        self.heads * self.saved() * self.state()
     }
 }
 

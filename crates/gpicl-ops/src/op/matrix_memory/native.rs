@@ -13,7 +13,7 @@ use crate::cpu::matrix_memory::{self, Sizes, Tokens, TokensMut};
 use crate::op::native::{contiguous, tensor, values};
 
 /// What is no tensor: the memory, and whether it decays.
-type Settings = (MatrixMemory, bool);
+pub type Settings = (MatrixMemory, bool);
 
 /// Matrix memories as a backend's operation.
 #[backend_extension(Autodiff, Flex)]
@@ -102,17 +102,29 @@ impl Backward<Flex, 5> for Remember {
     }
 }
 
-fn slices(tokens: &[FlexTensor; 5]) -> Tokens<'_> {
+/// The tokens' values.
+pub fn slices(tokens: &[FlexTensor; 5]) -> Tokens<'_> {
     let [query, key, value, write, log_decay] = tokens.each_ref().map(values);
     Tokens { query, key, value, write, log_decay }
 }
 
-fn sizes(tokens: &[FlexTensor; 5], (memory, decays): Settings) -> Sizes {
+/// The sizes that the tokens have, for their gradient.
+pub fn sizes(tokens: &[FlexTensor; 5], (memory, decays): Settings) -> Sizes {
     let [query, _, value, ..] = tokens;
     let MatrixMemory { heads, rule, layout, normaliser } = memory;
     let [_, tokens, keys]: [usize; 3] = query.shape().dims();
     let [_, _, values]: [usize; 3] = value.shape().dims();
-    Sizes { tokens, heads, d_key: keys / heads, d_value: values / heads, rule, layout, normaliser, decays }
+    Sizes {
+        tokens,
+        heads,
+        d_key: keys / heads,
+        d_value: values / heads,
+        rule,
+        layout,
+        normaliser,
+        decays,
+        last: false,
+    }
 }
 
 fn remember(tokens: [FlexTensor; 5], settings: Settings) -> Saved {
