@@ -1,6 +1,6 @@
 //! What this machine can do at most, and how near the matrix products of a meta-training step come to it.
 //!
-//! `cargo run --release --package gpicl-ops --example roofline` prints the table in `docs/performance.md`. Every figure
+//! `cargo run --release --package gpicl-ops --example roofline` prints the limits in `docs/performance.md`. Every figure
 //! is the best of several repetitions: what else runs on the machine can only make it lower.
 
 use std::hint::black_box;
