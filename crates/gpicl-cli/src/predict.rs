@@ -38,9 +38,8 @@ pub struct PredictArgs {
 /// Predicts the query rows.
 pub fn predict(args: &PredictArgs, output: &Output) -> Result<ExitCode> {
     let config = PredictConfig { ensemble: args.ensemble, seed: args.seed };
-    let checkpoint = gpicl::train::checkpoint_path(&args.checkpoint)?;
-    let report =
-        predict_table(&checkpoint, &args.context, &args.query, args.label.as_deref(), &args.out, &config)?;
+    let (context, query) = (&args.context, &args.query);
+    let report = predict_table(&args.checkpoint, context, query, args.label.as_deref(), &args.out, &config)?;
     let accuracy = match report.accuracy {
         Some(accuracy) => format!("; accuracy {:.1}% (the query file has the labels)", 100.0 * accuracy),
         None => String::new(),

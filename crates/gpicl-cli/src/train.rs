@@ -51,7 +51,7 @@ pub struct ResumeArgs {
     /// Folder of the run; several are meta-trained together in one process, a model on each thread.
     #[arg(required = true, value_name = "RUN")]
     runs: Vec<PathBuf>,
-    /// How `gpicl compare` and `gpicl sweep` meta-train: see `gpicl::workers`.
+    /// How `gpicl compare` and `gpicl sweep` meta-train: see `gpicl_lab::workers`.
     #[arg(long, hide = true)]
     worker: bool,
     #[command(flatten)]

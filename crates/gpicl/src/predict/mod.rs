@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::models::{Dims, Model, ModelState, SequenceModel as _};
 use crate::rng::{Rng, Stream};
 use crate::tasks::{TaskId, host, label_tensor, permutation, random_matrix};
-use crate::train::{CheckpointInfo, load_weights};
+use crate::train::{CheckpointInfo, checkpoint_path, load_weights};
 
 pub use table::{PredictReport, predict_table};
 
@@ -55,11 +55,12 @@ pub struct Predictor {
 }
 
 impl Predictor {
-    /// Loads a checkpoint file onto the CPU.
+    /// Loads a checkpoint file, or a run's newest one, onto the CPU.
     ///
     /// # Errors
-    /// As [`load_weights`].
+    /// As [`checkpoint_path`] and [`load_weights`].
     pub fn load(path: &Path) -> Result<Self> {
+        let path = &checkpoint_path(path)?;
         let device = DeviceKind::Cpu.device()?;
         let (info, model) = load_weights(path, &device)?;
         Ok(Self { model: model.valid(), info, device })

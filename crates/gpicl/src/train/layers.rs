@@ -116,6 +116,18 @@ impl Layers {
     }
 }
 
+impl RunConfig {
+    /// Reads a complete or partial TOML file; absent fields take their defaults.
+    ///
+    /// # Errors
+    /// [`Error::File`] naming the file and the place, [`Error::Config`] naming the field.
+    pub fn read(path: &Path) -> Result<Self> {
+        let mut layers = Layers::default();
+        layers.file(path)?;
+        layers.build()
+    }
+}
+
 /// TOML `text` as a table; `name` is what an error calls it, with the line at fault.
 pub fn parse_toml(name: &Path, text: &str) -> Result<Table> {
     text.parse().map_err(|error: toml::de::Error| {

@@ -1,13 +1,10 @@
 //! A run's complete configuration: the stages' configs in the order of the flow.
 
-use std::path::Path;
-
 use burn::tensor::{DType, Device};
 use gpicl_ops::Precision;
 use serde::{Deserialize, Serialize};
 
 use super::config::TrainConfig;
-use super::layers::Layers;
 use crate::data::DataConfig;
 use crate::device::DeviceKind;
 use crate::error::{Error, Result};
@@ -82,16 +79,6 @@ impl RunConfig {
         ]
         .into_iter()
         .find_map(|(table, changed)| changed.then_some(table))
-    }
-
-    /// Reads a complete or partial TOML file; absent fields take their defaults.
-    ///
-    /// # Errors
-    /// [`Error::File`] naming the file and the place, [`Error::Config`] naming the field.
-    pub fn read(path: &Path) -> Result<Self> {
-        let mut layers = Layers::default();
-        layers.file(path)?;
-        layers.build()
     }
 
     /// The complete configuration as TOML; [`RunConfig::read`] gives the same value back.
