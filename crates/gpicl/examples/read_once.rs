@@ -83,8 +83,8 @@ fn row(kind: &str, layout: &str, config: &str) {
     assert_eq!(state, model.state_size(EXAMPLES), "{kind}: the state's size");
     let mut times = [Vec::new(), Vec::new()];
     for _ in 0..REPETITIONS {
-        times[0].push(seconds(&once));
-        times[1].push(seconds(&anew) * (QUERIES as f64 / EPISODES as f64));
+        times[0].push(seconds(once));
+        times[1].push(seconds(anew) * (QUERIES as f64 / EPISODES as f64));
     }
     let [once, anew] = times.map(median);
     let difference = answers.iter().zip(&logits).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
