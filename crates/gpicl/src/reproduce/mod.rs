@@ -195,7 +195,14 @@ impl Figure {
     /// [`Error::File`] naming the field at fault.
     pub fn check(&self, spec: &Spec) -> Result<usize> {
         match self.how {
-            How::Sweep(_) => Ok(spec.sweep()?.plan()?.len()),
+            How::Sweep(_) => {
+                let plan = spec.sweep()?.plan()?;
+                if let Some(run) = plan.iter().find(|run| !run.config.mix.is_empty()) {
+                    let problem = format!("the run `{}` has `mix`, and figures are about one source", run.id);
+                    return Err(Error::argument("reproduce", problem));
+                }
+                Ok(plan.len())
+            }
             How::Comparison => spec.comparison()?.runs(),
         }
     }

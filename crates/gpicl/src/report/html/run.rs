@@ -17,6 +17,7 @@ use crate::models::SequenceModel as _;
 use crate::provenance::Provenance;
 use crate::report::{Results, plot};
 use crate::sweep::RunState;
+use crate::tasks::Component;
 use crate::train::load_weights;
 
 /// Reads the run in `dir`.
@@ -237,7 +238,11 @@ fn flat(config: &RunConfig) -> Vec<(String, Value)> {
 }
 
 fn origin(run: &RunView) -> Markup {
-    let RunConfig { seed, device, precision, data, tasks, eval, .. } = &run.config;
+    let RunConfig { seed, device, precision, eval, .. } = &run.config;
+    let sources = run.config.components();
+    let seeds = |of: fn(&Component<'_>) -> u64| {
+        sources.iter().map(|it| of(it).to_string()).collect::<Vec<_>>().join(" and ")
+    };
     let mut lines = vec![("Folder", run.dir.path().display().to_string())];
     lines.extend(program(run.provenance().as_ref()));
     lines.extend([
@@ -247,7 +252,9 @@ fn origin(run: &RunView) -> Markup {
             "Seeds",
             format!(
                 "weights and batches {seed}, tasks {}, data {}, meta-test {}",
-                tasks.seed, data.seed, eval.seed
+                seeds(|it| it.tasks.seed),
+                seeds(|it| it.data.seed),
+                eval.seed
             ),
         ),
     ]);
