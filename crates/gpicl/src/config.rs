@@ -327,10 +327,10 @@ impl Layers {
     }
 
     /// Lays one `a.b=c` on top. The value is TOML; what is no TOML is taken as a string, so that
-    /// `data.name=mnist` needs no quotes.
+    /// `data.name=mnist` needs no quotes. An element of an array is named by its number: `mix[1].weight=2`.
     ///
     /// # Errors
-    /// [`Error::Config`] if there is no `=` or a part of the name is no table.
+    /// [`Error::Config`] if there is no `=`, or no such element.
     pub fn set(&mut self, assignment: &str) -> Result<()> {
         let (name, value) = assignment.split_once('=').ok_or_else(|| {
             Error::config(assignment, "is no assignment", "write it as name=value, like train.lr=0.001")

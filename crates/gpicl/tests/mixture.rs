@@ -11,6 +11,8 @@ use common::{SMALL, finish};
 use gpicl::data::{Dataset, InputShape, Library};
 use gpicl::eval::baselines::BaselinesConfig;
 use gpicl::eval::{EvalRequest, RunSummary, evaluate_runs};
+use gpicl::inspect::inspect;
+use gpicl::report::html;
 use gpicl::sweep::{Listener, train_together};
 use gpicl::tasks::{
     Batch, BatchSource, BiasConfig, Draw, Episode, Mixture, Mode, Prefetch, Projected, SharedBatches, Source,
@@ -320,6 +322,12 @@ fn a_run_on_a_mixture_is_resumed_and_meta_tested_on_every_source() {
     for set in sets {
         assert_eq!(metrics.matches(&format!("\"{set}\"")).count(), 1, "{set}: {metrics}");
     }
+
+    let described = inspect(&whole).unwrap().text();
+    let sources = "random, unlimited tasks, weight 3; random, 2^3 tasks, weight 1, seed 0";
+    assert!(described.contains(sources), "{described}");
+    let page = html(&whole).unwrap();
+    assert!(page.contains("tasks 0 and 0, data 0 and 7"));
 
     let request = EvalRequest {
         data: Vec::new(),

@@ -321,6 +321,7 @@ mod tests {
             ("test_sets = ['nope']\n[[methods]]\nname = 'a'", &["c.toml", "test_sets[0]", "nope"]),
             ("test_sets = [{ nam = 'x' }]\n[[methods]]\nname = 'a'", &["c.toml", "test_sets[0]", "nam"]),
             ("baselines.tune_episodes = 1\n[[methods]]\nname = 'a'", &["c.toml", "baselines.tune_episodes"]),
+            ("[[base.mix]]\n[[methods]]\nname = 'a'", &["c.toml", "base.mix", "one source"]),
             ("[base.train]\nstepz = 1\n[[methods]]\nname = 'a'", &["c.toml", "base", "stepz"]),
         ] {
             let error = error(text);
