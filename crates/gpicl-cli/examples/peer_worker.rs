@@ -13,8 +13,7 @@ use burn::module::Module;
 use gpicl::DeviceKind;
 use gpicl::data::{Dataset, InputShape};
 use gpicl::models::{DeltaNetConfig, Dims, ModelConfig, RecurrentConfig, SequenceModel, TransformerConfig};
-use gpicl::tasks::to_device;
-use gpicl::tasks::{Batch, BatchSource, Mode, TaskDistribution, TasksConfig};
+use gpicl::tasks::{Batch, BatchSource, Mode, Projected, TaskDistribution, TasksConfig, to_device};
 use gpicl::train::{Optimizer, TrainConfig, meta_train_step};
 use gpicl_ops::Precision;
 use serde::Deserialize;
@@ -162,7 +161,8 @@ fn source(config: &Config) -> Result<BatchSource> {
     let data = Arc::new(Dataset::new("bench", InputShape::Vector(dim), inputs, labels, names)?);
     let tasks = TasksConfig { episode_length: config.time, ..Default::default() };
     let distribution = TaskDistribution::new(&tasks, dim, CLASSES, CLASSES)?;
-    Ok(BatchSource::new(distribution, data, config.batch, Mode::MetaTrain, 0)?)
+    let source = Arc::new(Projected::new(distribution, data)?);
+    Ok(BatchSource::new(source, config.batch, Mode::MetaTrain, 0)?)
 }
 
 /// A number of `/proc/self/status`, in KiB.

@@ -45,6 +45,15 @@ pub fn presets(args: &PresetsArgs, output: &Output) -> Result<ExitCode> {
             let (model, _) = model.split_once("\n[train]").unwrap_or((model, ""));
             output.text(format!("\n# or\n[model]{}", model.trim_end()));
         }
+        let mut layers = Layers::default();
+        layers.set("mix=[{}]")?;
+        let text = layers.build()?.to_toml();
+        let (_, mix) = text.split_once("\n[[mix]]").unwrap_or_default();
+        let (mix, _) = mix.split_once("\n[model]").unwrap_or((mix, ""));
+        output.text(format!(
+            "\n# in place of [data] and [tasks], once for each source\n[[mix]]{}",
+            mix.trim_end()
+        ));
         output.json(&config);
         return Ok(ExitCode::SUCCESS);
     }

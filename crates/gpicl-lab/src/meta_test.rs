@@ -1,14 +1,14 @@
 //! Meta-testing finished runs: several runs of one configuration are the seeds of one result.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use crate::results::Results;
 use gpicl::DeviceKind;
+use gpicl::data::{DataConfig, Library};
 use gpicl::eval::baselines::{Baseline, BaselinesConfig};
 use gpicl::eval::{LearningCurve, TestSet, meta_test};
-use gpicl::train::checkpoint_path;
-use gpicl::train::{CheckpointInfo, load_to_test};
+use gpicl::tasks::{SourcePair, load_sources};
+use gpicl::train::{CheckpointInfo, checkpoint_path, load_to_test};
 use gpicl::{Error, Result};
 
 /// What to meta-test on.
@@ -94,40 +94,39 @@ fn join_seeds(seeds: Vec<Vec<LearningCurve>>) -> Result<Vec<LearningCurve>> {
 /// The episodes that baselines are tuned on, if any are asked for, and the sets to meta-test on.
 fn test_sets(info: &CheckpointInfo, request: &EvalRequest) -> Result<(Option<TestSet>, Vec<TestSet>)> {
     let CheckpointInfo { config, dims, .. } = info;
-    let data_dir = request.data_dir.as_deref();
+    let library = Library::new(request.data_dir.as_deref());
+    let components = config.components();
     let seed = request.seed.unwrap_or(config.eval.seed);
     let (mut tuning, mut sets) = (None, Vec::new());
     if request.data.is_empty() || !request.baselines.is_empty() {
-        let splits = config.data.load(data_dir)?;
-        let (train, test) = (Arc::new(splits.train), Arc::new(splits.test));
+        let sources = load_sources(&components, Some((dims.input_dim, dims.classes)), &library)?;
         if request.data.is_empty() {
-            sets = TestSet::meta_training(&config.tasks, seed, *dims, &train, &test)?;
+            sets = TestSet::meta_training(&sources, seed)?;
         }
         if !request.baselines.is_empty() {
-            tuning = Some(TestSet::tuning(&config.tasks, config.seed, *dims, &train)?);
+            tuning = Some(TestSet::tuning_on(SourcePair::together(&sources)?, config.seed)?);
         }
     }
+    // Further data sets are prepared like the first source's that has their name, or else like the first.
+    let beside = |spec: &String| {
+        let data = DataConfig::from_spec(spec)?;
+        let like = components.iter().find(|it| it.data.name == data.name).unwrap_or(&components[0]);
+        like.data.beside(spec)
+    };
     let data = match request.data.as_slice() {
         [] => config.eval.data.clone(),
-        specs => specs.iter().map(|spec| config.data.beside(spec)).collect::<Result<_>>()?,
+        specs => specs.iter().map(beside).collect::<Result<_>>()?,
     };
     for data in data {
-        let test = Arc::new(data.load(data_dir)?.test);
-        sets.push(TestSet::unseen_beside(&sets, &config.tasks, seed, *dims, &data, &test)?);
+        let test = library.test(&data)?;
+        sets.push(TestSet::unseen_beside(&sets, components[0].tasks, seed, *dims, &data, &test)?);
     }
     Ok((tuning, sets))
 }
 
 /// Seeds of one result may differ in the seed and in nothing else.
 fn same_experiment(first: &CheckpointInfo, other: &CheckpointInfo, path: &Path) -> Result<()> {
-    let unseeded = |info: &CheckpointInfo| {
-        let mut config = info.config.clone();
-        config.seed = 0;
-        config.tasks.seed = 0;
-        config.data.seed = 0;
-        config
-    };
-    if unseeded(first) == unseeded(other) {
+    if first.config.without_seeds() == other.config.without_seeds() {
         return Ok(());
     }
     Err(Error::file(

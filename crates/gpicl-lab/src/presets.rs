@@ -12,6 +12,7 @@ pub const COMPARISONS: &[Preset] = &[
 /// All sweeps, for `gpicl sweep`.
 pub const SWEEPS: &[Preset] = &[
     Preset { name: "tiny", toml: include_str!("../presets/sweep/tiny.toml") },
+    Preset { name: "mixture", toml: include_str!("../presets/sweep/mixture.toml") },
     Preset { name: "recurrent-rates", toml: include_str!("../presets/sweep/recurrent-rates.toml") },
 ];
 

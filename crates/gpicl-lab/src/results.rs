@@ -25,8 +25,12 @@ pub struct Results {
     pub dims: Dims,
     /// Runs behind every curve.
     pub seeds: usize,
-    /// Which of the paper's four outcomes this is; known where seen and unseen tasks were tested.
+    /// Which of the paper's four outcomes this is; known where seen and unseen tasks were tested. Of a mixture, the
+    /// outcome on its first source.
     pub outcome: Option<Outcome>,
+    /// The outcome on each source of a mixture, named by the set of its unseen tasks; empty where there is one source.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outcomes: Vec<(String, Outcome)>,
     /// One curve a set.
     pub curves: Vec<LearningCurve>,
     /// Baselines on the same episodes: one curve a baseline and set.
@@ -37,20 +41,26 @@ pub struct Results {
 }
 
 impl Results {
-    /// From curves; if the first two are the seen and the unseen tasks of the meta-training data, their
-    /// comparison gives the outcome.
+    /// From curves; where one of seen tasks stands before one of unseen tasks, they are of a source of the meta-training
+    /// episodes, and their comparison gives its outcome.
     ///
     /// # Errors
     /// [`Error::Argument`] without curves.
     pub fn new(dims: Dims, seeds: usize, curves: Vec<LearningCurve>) -> Result<Self> {
-        let outcome = match curves.as_slice() {
-            [] => return Err(Error::argument("curves", "is empty")),
-            [seen, unseen, ..] if seen.label.starts_with("seen") => {
-                Some(OutcomeRule::default().classify(seen, unseen, 1.0 / dims.classes as f64))
-            }
-            _ => None,
-        };
-        Ok(Self { dims, seeds, outcome, curves, baselines: Vec::new(), provenance: Provenance::current() })
+        if curves.is_empty() {
+            return Err(Error::argument("curves", "is empty"));
+        }
+        let (rule, chance) = (OutcomeRule::default(), 1.0 / dims.classes as f64);
+        let outcomes = curves.array_windows().filter(|[seen, _]| seen.label.starts_with("seen"));
+        let outcomes =
+            outcomes.map(|[seen, unseen]| (unseen.label.clone(), rule.classify(seen, unseen, chance)));
+        let mut outcomes: Vec<(String, Outcome)> = outcomes.collect();
+        let outcome = outcomes.first().map(|(_, outcome)| *outcome);
+        if outcomes.len() == 1 {
+            outcomes.clear();
+        }
+        let provenance = Provenance::current();
+        Ok(Self { dims, seeds, outcome, outcomes, curves, baselines: Vec::new(), provenance })
     }
 
     /// Reads a `results.json`.
@@ -125,8 +135,13 @@ impl Results {
             100.0 * self.chance(),
             ascii_curve(&self.curves, 72, 14),
         );
-        if let Some(outcome) = &self.outcome {
-            text.push_str(&format!("\nverdict: {outcome}"));
+        match (&self.outcome, self.outcomes.as_slice()) {
+            (Some(outcome), []) => text.push_str(&format!("\nverdict: {outcome}")),
+            (_, outcomes) => {
+                for (set, outcome) in outcomes {
+                    text.push_str(&format!("\nverdict on {set}: {outcome}"));
+                }
+            }
         }
         text
     }

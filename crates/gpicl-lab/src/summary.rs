@@ -15,8 +15,12 @@ use gpicl::{Error, Result};
 /// What a finished run amounts to: one row of a sweep's results. The same numbers whenever the run is repeated.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunSummary {
-    /// Which of the paper's four outcomes it is; known where seen and unseen tasks were tested.
+    /// Which of the paper's four outcomes it is; known where seen and unseen tasks were tested. Of a mixture, this and
+    /// what else is of one source is of the first.
     pub outcome: Option<Outcome>,
+    /// Each source of a mixture by itself; empty where there is one source.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<SourceSummary>,
     /// How much is learned on seen and on unseen tasks, and how much of it carries over; known where both were tested.
     pub scores: Option<Scores>,
     /// The final meta-test: label of the set, such as `unseen tasks, glyphs test`, and its learning curve in short. Seen
@@ -34,6 +38,17 @@ pub struct RunSummary {
     pub num_params: usize,
     /// Meta-training steps.
     pub steps: u64,
+}
+
+/// What a run of a mixture amounts to on one of its sources.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SourceSummary {
+    /// The set of its unseen tasks.
+    pub set: String,
+    /// The outcome on it.
+    pub outcome: Outcome,
+    /// The plateau of the meta-tests on the set; `None` if there were none during meta-training.
+    pub test_plateau: Option<Plateau>,
 }
 
 impl RunSummary {
@@ -57,8 +72,14 @@ impl RunSummary {
             config.seed,
             &DeviceKind::default().device()?,
         )?;
+        let source = |(set, outcome): &(String, Outcome)| SourceSummary {
+            set: set.clone(),
+            outcome: *outcome,
+            test_plateau: rule.of_meta_tests_on(&metrics, set, classes),
+        };
         let summary = Self {
             outcome: results.outcome,
+            sources: results.outcomes.iter().map(source).collect(),
             scores: None,
             curves: results.curves.iter().map(|curve| (curve.label.clone(), curve.summary())).collect(),
             plateau: rule.of_loss(&metrics, classes),

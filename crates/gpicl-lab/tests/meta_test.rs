@@ -1,28 +1,20 @@
 //! Meta-tests of finished runs.
 
-use std::path::Path;
-use std::sync::atomic::AtomicBool;
+#[path = "../../gpicl/tests/common/mod.rs"]
+mod common;
 
+use std::path::Path;
+
+use common::{finish, small};
+use gpicl::DeviceKind;
 use gpicl::eval::baselines::BaselinesConfig;
-use gpicl::train::{Ended, Trainer};
-use gpicl::{DeviceKind, Layers};
+use gpicl::train::Trainer;
 use gpicl_lab::meta_test::{EvalRequest, evaluate_runs};
 
-/// A run small enough for a test, with some fields set otherwise, to its end.
+/// A small run of a few steps, with some fields set otherwise, to its end.
 fn finished(sets: &[&str], run: &Path) {
-    let small = r#"
-        data = { name = "random", size = 12, classes = 4, per_class = 40, noise = 0.2 }
-        tasks = { episode_length = 16 }
-        model = { kind = "transformer", d_model = 16, layers = 1, heads = 2, d_ff = 16 }
-        train = { steps = 2, batch = 4, warmup = 1, checkpoint_every = 3 }
-        eval = { every = 0, final_episodes = 8 }
-    "#;
-    let mut layers = Layers::default();
-    layers.text("small", small).unwrap();
-    sets.iter().for_each(|set| layers.set(set).unwrap());
-    let mut trainer = Trainer::start(layers.build().unwrap(), None, run).unwrap();
-    let ended = trainer.train(&AtomicBool::new(false), &mut |_| {}).unwrap();
-    assert_eq!(ended, Ended::Finished);
+    let sets = [&["train.steps=2", "eval.every=0", "eval.final_episodes=8"], sets].concat();
+    finish(&mut Trainer::start(small(&sets), None, run).unwrap());
 }
 
 fn request(episodes: usize, device: Option<DeviceKind>) -> EvalRequest {

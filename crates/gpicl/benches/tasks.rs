@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use gpicl::data::{Dataset, InputShape};
-use gpicl::tasks::{Batch, BatchSource, Mode, TaskCount, TaskDistribution, TasksConfig, random_matrix};
+use gpicl::tasks::{
+    Batch, BatchSource, Mode, Projected, TaskCount, TaskDistribution, TasksConfig, random_matrix,
+};
 use gpicl_ops::cpu::entries;
 use gpicl_ops::cpu::project::Grid;
 
@@ -80,7 +82,8 @@ fn source(tasks: &TasksConfig, dim: usize, inputs: fn(usize) -> Vec<f32>) -> Bat
     let data = Dataset::new("bench", InputShape::Vector(dim), inputs(n * dim), labels, names);
     let distribution = TaskDistribution::new(tasks, dim, 10, 10).expect("sizes fit");
     let data = Arc::new(data.expect("sizes agree"));
-    BatchSource::new(distribution, data, BATCH, Mode::MetaTrain, 0).expect("sizes agree")
+    let source = Projected::new(distribution, data).expect("sizes agree");
+    BatchSource::new(Arc::new(source), BATCH, Mode::MetaTrain, 0).expect("a batch has episodes")
 }
 
 /// Like the pixels of images.

@@ -28,6 +28,8 @@ pub enum Stream {
     Data = 8,
     /// Initial weights of the baselines.
     Baseline = 9,
+    /// Which source of a mixture an episode is of.
+    SourceChoice = 10,
 }
 
 /// A sequence of draws from one (seed, stream, k).

@@ -6,7 +6,7 @@ use gpicl::data::{DataConfig, Dataset};
 use gpicl::eval::baselines::{BASELINES, Baseline, BaselinesConfig, Examples, Learner, MamlConfig, curve};
 use gpicl::eval::{LearningCurve, TestSet};
 use gpicl::models::Dims;
-use gpicl::tasks::{BatchSource, Mode, TaskDistribution, TasksConfig};
+use gpicl::tasks::{BatchSource, Mode, SourcePair, TasksConfig};
 
 const LENGTH: usize = 100;
 
@@ -92,13 +92,13 @@ impl Learner for Oracle {
 fn a_baseline_is_judged_on_the_episodes_that_models_are_judged_on() {
     let (train, _) = glyphs();
     let tasks = TasksConfig { episode_length: 6, ..TasksConfig::default() };
-    let dims = dims(&train, 6);
-    let distribution = TaskDistribution::new(&tasks, train.dim(), train.num_classes(), dims.classes).unwrap();
+    let splits = [Arc::clone(&train), Arc::clone(&train)];
+    let pair = SourcePair::projected("toy", &tasks, &splits, None, dims(&train, 6).classes).unwrap();
     // A meta-test of 40 episodes takes the first 40 of this stream, in batches of 32.
-    let source = BatchSource::new(distribution, Arc::clone(&train), 40, Mode::Seen, 7).unwrap();
+    let source = BatchSource::new(Arc::clone(&pair.train), 40, Mode::Seen, 7).unwrap();
     let batch = source.batch(0);
     let oracle = Oracle { inputs: batch.inputs, labels: batch.labels };
-    let sets = TestSet::meta_training(&tasks, 7, dims, &train, &train).unwrap();
+    let sets = TestSet::meta_training(&[pair], 7).unwrap();
     let judged = curve(&oracle, &sets[0], 40).unwrap();
     assert_eq!((judged.episodes, judged.summary().mean.mean), (40, 1.0));
     let served: Vec<u32> =
@@ -112,7 +112,9 @@ fn tuning_episodes_are_no_test_episodes() {
     let tasks = TasksConfig::default();
     let dims = dims(&train, LENGTH);
     let tuning = TestSet::tuning(&tasks, 3, dims, &train).unwrap();
-    for set in TestSet::meta_training(&tasks, 3, dims, &train, &train).unwrap() {
+    let splits = [Arc::clone(&train), Arc::clone(&train)];
+    let pair = SourcePair::projected("toy", &tasks, &splits, None, dims.classes).unwrap();
+    for set in TestSet::meta_training(&[pair], 3).unwrap() {
         let (test, _) = set.batches(32).next().unwrap();
         let (tune, _) = tuning.batches(32).next().unwrap();
         assert!(test.tasks.iter().all(|task| !tune.tasks.contains(task)), "{}", set.label);

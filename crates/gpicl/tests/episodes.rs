@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use gpicl::data::{Dataset, InputShape};
 use gpicl::tasks::{
-    Batch, BatchSource, BiasConfig, BiasDecay, Episode, Mode, Prefetch, TaskCount, TaskDistribution, TaskId,
-    TasksConfig, permutation,
+    Batch, BatchSource, BiasConfig, BiasDecay, Draw, Episode, Mode, Prefetch, Projected, TaskCount,
+    TaskDistribution, TaskId, TasksConfig, permutation,
 };
 use proptest::prelude::*;
+use sha2::{Digest as _, Sha256};
 
 const CLASSES: usize = 5;
 
@@ -43,7 +44,8 @@ fn source(config: &TasksConfig, batch: usize, mode: Mode, seed: u64) -> BatchSou
 }
 
 fn source_of(data: Dataset, config: &TasksConfig, batch: usize, mode: Mode, seed: u64) -> BatchSource {
-    BatchSource::new(distribution(config, 9), Arc::new(data), batch, mode, seed).unwrap()
+    let source = Projected::new(distribution(config, 9), Arc::new(data)).unwrap();
+    BatchSource::new(Arc::new(source), batch, mode, seed).unwrap()
 }
 
 fn on_threads<T: Send>(threads: usize, run: impl FnOnce() -> T + Send) -> T {
@@ -71,12 +73,14 @@ proptest! {
     ) {
         let config = TasksConfig { input_dim: Some(input_dim), ..config() };
         let (distribution, data) =
-            (distribution(&config, dim), if even { data(31, dim) } else { uneven(31, dim) });
+            (distribution(&config, dim), Arc::new(if even { data(31, dim) } else { uneven(31, dim) }));
+        let source = Projected::new(distribution.clone(), Arc::clone(&data)).unwrap();
         let task = if unseen { TaskId::unseen(k) } else { TaskId::seen(k) };
-        let episode = Episode::new(&distribution, &data, task, seed, episode).unwrap();
+        let draw = Draw::new(seed, episode);
+        let episode = Episode::new(&source, task, draw);
         let rho = distribution.permutation(task);
         let matrix = distribution.projection(task).unwrap();
-        for (j, &example) in episode.examples.iter().enumerate() {
+        for (j, &example) in source.examples(draw).iter().enumerate() {
             prop_assert_eq!(episode.labels[j], rho[data.label(example) as usize]);
             let largest = data.input(example).iter().fold(0.0_f32, |largest, x| largest.max(x.abs()));
             for (i, row) in matrix.chunks_exact(dim).enumerate() {
@@ -139,17 +143,19 @@ fn the_modes_draw_their_own_tasks_and_episodes() {
 #[test]
 fn examples_are_drawn_with_replacement_over_the_whole_data_set() {
     let config = TasksConfig { project: false, permute: false, input_dim: None, ..config() };
-    let data = data(20, 9);
+    let data = Arc::new(data(20, 9));
+    let source = Projected::new(distribution(&config, 9), Arc::clone(&data)).unwrap();
     let mut counts = [0.0_f64; 20];
     let mut repeated = 0;
     for episode in 0..1_000 {
-        let made = Episode::new(&distribution(&config, 9), &data, TaskId::seen(0), 4, episode).unwrap();
-        made.examples.iter().for_each(|&example| counts[example] += 1.0);
-        let mut distinct = made.examples.clone();
+        let draw = Draw::new(4, episode);
+        let (made, examples) = (Episode::new(&source, TaskId::seen(0), draw), source.examples(draw));
+        examples.iter().for_each(|&example| counts[example] += 1.0);
+        let mut distinct = examples.clone();
         distinct.sort_unstable();
         distinct.dedup();
         repeated += usize::from(distinct.len() < 12);
-        for (row, &example) in made.inputs.chunks_exact(9).zip(&made.examples) {
+        for (row, &example) in made.inputs.chunks_exact(9).zip(&examples) {
             assert_eq!(row, data.input(example));
         }
     }
@@ -164,19 +170,19 @@ fn the_biased_fraction_of_a_batch_shares_one_permutation_and_nothing_else() {
     let decay = Some(BiasDecay { to: 0.0, start: 1, end: 3 });
     let bias = Some(BiasConfig { fraction: 0.75, decay });
     let config = TasksConfig { bias, ..config() };
-    let data = data(40, 9);
+    let data = Arc::new(data(40, 9));
     let shared = permutation(config.seed, 0, CLASSES, 8);
-    let distribution = distribution(&config, 9);
+    let projected = Projected::new(distribution(&config, 9), Arc::clone(&data)).unwrap();
     for (step, expected) in [(0, 12), (1, 12), (2, 6), (3, 0), (9, 0)] {
         let batch = source(&config, 16, Mode::MetaTrain, 1).batch(step);
         let plain = source(&TasksConfig { bias: None, ..config.clone() }, 16, Mode::MetaTrain, 1).batch(step);
         assert_eq!((&batch.inputs, &batch.tasks), (&plain.inputs, &plain.tasks));
         let mut biased = 0;
         for (i, labels) in batch.labels.chunks_exact(12).enumerate() {
-            let episode = step * 16 + i as u64;
-            let made = Episode::new(&distribution, &data, batch.tasks[i], 1, episode).unwrap();
+            let draw = Draw::new(1, step * 16 + i as u64);
+            let (made, examples) = (Episode::new(&projected, batch.tasks[i], draw), projected.examples(draw));
             let under =
-                |rho: &[u32]| made.examples.iter().map(|&e| rho[data.label(e) as usize]).collect::<Vec<_>>();
+                |rho: &[u32]| examples.iter().map(|&e| rho[data.label(e) as usize]).collect::<Vec<_>>();
             if labels == under(&shared) {
                 biased += 1;
             } else {
@@ -204,15 +210,12 @@ fn prefetched_batches_are_those_of_the_source() {
 
 #[test]
 fn a_data_set_of_another_size_is_an_error() {
-    let error = |data: Dataset, batch| {
-        let made = BatchSource::new(distribution(&config(), 9), Arc::new(data), batch, Mode::Seen, 0);
-        made.unwrap_err().to_string()
-    };
-    assert!(error(data(40, 8), 4).contains("40 examples of 8 numbers"));
-    assert!(error(data(0, 9), 4).contains("0 examples"));
-    assert!(error(data(40, 9), 0).contains("at least one episode"));
-    let episode = Episode::new(&distribution(&config(), 9), &data(4, 3), TaskId::seen(0), 0, 0);
-    assert!(episode.unwrap_err().to_string().contains("4 examples of 3 numbers"));
+    let projected = |data: Dataset| Projected::new(distribution(&config(), 9), Arc::new(data));
+    let error = |data: Dataset| projected(data).unwrap_err().to_string();
+    assert!(error(data(40, 8)).contains("40 examples of 8 numbers"));
+    assert!(error(data(0, 9)).contains("0 examples"));
+    let empty = BatchSource::new(Arc::new(projected(data(40, 9)).unwrap()), 0, Mode::Seen, 0);
+    assert!(empty.unwrap_err().to_string().contains("at least one episode"));
 }
 
 /// Runs are named by their configs: what a config stands for must not change unnoticed.
@@ -233,4 +236,32 @@ fn the_definition_of_a_batch_has_not_changed() {
     assert!(numbers(&even).iter().zip(rounded).all(|(a, b)| (a - b).abs() < 2e-5));
     assert_eq!(numbers(&even), [-0.039_554_633, 0.337_103_25, 0.009_777_55, -0.638_874]);
     assert_eq!(numbers(&uneven), [-0.516_038_54, 1.780_022_6, 0.353_999_6, -1.450_949_5]);
+}
+
+/// The same for every bit of some batches: of seen, unseen and biased tasks, projected or not.
+#[test]
+fn the_bits_of_batches_have_not_changed() {
+    let bias = Some(BiasConfig { fraction: 0.5, decay: Some(BiasDecay { to: 0.0, start: 1, end: 4 }) });
+    let plain = TasksConfig { project: false, permute: false, input_dim: None, ..config() };
+    let configs = [
+        config(),
+        TasksConfig { count: TaskCount::Finite(5), seed: 3, bias, ..config() },
+        TasksConfig { count: TaskCount::Finite(2), bias, ..plain },
+    ];
+    let mut hash = Sha256::new();
+    for config in &configs {
+        for mode in [Mode::MetaTrain, Mode::Seen, Mode::Unseen] {
+            for data in [data(40, 9), uneven(40, 9)] {
+                let source = source_of(data, config, 6, mode, 11);
+                for index in [0, 2, 1 << 33] {
+                    let batch = source.batch(index);
+                    batch.inputs.iter().for_each(|x| hash.update(x.to_bits().to_le_bytes()));
+                    batch.labels.iter().for_each(|label| hash.update(label.to_le_bytes()));
+                    batch.tasks.iter().for_each(|task| hash.update(task.key().to_le_bytes()));
+                }
+            }
+        }
+    }
+    let found: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(found, "844b976509cec1d1e7002970e2f86dd7a1d3d5440340c4a53098e8244edeb431");
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use gpicl::data::{Dataset, InputShape};
 use gpicl::tasks::{
-    BatchSource, BiasConfig, Mode, Prefetch, TaskCount, TaskDistribution, TaskId, TasksConfig, permutation,
-    projection,
+    BatchSource, BiasConfig, Mode, Prefetch, Projected, TaskCount, TaskDistribution, TaskId, TasksConfig,
+    permutation, projection,
 };
 use proptest::prelude::*;
 
@@ -22,7 +22,7 @@ fn data() -> Arc<Dataset> {
 
 fn source(config: &TasksConfig, mode: Mode, seed: u64) -> BatchSource {
     let distribution = TaskDistribution::new(config, DIM, CLASSES, CLASSES).unwrap();
-    BatchSource::new(distribution, data(), 8, mode, seed).unwrap()
+    BatchSource::new(Arc::new(Projected::new(distribution, data()).unwrap()), 8, mode, seed).unwrap()
 }
 
 proptest! {

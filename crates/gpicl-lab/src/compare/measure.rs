@@ -10,15 +10,14 @@ use sha2::{Digest, Sha256};
 use super::baseline;
 use super::spec::{Learner, Method, Plan};
 use gpicl::RunConfig;
-use gpicl::data::{DataConfig, Dataset};
+use gpicl::data::{DataConfig, Dataset, Library};
 use gpicl::eval::baselines::BaselinesConfig;
-use gpicl::eval::{LearningCurve, TestSet, meta_test};
+use gpicl::eval::{LearningCurve, TestSet, dims as source_dims, meta_test};
 use gpicl::fs::write_atomic;
 use gpicl::models::{Dims, SequenceModel as _};
 use gpicl::provenance::Provenance;
-use gpicl::tasks::{TaskDistribution, TasksConfig};
-use gpicl::train::checkpoint_path;
-use gpicl::train::{load_to_test, read_info};
+use gpicl::tasks::{TaskDistribution, TasksConfig, load_sources};
+use gpicl::train::{checkpoint_path, load_to_test, read_info};
 use gpicl::{Error, Result};
 
 /// What makes runs comparable.
@@ -131,11 +130,11 @@ impl Bench {
                 Learner::Train(configs) => {
                     // The seeds' configurations differ in nothing that matters here.
                     let Some((_, config)) = configs.first() else { continue };
-                    let dims = if config.data == self.base.data {
+                    let dims = if config.mix.is_empty() && config.data == self.base.data {
                         dims(&config.tasks, &self.train)?
                     } else {
-                        match config.data.load(data_dir) {
-                            Ok(splits) => dims(&config.tasks, &splits.train)?,
+                        match load_sources(&config.components(), None, &Library::new(data_dir)) {
+                            Ok(sources) => source_dims(&*sources[0].train),
                             // The run will say so; the other methods do not need it.
                             Err(Error::Missing { .. }) => continue,
                             Err(error) => return Err(error),
@@ -167,7 +166,8 @@ impl Bench {
             let sizes = |dims: Dims| format!("{} classes in {} examples", dims.classes, dims.episode_length);
             return Some(format!("has episodes of {}, the base of {}", sizes(dims), sizes(self.dims)));
         }
-        let same = config.data.clone().prepared_like(&self.base.data) == config.data;
+        let prepared = |data: &DataConfig| data.clone().prepared_like(&self.base.data) == *data;
+        let same = config.components().iter().all(|it| prepared(it.data));
         (!same).then(|| "has inputs prepared otherwise than the base's".into())
     }
 

@@ -171,6 +171,10 @@ impl NamedSpec {
         let spec = &self.0.spec;
         let layers = self.0.layers(spec.preset.as_deref(), &spec.base)?;
         let base = layers.build().map_err(self.0.at("base"))?;
+        if !base.mix.is_empty() {
+            let problem = "a comparison has one source, whose episodes all methods are judged on";
+            return Err(self.0.fault("base.mix", problem, "leave it out, or compare runs of `gpicl train`"));
+        }
         if spec.methods.is_empty() {
             return Err(self.0.fault("methods", "there is none", "add a [[methods]] table"));
         }
@@ -228,7 +232,7 @@ impl NamedSpec {
                 let mut layers = base.clone();
                 layers.table(set.clone().unwrap_or_default());
                 let mut config = layers.build()?;
-                (config.seed, config.tasks.seed) = (seed, seed);
+                config = config.with_seed(seed);
                 // The comparison has its own meta-test, where a data set may be absent.
                 config.eval.data.clear();
                 Ok((seed, config))
@@ -317,6 +321,7 @@ mod tests {
             ("test_sets = ['nope']\n[[methods]]\nname = 'a'", &["c.toml", "test_sets[0]", "nope"]),
             ("test_sets = [{ nam = 'x' }]\n[[methods]]\nname = 'a'", &["c.toml", "test_sets[0]", "nam"]),
             ("baselines.tune_episodes = 1\n[[methods]]\nname = 'a'", &["c.toml", "baselines.tune_episodes"]),
+            ("[[base.mix]]\n[[methods]]\nname = 'a'", &["c.toml", "base.mix", "one source"]),
             ("[base.train]\nstepz = 1\n[[methods]]\nname = 'a'", &["c.toml", "base", "stepz"]),
         ] {
             let error = error(text);

@@ -17,6 +17,7 @@ use gpicl::Result;
 use gpicl::eval::{LearningCurve, Plateau, PlateauRule};
 use gpicl::models::SequenceModel as _;
 use gpicl::provenance::Provenance;
+use gpicl::tasks::Component;
 use gpicl::train::load_weights;
 use gpicl::{DeviceKind, Layers, RunConfig};
 
@@ -238,7 +239,11 @@ fn flat(config: &RunConfig) -> Vec<(String, Value)> {
 }
 
 fn origin(run: &RunView) -> Markup {
-    let RunConfig { seed, device, precision, data, tasks, eval, .. } = &run.config;
+    let RunConfig { seed, device, precision, eval, .. } = &run.config;
+    let sources = run.config.components();
+    let seeds = |of: fn(&Component<'_>) -> u64| {
+        sources.iter().map(|it| of(it).to_string()).collect::<Vec<_>>().join(" and ")
+    };
     let mut lines = vec![("Folder", run.dir.path().display().to_string())];
     lines.extend(program(run.provenance().as_ref()));
     lines.extend([
@@ -248,7 +253,9 @@ fn origin(run: &RunView) -> Markup {
             "Seeds",
             format!(
                 "weights and batches {seed}, tasks {}, data {}, meta-test {}",
-                tasks.seed, data.seed, eval.seed
+                seeds(|it| it.tasks.seed),
+                seeds(|it| it.data.seed),
+                eval.seed
             ),
         ),
     ]);

@@ -195,7 +195,14 @@ impl Figure {
     /// [`Error::File`] naming the field at fault.
     pub fn check(&self, spec: &Spec) -> Result<usize> {
         match self.how {
-            How::Sweep(_) => Ok(spec.sweep()?.plan()?.len()),
+            How::Sweep(_) => {
+                let plan = spec.sweep()?.plan()?;
+                if let Some(run) = plan.iter().find(|run| !run.config.mix.is_empty()) {
+                    let problem = format!("is set in the run `{}`, and figures are about one source", run.id);
+                    return Err(Error::config("mix", problem, "leave it out; `gpicl sweep` takes mixtures"));
+                }
+                Ok(plan.len())
+            }
             How::Comparison => spec.comparison()?.runs(),
         }
     }
@@ -359,6 +366,10 @@ mod tests {
                 assert!(runs > 1, "{} {scale}", figure.name);
             }
         }
+        let figure = Figure::find("learning-curves").unwrap();
+        let mut spec = figure.spec(Scale::Cpu).unwrap();
+        spec.set("mix=[{}]").unwrap();
+        assert!(figure.check(&spec).unwrap_err().to_string().contains("about one source"));
         assert!(Figure::find("plateaus").is_ok());
         assert!(Figure::find("nope").err().unwrap().to_string().contains("transition-map"));
     }

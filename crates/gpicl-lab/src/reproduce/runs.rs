@@ -329,6 +329,7 @@ pub(super) mod toy {
             point: vec![("name".into(), Value::String(name.into()))],
             summary: RunSummary {
                 outcome: Some(outcome),
+                sources: Vec::new(),
                 scores: Some(Scores::of(&seen_curve, &unseen_curve, 0.1)),
                 curves: vec![(curves[0].label.clone(), seen_curve), (curves[1].label.clone(), unseen_curve)],
                 plateau: None,

@@ -140,6 +140,7 @@ fn ending(trainer: &Trainer, ended: Ended) -> Result<Ending> {
 pub(super) fn same_batches(one: &RunConfig, other: &RunConfig) -> bool {
     one.data == other.data
         && one.tasks == other.tasks
+        && one.mix == other.mix
         && one.train.batch == other.train.batch
         && one.seed == other.seed
 }

@@ -4,11 +4,11 @@ use serde::Serialize;
 use toml::Value;
 
 use super::{PlannedRun, RunState, Sweep};
-use crate::summary::RunSummary;
+use crate::summary::{RunSummary, SourceSummary};
 use crate::table::Table;
 use gpicl::Result;
 use gpicl::RunDir;
-use gpicl::eval::{CurveSummary, Plateau, Scores};
+use gpicl::eval::{CurveSummary, Outcome, Plateau, Scores};
 use gpicl::fs::write_atomic;
 use gpicl::train::seconds_spent;
 
@@ -95,10 +95,7 @@ impl Sweep {
 type Column<'a, T> = (&'a str, fn(&T) -> String);
 
 const OF_RUN: [Column<'static, RunSummary>; 6] = [
-    ("outcome", |run| {
-        let outcome = run.outcome.and_then(|outcome| serde_json::to_value(outcome).ok());
-        outcome.as_ref().and_then(|name| name.as_str()).unwrap_or_default().to_string()
-    }),
+    ("outcome", |run| run.outcome.map(short_name).unwrap_or_default()),
     ("steps", |run| run.steps.to_string()),
     ("final_loss", |run| run.final_loss.to_string()),
     ("num_params", |run| run.num_params.to_string()),
@@ -138,7 +135,8 @@ impl SweepResults {
     }
 
     /// A row a run: what sets it apart, its state, what it amounts to, its plateaus, and its learning curves on seen
-    /// tasks, unseen tasks, and further sets by their numbers from 2.
+    /// tasks, unseen tasks, and further sets by their numbers from 2. Of runs of mixtures, the outcome and the plateau on
+    /// every source are at the end.
     pub fn csv(&self) -> String {
         let axes = self.axes();
         let sets = self.rows.iter().filter_map(|row| Some(row.summary.as_ref()?.curves.len())).max();
@@ -156,6 +154,17 @@ impl SweepResults {
         }
         for set in &sets {
             head.extend(columns(set, &mut OF_CURVE.iter().map(|(name, _)| *name)));
+        }
+        let sources = self.rows.iter().flat_map(|row| &row.summary).flat_map(|summary| &summary.sources);
+        let mut names: Vec<&str> = Vec::new();
+        for source in sources {
+            if !names.contains(&source.set.as_str()) {
+                names.push(&source.set);
+            }
+        }
+        for name in &names {
+            head.push(format!("{name}: outcome"));
+            head.extend(OF_PLATEAU.iter().map(|(column, _)| format!("{name}: test_plateau_{column}")));
         }
         let mut table = Table::new(head);
         for SweepRow { id, point, seed, state, summary } in &self.rows {
@@ -182,10 +191,22 @@ impl SweepResults {
                     OF_CURVE.iter().map(|(_, of)| curve.map(|(_, curve)| of(curve)).unwrap_or_default()),
                 );
             }
+            for name in &names {
+                let source = summary.and_then(|run| run.sources.iter().find(|source| source.set == *name));
+                cells.push(source.map(|source| short_name(source.outcome)).unwrap_or_default());
+                let plateau = source.and_then(|source: &SourceSummary| source.test_plateau.as_ref());
+                cells.extend(OF_PLATEAU.iter().map(|(_, of)| plateau.map(of).unwrap_or_default()));
+            }
             table.push(cells);
         }
         table.csv()
     }
+}
+
+/// An outcome as files have it: `general-learning`.
+fn short_name(outcome: Outcome) -> String {
+    let name = serde_json::to_value(outcome).ok();
+    name.as_ref().and_then(|name| name.as_str()).unwrap_or_default().to_string()
 }
 
 /// The fields of `points`, in the order of their first occurrence; the seed is not one of them.

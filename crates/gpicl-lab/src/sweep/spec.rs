@@ -19,7 +19,7 @@ pub struct SweepSpec {
     pub preset: Option<String>,
     /// What all runs have in common, with the fields of a run's `config.toml`.
     pub base: Table,
-    /// Every seed's runs have it as `seed` and `tasks.seed`. Absent: both as the rest of the configuration has them.
+    /// Every seed's runs have it as `seed` and `tasks.seed`, in a mixture as that of every source. Absent: both as the rest of the configuration has them.
     pub seeds: Option<Vec<u64>>,
     /// The axes: fields of a run's `config.toml`, each with the array of its values.
     pub grid: Table,
@@ -241,12 +241,17 @@ impl NamedSweep {
         if let Some(seed) = repeated(seeds.iter().map(u64::to_string)) {
             return Err(self.0.fault("seeds", &format!("has {seed} twice"), "leave one out"));
         }
-        let mut fields = axes.iter().map(|axis| (format!("grid.{}", axis.field), &axis.field)).chain(
-            entries.iter().flat_map(|entry| {
-                entry.fields.iter().map(|(field, _)| (format!("{}.{field}", entry.place), field))
-            }),
-        );
-        match fields.find(|(_, field)| matches!(field.as_str(), "seed" | "tasks.seed")) {
+        let of_axis = |axis: &Axis| {
+            let sets_seed = axis.values.iter().any(|value| sets_seed(&axis.field, value));
+            (format!("grid.{}", axis.field), sets_seed)
+        };
+        let of_entries = entries.iter().flat_map(|entry| {
+            let field = |(field, value): &(String, Value)| {
+                (format!("{}.{field}", entry.place), sets_seed(field, value))
+            };
+            entry.fields.iter().map(field)
+        });
+        match axes.iter().map(of_axis).chain(of_entries).find(|(_, sets_seed)| *sets_seed) {
             Some((place, _)) => Err(self.0.fault(&place, "is set by `seeds` too", "leave one of them out")),
             None => Ok(()),
         }
@@ -268,12 +273,12 @@ impl NamedSweep {
         let mut layers = base.clone();
         layers.table(table);
         let config = layers.build().and_then(|config| {
-            config.data.validate()?;
+            config.validate_data()?;
             Ok(config)
         });
         let mut config = config.map_err(|error| self.blame(base, entry, grid, error))?;
         if let Some(seed) = seed {
-            (config.seed, config.tasks.seed) = (seed, seed);
+            config = config.with_seed(seed);
         }
         let in_id: &[(String, Value)] = if entry.name.is_some() { grid } else { &fields };
         let id = id(entry.name.as_deref(), in_id, config.seed);
@@ -306,6 +311,16 @@ impl NamedSweep {
         }
         let point = entry.fields.iter().chain(grid).map(|(field, value)| format!("{field} = {value}"));
         self.0.at(&format!("{}` with `{}", entry.place, point.collect::<Vec<_>>().join(", ")))(error)
+    }
+}
+
+/// Whether `value` of `field` has a seed that `seeds` decides.
+fn sets_seed(field: &str, value: &Value) -> bool {
+    let in_source = |source: &Value| source.get("tasks").is_some_and(|tasks| tasks.get("seed").is_some());
+    match field {
+        "seed" | "tasks.seed" => true,
+        "mix" => value.as_array().is_some_and(|sources| sources.iter().any(in_source)),
+        _ => false,
     }
 }
 
@@ -493,6 +508,34 @@ mod tests {
     }
 
     #[test]
+    fn points_can_differ_in_the_mixture() {
+        let runs = plan(
+            r#"
+            preset = "quickstart"
+            seeds = [5]
+            [[list]]
+            name = "alone"
+            [[list]]
+            name = "mixed"
+            [[list.mix]]
+            weight = 2
+            [[list.mix]]
+            data = { name = "random", seed = 3 }
+            "#,
+        )
+        .unwrap();
+        let ids: Vec<&str> = runs.iter().map(|run| run.id.as_str()).collect();
+        assert_eq!(ids, ["alone,seed=5", "mixed,seed=5"]);
+        let [alone, mixed] = [&runs[0].config, &runs[1].config];
+        assert_eq!((alone.data_name().as_str(), mixed.data_name().as_str()), ("glyphs", "glyphs+random"));
+        let seeds = |config: &RunConfig| {
+            config.components().iter().map(|it| (it.tasks.seed, it.data.seed)).collect::<Vec<_>>()
+        };
+        assert_eq!((seeds(alone), seeds(mixed)), (vec![(5, 0)], vec![(5, 0), (5, 3)]));
+        assert!(mixed.validate().is_ok());
+    }
+
+    #[test]
     fn a_spec_without_axes_is_one_run_and_without_seeds_the_base_has_them() {
         let runs = plan("[base]\nseed = 5\n[base.tasks]\nseed = 6").unwrap();
         assert_eq!((runs.len(), runs[0].seed, runs[0].config.tasks.seed), (1, 5, 6));
@@ -534,6 +577,10 @@ mod tests {
             ("[[list]]\nmodel.kind = 'lstm'\n[grid]\nmodel = [{}]", &["s.toml", "`list[0]`", "`model`"]),
             ("seeds = [1]\n[grid]\nseed = [1]", &["s.toml", "`grid.seed`", "`seeds`"]),
             ("seeds = [1]\n[[list]]\ntasks.seed = 1", &["s.toml", "`list[0].tasks.seed`", "`seeds`"]),
+            ("seeds = [1]\n[[list]]\nmix = [{ tasks.seed = 1 }]", &["s.toml", "`list[0].mix`", "`seeds`"]),
+            ("[[list]]\n[[list.mix]]\nweight = 0", &["s.toml", "`list[0].mix`", "`mix[0].weight`"]),
+            ("[[list]]\nmix = [{ data.name = 'nope' }]", &["s.toml", "list[0]", "`mix[0].data.name`"]),
+            ("base.tasks.count = 2\n[[list]]\nmix = [{}]", &["s.toml", "list[0]", "beside [[mix]]"]),
         ] {
             let error = plan(text).unwrap_err().to_string();
             for part in parts {

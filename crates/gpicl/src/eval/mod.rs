@@ -22,7 +22,9 @@ pub use rank::spearman;
 use crate::data::{DataConfig, Dataset};
 use crate::error::Result;
 use crate::models::{Dims, SequenceModel};
-use crate::tasks::{Batch, BatchSource, Mode, TaskDistribution, TasksConfig, host, to_device};
+use crate::tasks::{
+    Batch, BatchSource, Mode, Projected, Source, SourcePair, TaskDistribution, TasksConfig, host, to_device,
+};
 
 /// Episodes of one forward pass in a meta-test.
 const BATCH: usize = 32;
@@ -37,39 +39,30 @@ pub struct TestSet {
 }
 
 impl TestSet {
-    /// Tasks in `mode` over `data`, projected to the model's input size.
+    /// Tasks of `source` in `mode`. The meta-test asks what was learned, so the bias of meta-training is left out.
     ///
     /// # Errors
-    /// [`crate::Error::Config`] if the data set does not fit the model: too many classes, or another size and
-    /// no projection.
-    pub fn new(
-        label: String,
-        tasks: &TasksConfig,
-        mode: Mode,
-        seed: u64,
-        dims: Dims,
-        data: &Arc<Dataset>,
-    ) -> Result<Self> {
-        // The meta-test asks what was learned, so the intervention on the training distribution is left out.
-        let tasks = TasksConfig { input_dim: Some(dims.input_dim), bias: None, ..tasks.clone() };
-        let distribution = TaskDistribution::new(&tasks, data.dim(), data.num_classes(), dims.classes)?;
-        let episodes = BatchSource::new(distribution, Arc::clone(data), BATCH, mode, seed)?;
-        Ok(Self { label, dims: Dims { episode_length: tasks.episode_length, ..dims }, episodes })
+    /// As [`BatchSource::new`].
+    pub fn new(label: String, source: Arc<dyn Source>, mode: Mode, seed: u64) -> Result<Self> {
+        let dims = dims(&*source);
+        Ok(Self { label, dims, episodes: BatchSource::new(source, BATCH, mode, seed)?.unbiased() })
     }
 
     /// Unseen tasks made of an unseen data set.
     ///
     /// # Errors
-    /// As [`TestSet::new`].
+    /// [`crate::Error::Config`] if the data set does not fit the model: too many classes, or another size and
+    /// no projection.
     pub fn unseen(tasks: &TasksConfig, seed: u64, dims: Dims, test: &Arc<Dataset>) -> Result<Self> {
-        Self::new(format!("unseen tasks, {} test", test.name()), tasks, Mode::Unseen, seed, dims, test)
+        let label = format!("unseen tasks, {} test", test.name());
+        Self::new(label, projected(tasks, dims, test)?, Mode::Unseen, seed)
     }
 
     /// [`TestSet::unseen`] of the data set that `config` describes, beside the sets in `earlier`: where one of them has its
     /// name, it is called by its seed or file too.
     ///
     /// # Errors
-    /// As [`TestSet::new`].
+    /// As [`TestSet::unseen`].
     pub fn unseen_beside(
         earlier: &[Self],
         tasks: &TasksConfig,
@@ -85,33 +78,38 @@ impl TestSet {
         Ok(set)
     }
 
-    /// Meta-training episodes: what the [`baselines`] are tuned and meta-trained on. No other set has the same
-    /// episodes, whatever its seed.
+    /// Meta-training episodes over a data set: what the [`baselines`] are tuned and meta-trained on. No other set has
+    /// the same episodes, whatever its seed.
     ///
     /// # Errors
-    /// As [`TestSet::new`].
+    /// As [`TestSet::unseen`].
     pub fn tuning(tasks: &TasksConfig, seed: u64, dims: Dims, train: &Arc<Dataset>) -> Result<Self> {
-        let label = format!("meta-training tasks, {} train", train.name());
-        Self::new(label, tasks, Mode::MetaTrain, seed, dims, train)
+        Self::tuning_on(projected(tasks, dims, train)?, seed)
     }
 
-    /// The sets that tell the paper's four outcomes apart: seen tasks over the meta-training examples, and
-    /// unseen tasks over held-out examples of the same data set.
+    /// [`TestSet::tuning`] on what meta-training draws from.
     ///
     /// # Errors
     /// As [`TestSet::new`].
-    pub fn meta_training(
-        tasks: &TasksConfig,
-        seed: u64,
-        dims: Dims,
-        train: &Arc<Dataset>,
-        test: &Arc<Dataset>,
-    ) -> Result<Vec<Self>> {
-        let seen = format!("seen tasks, {} train", train.name());
-        Ok(vec![
-            Self::new(seen, tasks, Mode::Seen, seed, dims, train)?,
-            Self::unseen(tasks, seed, dims, test)?,
-        ])
+    pub fn tuning_on(source: Arc<dyn Source>, seed: u64) -> Result<Self> {
+        let label = format!("meta-training tasks, {} train", source.name());
+        Self::new(label, source, Mode::MetaTrain, seed)
+    }
+
+    /// The sets that tell the paper's four outcomes apart, for each source: seen tasks over the meta-training examples,
+    /// then unseen tasks over held-out examples.
+    ///
+    /// # Errors
+    /// As [`TestSet::new`].
+    pub fn meta_training(sources: &[SourcePair], seed: u64) -> Result<Vec<Self>> {
+        let mut sets = Vec::new();
+        for SourcePair { train, test, .. } in sources {
+            let seen = format!("seen tasks, {} train", train.name());
+            sets.push(Self::new(seen, Arc::clone(train), Mode::Seen, seed)?);
+            let unseen = format!("unseen tasks, {} test", test.name());
+            sets.push(Self::new(unseen, Arc::clone(test), Mode::Unseen, seed)?);
+        }
+        Ok(sets)
     }
 
     /// Sizes of the episodes.
@@ -129,6 +127,18 @@ impl TestSet {
     fn endless(&self) -> impl Iterator<Item = Batch> {
         (0..).map(|index| self.episodes.batch(index))
     }
+}
+
+/// The sizes of a source's episodes.
+pub fn dims(source: &dyn Source) -> Dims {
+    Dims { input_dim: source.input_dim(), classes: source.classes(), episode_length: source.episode_length() }
+}
+
+/// Tasks over `data`, projected to the size of inputs that a model reads.
+fn projected(tasks: &TasksConfig, dims: Dims, data: &Arc<Dataset>) -> Result<Arc<dyn Source>> {
+    let tasks = TasksConfig { input_dim: Some(dims.input_dim), ..tasks.clone() };
+    let distribution = TaskDistribution::new(&tasks, data.dim(), data.num_classes(), dims.classes)?;
+    Ok(Arc::new(Projected::new(distribution, Arc::clone(data))?))
 }
 
 /// The learning curve of `model` over `episodes` episodes of `set`. No gradient step: the forward pass is

@@ -57,13 +57,21 @@ impl PlateauRule {
 
     /// The plateau of the meta-tests on unseen tasks during meta-training; `None` if there were none.
     pub fn of_meta_tests(&self, metrics: &[Metric], classes: usize) -> Option<Plateau> {
-        let mut first_set = None;
+        // The first is of the meta-training data set, the others of data sets that may be harder.
+        let first = metrics.iter().find_map(|metric| match metric {
+            Metric::Eval { set, .. } if set.starts_with("unseen") => Some(set),
+            _ => None,
+        });
+        self.of_meta_tests_on(metrics, first?, classes)
+    }
+
+    /// The plateau of the meta-tests on one set during meta-training; `None` if there were none.
+    pub fn of_meta_tests_on(&self, metrics: &[Metric], set: &str, classes: usize) -> Option<Plateau> {
         let (steps, accuracies): (Vec<u64>, Vec<f64>) = metrics
             .iter()
             .filter_map(|metric| match metric {
-                Metric::Eval { step, set, summary } if set.starts_with("unseen") => {
-                    // The first is of the meta-training data set, the others of data sets that may be harder.
-                    (*first_set.get_or_insert(set) == set).then_some((*step, summary.last_10.mean))
+                Metric::Eval { step, set: other, summary } if other == set => {
+                    Some((*step, summary.last_10.mean))
                 }
                 _ => None,
             })

@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::distribution::{TaskDistribution, TaskId};
-use super::episode::{check_sizes, fill_episode};
-use crate::data::Dataset;
+use super::source::Source;
+use super::task::{Draw, TaskId};
 use crate::error::{Error, Result};
 use crate::rng::{Rng, Stream};
 
@@ -54,33 +53,22 @@ impl Batch {
     }
 }
 
-/// Makes the batches of one distribution over one data set.
+/// Makes the batches of one source.
 #[derive(Debug)]
 pub struct BatchSource {
-    distribution: TaskDistribution,
-    data: Arc<Dataset>,
+    source: Arc<dyn Source>,
     batch: usize,
     mode: Mode,
     seed: u64,
-    /// The permutation that biased episodes share: task 0's.
-    shared: Vec<u32>,
+    biased: bool,
 }
 
 impl BatchSource {
-    /// Batches of `batch` episodes. `seed` decides which tasks and examples are drawn; what task k is comes
-    /// from the distribution.
+    /// Batches of `batch` episodes. `seed` decides which tasks and examples are drawn; what a task is, the source.
     ///
     /// # Errors
-    /// [`Error::Argument`] if the data set is empty or of another size than the distribution was made for, or
-    /// `batch` is 0.
-    pub fn new(
-        distribution: TaskDistribution,
-        data: Arc<Dataset>,
-        batch: usize,
-        mode: Mode,
-        seed: u64,
-    ) -> Result<Self> {
-        check_sizes(&distribution, &data)?;
+    /// [`Error::Argument`] if `batch` is 0.
+    pub fn new(source: Arc<dyn Source>, batch: usize, mode: Mode, seed: u64) -> Result<Self> {
         if batch == 0 {
             return Err(Error::argument("BatchSource::new", "a batch has at least one episode"));
         }
@@ -89,8 +77,12 @@ impl BatchSource {
             Mode::MetaTrain => seed,
             Mode::Seen | Mode::Unseen => Rng::new(seed, Stream::MetaTest, 0).bits64(),
         };
-        let shared = distribution.permutation(TaskId::seen(0));
-        Ok(Self { distribution, data, batch, mode, seed, shared })
+        Ok(Self { source, batch, mode, seed, biased: mode == Mode::MetaTrain })
+    }
+
+    /// The same tasks and examples without the source's bias.
+    pub fn unbiased(self) -> Self {
+        Self { biased: false, ..self }
     }
 
     /// Batch number `index`: the same whenever and wherever it is made.
@@ -102,35 +94,29 @@ impl BatchSource {
 
     /// [`BatchSource::batch`] into the buffers of an old batch.
     pub fn fill(&self, index: u64, out: &mut Batch) {
-        let Self { distribution, data, batch, mode, seed, shared } = self;
-        let (length, dim) = (distribution.episode_length(), distribution.input_dim());
-        out.inputs.resize(batch * length * dim, 0.0);
-        out.labels.resize(batch * length, 0);
-        let first = index * *batch as u64;
-        let biased = match mode {
-            Mode::MetaTrain => distribution.biased(index, *batch),
-            Mode::Seen | Mode::Unseen => 0,
-        };
+        let (length, dim) = (self.source.episode_length(), self.source.input_dim());
+        out.inputs.resize(self.batch * length * dim, 0.0);
+        out.labels.resize(self.batch * length, 0);
+        let first = index * self.batch as u64;
+        let draw = |i: usize| Draw::new(self.seed, first + i as u64);
+        out.tasks.clear();
+        out.tasks.extend((0..self.batch).map(|i| match self.mode {
+            Mode::MetaTrain | Mode::Seen => self.source.seen_task(draw(i)),
+            Mode::Unseen => self.source.unseen_task(draw(i)),
+        }));
+        let biased =
+            if self.biased { self.source.biased(index, &out.tasks) } else { vec![false; self.batch] };
         out.inputs
             .par_chunks_exact_mut(length * dim)
             .zip(out.labels.par_chunks_exact_mut(length))
+            .zip(out.tasks.par_iter().zip(biased))
             .enumerate()
-            .map(|(i, (inputs, labels))| {
-                let episode = first + i as u64;
-                let task = match mode {
-                    Mode::MetaTrain | Mode::Seen => distribution.seen_task(*seed, episode),
-                    Mode::Unseen => distribution.unseen_task(*seed, episode),
-                };
-                let own;
-                let rho = if i < biased {
-                    shared
+            .for_each(|(i, ((inputs, labels), (&task, biased)))| {
+                if biased {
+                    self.source.fill_biased(task, draw(i), inputs, labels);
                 } else {
-                    own = distribution.permutation(task);
-                    &own
-                };
-                fill_episode(distribution, data, (*seed, episode), task, rho, inputs, labels);
-                task
-            })
-            .collect_into_vec(&mut out.tasks);
+                    self.source.fill(task, draw(i), inputs, labels);
+                }
+            });
     }
 }

@@ -8,8 +8,9 @@ use super::bias::BiasConfig;
 use super::count::TaskCount;
 use super::permutation::permutation;
 use super::projection::random_matrix;
+use super::task::{Draw, TaskId};
 use crate::error::{Error, Result};
-use crate::rng::{Rng, Stream};
+use crate::rng::Stream;
 
 /// What makes tasks out of a data set: the `[tasks]` table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -42,42 +43,6 @@ impl Default for TasksConfig {
             permute: true,
             bias: None,
         }
-    }
-}
-
-/// One task, by its number. Seen and unseen tasks are numbered from disjoint ranges.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct TaskId(u64);
-
-impl TaskId {
-    const UNSEEN: u64 = 1 << 63;
-
-    /// Task `k` of the meta-training distribution.
-    ///
-    /// # Panics
-    /// If `k` has more than 63 bits.
-    pub fn seen(k: u64) -> Self {
-        assert!(k < Self::UNSEEN, "task numbers have 63 bits");
-        Self(k)
-    }
-
-    /// Task `k` of the stream that meta-training never draws from.
-    ///
-    /// # Panics
-    /// If `k` has more than 63 bits.
-    pub fn unseen(k: u64) -> Self {
-        assert!(k < Self::UNSEEN, "task numbers have 63 bits");
-        Self(Self::UNSEEN | k)
-    }
-
-    /// Whether the task can occur in meta-training.
-    pub fn is_seen(self) -> bool {
-        self.0 & Self::UNSEEN == 0
-    }
-
-    /// The number that the generators are keyed with.
-    pub fn key(self) -> u64 {
-        self.0
     }
 }
 
@@ -166,6 +131,11 @@ impl TaskDistribution {
         self.data_classes
     }
 
+    /// Label slots of the model.
+    pub fn classes(&self) -> usize {
+        self.classes
+    }
+
     /// Examples in an episode.
     pub fn episode_length(&self) -> usize {
         self.config.episode_length
@@ -192,18 +162,11 @@ impl TaskDistribution {
     }
 
     /// The seen task of an episode: uniform over the K tasks, or a fresh one.
-    pub fn seen_task(&self, seed: u64, episode: u64) -> TaskId {
-        let mut rng = Rng::new(seed, Stream::TaskChoice, episode);
+    pub fn seen_task(&self, draw: Draw) -> TaskId {
         TaskId::seen(match self.config.count {
-            TaskCount::Finite(count) => rng.below(count),
-            // 63 random bits: two seeds do not meet the same tasks, nor one seed a task twice.
-            TaskCount::Unlimited => rng.bits64() >> 1,
+            TaskCount::Finite(count) => draw.rng(Stream::TaskChoice).below(count),
+            TaskCount::Unlimited => draw.fresh(),
         })
-    }
-
-    /// The unseen task of an episode: always a fresh one.
-    pub fn unseen_task(&self, seed: u64, episode: u64) -> TaskId {
-        TaskId::unseen(Rng::new(seed, Stream::TaskChoice, episode).bits64() >> 1)
     }
 
     /// How many episodes of a batch at `step`, counted from 0, share one permutation.
@@ -262,7 +225,8 @@ mod tests {
     fn seen_tasks_are_the_k_tasks_and_all_of_them_come() {
         let count = TaskCount::Finite(50);
         let distribution = distribution(TasksConfig { count, ..TasksConfig::default() });
-        let tasks: HashSet<TaskId> = (0..2_000).map(|episode| distribution.seen_task(7, episode)).collect();
+        let tasks: HashSet<TaskId> =
+            (0..2_000).map(|episode| distribution.seen_task(Draw::new(7, episode))).collect();
         assert_eq!(tasks, (0..50).map(TaskId::seen).collect());
     }
 
@@ -271,9 +235,9 @@ mod tests {
         for count in [TaskCount::Finite(1), TaskCount::Finite(TaskCount::MAX), TaskCount::Unlimited] {
             let distribution = distribution(TasksConfig { count, ..TasksConfig::default() });
             let seen: HashSet<TaskId> =
-                (0..1_000).map(|episode| distribution.seen_task(7, episode)).collect();
+                (0..1_000).map(|episode| distribution.seen_task(Draw::new(7, episode))).collect();
             let unseen: HashSet<TaskId> =
-                (0..1_000).map(|episode| distribution.unseen_task(7, episode)).collect();
+                (0..1_000).map(|episode| TaskId::unseen(Draw::new(7, episode).fresh())).collect();
             assert_eq!(unseen.len(), 1_000, "every unseen task is another one");
             assert!(seen.is_disjoint(&unseen));
             assert!(seen.iter().all(|task| task.is_seen()) && !unseen.iter().any(|task| task.is_seen()));
@@ -285,7 +249,7 @@ mod tests {
         let distribution = distribution(TasksConfig::default());
         let draws = (0..2).flat_map(|seed| (0..1_000).map(move |episode| (seed, episode)));
         let tasks: HashSet<TaskId> =
-            draws.map(|(seed, episode)| distribution.seen_task(seed, episode)).collect();
+            draws.map(|(seed, episode)| distribution.seen_task(Draw::new(seed, episode))).collect();
         assert_eq!(tasks.len(), 2_000);
     }
 

@@ -1,27 +1,39 @@
-//! What makes a meta-learning problem out of a data set: random projections and label permutations.
+//! Where episodes come from. The paper's source makes a meta-learning problem out of a data set by random projections
+//! and label permutations.
 //!
-//! [`TasksConfig`] -> [`TaskDistribution`] (which tasks) -> [`Episode`] (N examples of one) ->
-//! [`BatchSource`] and [`Prefetch`] (B episodes, ahead of their use) or [`SharedBatches`] (for several runs). Nothing is stored per task: everything
-//! is a pure function of seeds and counters ([`crate::rng`]).
+//! A [`Source`] has tasks, named by [`TaskId`], and makes an [`Episode`] of N examples of one: [`Projected`] over a data
+//! set ([`TasksConfig`] -> [`TaskDistribution`]), [`Mixture`] of several. [`BatchSource`] and [`Prefetch`] make B episodes
+//! of any source ahead of their use, [`SharedBatches`] for several runs. Nothing is stored per task: everything is a
+//! pure function of seeds and counters ([`crate::rng`]).
 
 mod batch;
 mod bias;
+mod component;
 mod count;
 mod distribution;
 mod episode;
+mod mixture;
 mod permutation;
 mod prefetch;
+mod projected;
 mod projection;
 mod shared;
+mod source;
+mod task;
 mod tensors;
 
 pub use batch::{Batch, BatchSource, Mode};
 pub use bias::{BiasConfig, BiasDecay};
+pub use component::{Component, MixConfig, SourcePair, load_sources};
 pub use count::TaskCount;
-pub use distribution::{TaskDistribution, TaskId, TasksConfig};
+pub use distribution::{TaskDistribution, TasksConfig};
 pub use episode::Episode;
+pub use mixture::Mixture;
 pub use permutation::permutation;
 pub use prefetch::Prefetch;
+pub use projected::Projected;
 pub use projection::{projection, random_matrix};
 pub use shared::SharedBatches;
+pub use source::Source;
+pub use task::{Draw, TaskId};
 pub use tensors::{host, label_tensor, to_device};

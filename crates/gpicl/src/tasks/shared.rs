@@ -57,7 +57,7 @@ impl SharedBatches {
 mod tests {
     use super::*;
     use crate::data::{Dataset, InputShape};
-    use crate::tasks::{Mode, TaskDistribution, TasksConfig};
+    use crate::tasks::{Mode, Projected, TaskDistribution, TasksConfig};
 
     #[test]
     fn near_readers_share_a_batch_and_far_ones_get_an_equal_one() {
@@ -67,7 +67,8 @@ mod tests {
         let data = Arc::new(Dataset::new("toy", InputShape::Vector(2), inputs, labels, names).unwrap());
         let tasks = TasksConfig { episode_length: 3, ..TasksConfig::default() };
         let distribution = TaskDistribution::new(&tasks, 2, 2, 2).unwrap();
-        let source = Arc::new(BatchSource::new(distribution, data, 4, Mode::MetaTrain, 0).unwrap());
+        let projected = Arc::new(Projected::new(distribution, data).unwrap());
+        let source = Arc::new(BatchSource::new(projected, 4, Mode::MetaTrain, 0).unwrap());
         let shared = SharedBatches::new(Arc::clone(&source), 4);
         let first = shared.batch(0);
         assert_eq!(*first, source.batch(0));

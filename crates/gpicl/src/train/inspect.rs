@@ -62,10 +62,12 @@ impl Inspection {
         line("parameters", self.num_params.to_string());
         line("state size", format!("{} numbers at {} examples", self.state_size, dims.episode_length));
         line("reads", format!("inputs of {} numbers, {} label slots", dims.input_dim, dims.classes));
-        line(
-            "meta-trained on",
-            format!("{}, {} tasks, seed {}", config.data.name, config.tasks.count, config.seed),
-        );
+        let sources = config.components().into_iter().map(|it| {
+            let source = format!("{}, {} tasks", it.data.name, it.tasks.count);
+            if config.mix.is_empty() { source } else { format!("{source}, weight {}", it.weight) }
+        });
+        let sources = sources.collect::<Vec<_>>().join("; ");
+        line("meta-trained on", format!("{sources}, seed {}", config.seed));
         line("precision", format!("{:?}", config.precision).to_lowercase());
         line(
             "made by",

@@ -47,10 +47,10 @@ impl Layers {
     }
 
     /// Lays one `a.b=c` on top. The value is TOML; what is no TOML is taken as a string, so that
-    /// `data.name=mnist` needs no quotes.
+    /// `data.name=mnist` needs no quotes. An element of an array is named by its number: `mix[1].weight=2`.
     ///
     /// # Errors
-    /// [`Error::Config`] if there is no `=` or a part of the name is no table.
+    /// [`Error::Config`] if there is no `=`, or no such element.
     pub fn set(&mut self, assignment: &str) -> Result<()> {
         let (name, value) = assignment.split_once('=').ok_or_else(|| {
             Error::config(assignment, "is no assignment", "write it as name=value, like train.lr=0.001")
@@ -61,13 +61,41 @@ impl Layers {
             .ok()
             .and_then(|mut table| table.remove("value"))
             .unwrap_or_else(|| Value::String(value.to_string()));
-        let nested = name.rsplit('.').fold(value, |inner, part| {
-            let mut table = Table::new();
-            table.insert(part.to_string(), inner);
-            Value::Table(table)
-        });
-        let Value::Table(table) = nested else { unreachable!("a name has at least one part") };
-        self.table(table);
+        if name.contains('[') {
+            return self.set_element(name, value);
+        }
+        self.table(nested(name, value));
+        Ok(())
+    }
+
+    /// Lays a value on an element of an array, as in `mix[1].weight`.
+    fn set_element(&mut self, name: &str, value: Value) -> Result<()> {
+        let (array, rest) = name.split_once('[').unwrap_or_default();
+        let fail = |problem: String, fix: &str| Err(Error::config(name, problem, fix));
+        let (number, rest) = match rest.split_once(']') {
+            Some((number, rest)) if rest.is_empty() || rest.starts_with('.') => (number, rest),
+            _ => return fail("has no `]`".into(), "name an element as in mix[1].weight"),
+        };
+        let mut parts = array.split('.');
+        let top = self.merged.get_mut(parts.next().unwrap_or_default());
+        let found = parts.fold(top, |value, part| value?.get_mut(part));
+        let elements = found.and_then(Value::as_array_mut);
+        let count = elements.as_ref().map_or(0, |elements| elements.len());
+        let element =
+            elements.zip(number.parse::<usize>().ok()).and_then(|(all, number)| all.get_mut(number));
+        match (element, rest.strip_prefix('.')) {
+            (None, _) => {
+                let problem = format!("`{array}` has {count} elements so far, counted from 0");
+                return fail(problem, "name one of them, or set the whole array");
+            }
+            (Some(element), None) => *element = value,
+            (Some(Value::Table(table)), Some(rest)) => merge(table, nested(rest, value)),
+            (Some(_), Some(_)) => return fail("is in an element that is no table".into(), "set it whole"),
+        }
+        // Errors about the array are now as much about this setting as about a file.
+        let array = array.split('.').next().unwrap_or_default();
+        let whole = self.merged.get(array).map(|value| (array.to_string(), value.clone()));
+        self.sources.push((None, whole.into_iter().collect()));
         Ok(())
     }
 
@@ -134,6 +162,15 @@ pub fn parse_toml(name: &Path, text: &str) -> Result<Table> {
         let line = error.span().map_or(1, |span| 1 + text[..span.start].matches('\n').count());
         Error::file_at(name, format!("line {line}"), error.message().to_string(), "mend the TOML")
     })
+}
+
+/// The table in which the dotted `name` has `value`.
+fn nested(name: &str, value: Value) -> Table {
+    let nest = |inner, part: &str| Value::Table([(part.to_string(), inner)].into_iter().collect());
+    match name.rsplit('.').fold(value, nest) {
+        Value::Table(table) => table,
+        _ => unreachable!("a name has at least one part"),
+    }
 }
 
 /// How many parts of the dotted name `field` lead into `table`.

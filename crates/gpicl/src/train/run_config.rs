@@ -10,10 +10,13 @@ use crate::device::DeviceKind;
 use crate::error::{Error, Result};
 use crate::eval::EvalConfig;
 use crate::models::ModelConfig;
-use crate::tasks::TasksConfig;
+use crate::tasks::{Component, MixConfig, TasksConfig};
 
 /// Everything that determines a run: `config.toml` of the run folder holds it whole and reruns it.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+///
+/// Episodes come from one source, `data` with `tasks`, or from several, `mix`. A mixture is written without `data` and
+/// `tasks`, which stay at their defaults there.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RunConfig {
     /// Seed of the initial weights and of the meta-training batches. The tasks have their own, `tasks.seed`.
@@ -26,12 +29,39 @@ pub struct RunConfig {
     pub data: DataConfig,
     /// The task distribution.
     pub tasks: TasksConfig,
+    /// The sources of a mixture; empty where there is one source.
+    pub mix: Vec<MixConfig>,
     /// The architecture.
     pub model: ModelConfig,
     /// Meta-training.
     pub train: TrainConfig,
     /// Meta-testing.
     pub eval: EvalConfig,
+}
+
+impl Serialize for RunConfig {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Written<'a> {
+            seed: u64,
+            device: DeviceKind,
+            precision: Precision,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            data: Option<&'a DataConfig>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            tasks: Option<&'a TasksConfig>,
+            #[serde(skip_serializing_if = "<[_]>::is_empty")]
+            mix: &'a [MixConfig],
+            model: &'a ModelConfig,
+            train: &'a TrainConfig,
+            eval: &'a EvalConfig,
+        }
+        let Self { seed, device, precision, data, tasks, mix, model, train, eval } = self;
+        let alone = mix.is_empty();
+        let (data, tasks) = (alone.then_some(data), alone.then_some(tasks));
+        let (seed, device, precision) = (*seed, *device, *precision);
+        Written { seed, device, precision, data, tasks, mix, model, train, eval }.serialize(serializer)
+    }
 }
 
 impl RunConfig {
@@ -55,9 +85,74 @@ impl RunConfig {
     /// # Errors
     /// [`Error::Config`] naming the field.
     pub fn validate(&self) -> Result<()> {
+        self.validate_mix()?;
         self.model.validate()?;
         self.train.validate()?;
         self.eval.validate()
+    }
+
+    fn validate_mix(&self) -> Result<()> {
+        let beside =
+            [("data", self.data != DataConfig::default()), ("tasks", self.tasks != TasksConfig::default())];
+        for (table, set) in beside {
+            if set && !self.mix.is_empty() {
+                let problem = "is set beside [[mix]], whose sources each have their own";
+                let fix = format!("move it to [mix.{table}] of a source, or leave [[mix]] out");
+                return Err(Error::config(table, problem, fix));
+            }
+        }
+        MixConfig::validate_all(&self.mix)
+    }
+
+    /// Checks that the data set of every source is known and that every field that is set applies to it.
+    ///
+    /// # Errors
+    /// As [`DataConfig::validate`].
+    pub fn validate_data(&self) -> Result<()> {
+        self.components().iter().try_for_each(|it| it.data.validate().map_err(|error| it.blame(error)))
+    }
+
+    /// The sources of the run's episodes: those of the mixture, or the one that `data` and `tasks` are.
+    pub fn components(&self) -> Vec<Component<'_>> {
+        if self.mix.is_empty() {
+            return vec![Component {
+                place: String::new(),
+                weight: 1.0,
+                data: &self.data,
+                tasks: &self.tasks,
+            }];
+        }
+        let entries = self.mix.iter().enumerate();
+        let components = entries.map(|(number, MixConfig { weight, data, tasks })| Component {
+            place: format!("mix[{number}]."),
+            weight: *weight,
+            data,
+            tasks,
+        });
+        components.collect()
+    }
+
+    /// The names of the data sets that the run's tasks are made of: `glyphs`, or `glyphs+random` of a mixture.
+    pub fn data_name(&self) -> String {
+        self.components().iter().map(|it| it.data.name.as_str()).collect::<Vec<_>>().join("+")
+    }
+
+    /// The same under another seed: of weights, batches and every source's tasks.
+    pub fn with_seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        if self.mix.is_empty() {
+            self.tasks.seed = seed;
+        }
+        self.mix.iter_mut().for_each(|entry| entry.tasks.seed = seed);
+        self
+    }
+
+    /// The same under seed 0, that of made data sets too: what the runs of one experiment have in common.
+    pub fn without_seeds(&self) -> Self {
+        let mut config = self.clone().with_seed(0);
+        config.data.seed = 0;
+        config.mix.iter_mut().for_each(|entry| entry.data.seed = 0);
+        config
     }
 
     /// The first table in which a run's numbers would be others than under `earlier`, if any; when to log, to save and to
@@ -74,6 +169,7 @@ impl RunConfig {
             ("precision", self.precision != earlier.precision),
             ("data", self.data != earlier.data),
             ("tasks", self.tasks != earlier.tasks),
+            ("mix", self.mix != earlier.mix),
             ("model", self.model != earlier.model),
             ("train", bookkeeping(self) != bookkeeping(earlier)),
         ]

@@ -17,10 +17,10 @@ use super::step::{StepOutcome, meta_train_step};
 use super::{Checkpoints, Optimizer};
 use crate::data::Library;
 use crate::error::{Error, Result};
-use crate::eval::{CurveSummary, LearningCurve, Metric, TestSet, hits, meta_test};
+use crate::eval::{CurveSummary, LearningCurve, Metric, TestSet, dims, hits, meta_test};
 use crate::models::{Dims, Model};
 use crate::provenance::Provenance;
-use crate::tasks::{Batch, BatchSource, Mode, Prefetch, TaskDistribution};
+use crate::tasks::{Batch, BatchSource, Mode, Prefetch, SourcePair, load_sources};
 
 /// What happens during meta-training, for a progress display.
 #[derive(Clone, Debug)]
@@ -363,21 +363,16 @@ impl Stage {
     fn load(config: &RunConfig, library: &Library) -> Result<Self> {
         config.validate()?;
         let device = config.device()?.autodiff();
-        let [train, test] = library.splits(&config.data)?;
-        let classes = train.num_classes();
-        let distribution = TaskDistribution::new(&config.tasks, train.dim(), classes, classes)?;
-        let dims = Dims {
-            input_dim: distribution.input_dim(),
-            classes,
-            episode_length: config.tasks.episode_length,
-        };
-        let mut tests = TestSet::meta_training(&config.tasks, config.eval.seed, dims, &train, &test)?;
+        let components = config.components();
+        let sources = load_sources(&components, None, library)?;
+        let source = SourcePair::together(&sources)?;
+        let dims = dims(&*source);
+        let mut tests = TestSet::meta_training(&sources, config.eval.seed)?;
         for data in &config.eval.data {
-            let test = library.test(data)?;
-            tests.push(TestSet::unseen_beside(&tests, &config.tasks, config.eval.seed, dims, data, &test)?);
+            let (tasks, test) = (components[0].tasks, library.test(data)?);
+            tests.push(TestSet::unseen_beside(&tests, tasks, config.eval.seed, dims, data, &test)?);
         }
-        let batches =
-            BatchSource::new(distribution, train, config.train.batch, Mode::MetaTrain, config.seed)?;
+        let batches = BatchSource::new(source, config.train.batch, Mode::MetaTrain, config.seed)?;
         Ok(Self { dims, device, batches: Arc::new(batches), tests })
     }
 }

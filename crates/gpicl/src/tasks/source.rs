@@ -1,0 +1,48 @@
+//! Where episodes come from.
+
+use std::fmt::Debug;
+
+use super::task::{Draw, TaskId};
+
+/// A distribution of tasks, and the episodes of each. Everything is a pure function of its arguments: whoever asks, in
+/// whatever order and on whatever thread, gets the same bits.
+///
+/// A source over a data set is of one split of it; one that makes its tasks needs no data set.
+pub trait Source: Debug + Send + Sync {
+    /// Name for tables and plots: that of the data set, if there is one.
+    fn name(&self) -> &str;
+
+    /// Length of an input.
+    fn input_dim(&self) -> usize;
+
+    /// Label slots; labels are below it.
+    fn classes(&self) -> usize;
+
+    /// Examples in an episode, N.
+    fn episode_length(&self) -> usize;
+
+    /// The task of an episode of meta-training; a fresh one unless the number of tasks is limited.
+    fn seen_task(&self, draw: Draw) -> TaskId {
+        TaskId::seen(draw.fresh())
+    }
+
+    /// The task of an episode that meta-training never draws: always a fresh one.
+    fn unseen_task(&self, draw: Draw) -> TaskId {
+        TaskId::unseen(draw.fresh())
+    }
+
+    /// Which episodes of the meta-training batch at `step`, counted from 0, are biased, given the tasks of all; none
+    /// unless the source has a bias.
+    fn biased(&self, step: u64, tasks: &[TaskId]) -> Vec<bool> {
+        let _ = step;
+        vec![false; tasks.len()]
+    }
+
+    /// Writes an episode of `task`: `inputs` `[N, input_dim]`, row-major, and `labels` `[N]`.
+    fn fill(&self, task: TaskId, draw: Draw, inputs: &mut [f32], labels: &mut [u32]);
+
+    /// [`Source::fill`] of a biased episode.
+    fn fill_biased(&self, task: TaskId, draw: Draw, inputs: &mut [f32], labels: &mut [u32]) {
+        self.fill(task, draw, inputs, labels);
+    }
+}
