@@ -15,8 +15,9 @@ pub mod reference;
 pub use kind::{Activation, AdamWStep, AttentionMask, Gate, MatrixMemory, Precision, TokenLayout, WriteRule};
 #[cfg(feature = "tensors")]
 pub use op::{
-    Embedding, FeedForward, MemoryTokens, Vsml, VsmlNet, adamw, attention, attention_queries, cross_entropy,
-    embed, feed_forward, gated, gru, layer_norm, linear, linear_residual, lstm, matrix_memory,
-    matrix_memory_queries, matrix_memory_with_state, outer_product_lstm, sum_of_squares, unit_silu, upload,
-    vsml,
+    Embedding, FeedForward, LstmState, MemoryTokens, OuterProductState, Vsml, VsmlNet, VsmlState, adamw,
+    attention, attention_queries, cross_entropy, embed, feed_forward, gated, gru, gru_queries,
+    gru_with_state, layer_norm, linear, linear_residual, lstm, lstm_queries, lstm_with_state, matrix_memory,
+    matrix_memory_queries, matrix_memory_with_state, outer_product_lstm, outer_product_lstm_queries,
+    outer_product_lstm_with_state, sum_of_squares, unit_silu, upload, vsml, vsml_queries, vsml_read,
 };

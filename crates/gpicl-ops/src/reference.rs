@@ -9,13 +9,13 @@ mod vsml;
 
 use burn::tensor::{Bool, DType, Int, Tensor, TensorData, activation};
 
-pub use recurrent::{gru, lstm};
+pub use recurrent::{gru, gru_queries, gru_with_state, lstm, lstm_queries, lstm_with_state};
 
 use crate::{Activation, AdamWStep, AttentionMask, Embedding, FeedForward, Gate, Precision, TokenLayout};
 
 pub use matrix_memory::{matrix_memory, matrix_memory_queries, matrix_memory_with_state};
-pub use outer_product_lstm::outer_product_lstm;
-pub use vsml::vsml;
+pub use outer_product_lstm::{outer_product_lstm, outer_product_lstm_queries, outer_product_lstm_with_state};
+pub use vsml::{vsml, vsml_queries, vsml_read};
 
 /// `sqrt(8 / pi)`: the tanh form of GELU is `x sigmoid(sqrt(8 / pi) (x + 0.044715 x^3))`.
 const GELU_SCALE: f64 = 1.595_769_121_605_731;

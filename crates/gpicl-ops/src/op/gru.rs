@@ -2,13 +2,15 @@
 
 #[cfg(feature = "flex")]
 mod native;
+#[cfg(feature = "flex")]
+mod state;
 
 #[cfg(feature = "flex")]
 use burn::backend::Dispatch;
 use burn::tensor::Tensor;
 
 #[cfg(feature = "flex")]
-use self::native::GruOps;
+use self::{native::GruOps, state::GruStateOps};
 use super::recurrent;
 use crate::{Precision, TokenLayout, reference};
 
@@ -45,4 +47,52 @@ pub fn gru(
         return Tensor::from_dispatch(Dispatch::gru(gates, weight, bias, layout, precision));
     }
     reference::gru(gates, weight, bias, layout, precision)
+}
+
+/// [`gru`] from a given state `h` `[batch, hidden]` along tokens that all carry it: returns every `h`, and the last one.
+///
+/// The native version is there without automatic differentiation alone.
+///
+/// # Panics
+/// If a shape is another one, or the tensors are on different devices.
+pub fn gru_with_state(
+    gates: Tensor<3>,
+    weight: Tensor<2>,
+    bias: Tensor<1>,
+    state: Tensor<2>,
+    precision: Precision,
+) -> (Tensor<3>, Tensor<2>) {
+    recurrent::check("gru_with_state", 3, &gates, &weight, Some(&bias), TokenLayout::Shifted);
+    recurrent::check_state("gru_with_state", 3, &gates, &[&state]);
+    #[cfg(feature = "flex")]
+    if super::native::takes(&gates) && !gates.device().is_autodiff() {
+        let (gates, weight, bias) = (gates.into_dispatch(), weight.into_dispatch(), bias.into_dispatch());
+        let (out, h) = Dispatch::gru_with_state(gates, weight, bias, state.into_dispatch(), precision);
+        return (Tensor::from_dispatch(out), Tensor::from_dispatch(h));
+    }
+    reference::gru_with_state(gates, weight, bias, state, precision)
+}
+
+/// `h` of tokens that each stand alone after `state`, see [`crate::lstm_queries`].
+///
+/// `gates`: `[batch, queries, 3 * hidden]`; returns `[batch, queries, hidden]`.
+///
+/// # Panics
+/// If a shape is another one, or the tensors are on different devices.
+pub fn gru_queries(
+    gates: Tensor<3>,
+    weight: Tensor<2>,
+    bias: Tensor<1>,
+    state: Tensor<2>,
+    precision: Precision,
+) -> Tensor<3> {
+    recurrent::check("gru_queries", 3, &gates, &weight, Some(&bias), TokenLayout::Shifted);
+    recurrent::check_state("gru_queries", 3, &gates, &[&state]);
+    #[cfg(feature = "flex")]
+    if super::native::takes(&gates) && !gates.device().is_autodiff() {
+        let (gates, weight, bias) = (gates.into_dispatch(), weight.into_dispatch(), bias.into_dispatch());
+        let out = Dispatch::gru_queries(gates, weight, bias, state.into_dispatch(), precision);
+        return Tensor::from_dispatch(out);
+    }
+    reference::gru_queries(gates, weight, bias, state, precision)
 }

@@ -2,13 +2,15 @@
 
 #[cfg(feature = "flex")]
 mod native;
+#[cfg(feature = "flex")]
+mod state;
 
 #[cfg(feature = "flex")]
 use burn::backend::Dispatch;
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 
 #[cfg(feature = "flex")]
-use self::native::LstmOps;
+use self::{native::LstmOps, state::LstmStateOps};
 use super::recurrent;
 use crate::{Precision, TokenLayout, reference};
 
@@ -39,4 +41,71 @@ pub fn lstm(gates: Tensor<3>, weight: Tensor<2>, layout: TokenLayout, precision:
         return Tensor::from_dispatch(Dispatch::lstm(gates, weight, layout, precision));
     }
     reference::lstm(gates, weight, layout, precision)
+}
+
+/// What a layer of long short-term memory carries from one token to the next.
+#[derive(Clone, Debug)]
+pub struct LstmState {
+    /// The output, `[batch, hidden]`.
+    pub h: Tensor<2>,
+    /// The cell, `[batch, hidden]`.
+    pub c: Tensor<2>,
+}
+
+impl LstmState {
+    /// That before the first token: zeros.
+    pub fn start(batch: usize, hidden: usize, device: &Device) -> Self {
+        let zeros = Tensor::zeros([batch, hidden], device);
+        Self { h: zeros.clone(), c: zeros }
+    }
+}
+
+/// [`lstm`] from a given state along tokens that all carry it: returns every `h`, and the state after the last token.
+///
+/// The native version is there without automatic differentiation alone.
+///
+/// # Panics
+/// If a shape is another one, or the tensors are on different devices.
+pub fn lstm_with_state(
+    gates: Tensor<3>,
+    weight: Tensor<2>,
+    state: LstmState,
+    precision: Precision,
+) -> (Tensor<3>, LstmState) {
+    recurrent::check("lstm_with_state", 4, &gates, &weight, None, TokenLayout::Shifted);
+    recurrent::check_state("lstm_with_state", 4, &gates, &[&state.h, &state.c]);
+    #[cfg(feature = "flex")]
+    if super::native::takes(&gates) && !gates.device().is_autodiff() {
+        let (gates, weight) = (gates.into_dispatch(), weight.into_dispatch());
+        let (h, c) = (state.h.into_dispatch(), state.c.into_dispatch());
+        let (out, h, c) = Dispatch::lstm_with_state(gates, weight, h, c, precision);
+        let state = LstmState { h: Tensor::from_dispatch(h), c: Tensor::from_dispatch(c) };
+        return (Tensor::from_dispatch(out), state);
+    }
+    reference::lstm_with_state(gates, weight, state, precision)
+}
+
+/// `h` of tokens that each stand alone after `state`, [`lstm`]'s step from the same state: queries. What the state adds to
+/// the gates is made once a sequence.
+///
+/// `gates`: `[batch, queries, 4 * hidden]`; returns `[batch, queries, hidden]`. The native version is there without
+/// automatic differentiation alone.
+///
+/// # Panics
+/// If a shape is another one, or the tensors are on different devices.
+pub fn lstm_queries(
+    gates: Tensor<3>,
+    weight: Tensor<2>,
+    state: LstmState,
+    precision: Precision,
+) -> Tensor<3> {
+    recurrent::check("lstm_queries", 4, &gates, &weight, None, TokenLayout::Shifted);
+    recurrent::check_state("lstm_queries", 4, &gates, &[&state.h, &state.c]);
+    #[cfg(feature = "flex")]
+    if super::native::takes(&gates) && !gates.device().is_autodiff() {
+        let (gates, weight) = (gates.into_dispatch(), weight.into_dispatch());
+        let (h, c) = (state.h.into_dispatch(), state.c.into_dispatch());
+        return Tensor::from_dispatch(Dispatch::lstm_queries(gates, weight, h, c, precision));
+    }
+    reference::lstm_queries(gates, weight, state, precision)
 }

@@ -3,8 +3,8 @@
 use std::mem::MaybeUninit;
 use std::sync::OnceLock;
 
-use burn::backend::DispatchDevice;
 use burn::backend::flex::{FlexTensor, Layout};
+use burn::backend::{DispatchDevice, TensorMetadata};
 use burn::tensor::{DType, Device, Shape, Tensor};
 use burn_std::{AccessError, AccessPolicy, AllocationController, AllocationProperty, Bytes};
 
@@ -64,6 +64,15 @@ pub fn filled(shape: Shape, fill: impl FnOnce(&mut [f32])) -> FlexTensor {
     let mut buffer = Buffer::stale(shape.num_elements());
     fill(&mut buffer);
     tensor(buffer, shape)
+}
+
+/// The last token of every sequence, `[batch, tokens, width]` to `[batch, width]`, in memory of their own.
+pub fn last_token(x: &FlexTensor) -> FlexTensor {
+    let [batch, tokens, width]: [usize; 3] = x.shape().dims();
+    filled([batch, width].into(), |last| {
+        let sequences = values(x).chunks_exact(tokens * width).zip(last.chunks_exact_mut(width));
+        sequences.for_each(|(x, last)| last.copy_from_slice(&x[(tokens - 1) * width..]));
+    })
 }
 
 /// Classes of any integer type as indices; `what` begins the message of the panic if one is not below `classes`.

@@ -2,13 +2,15 @@
 
 #[cfg(feature = "flex")]
 mod native;
+#[cfg(feature = "flex")]
+mod state;
 
 #[cfg(feature = "flex")]
 use burn::backend::Dispatch;
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 
 #[cfg(feature = "flex")]
-use self::native::OuterProductLstmOps;
+use self::{native::OuterProductLstmOps, state::OuterProductLstmStateOps};
 use super::check;
 use crate::{Precision, TokenLayout, reference};
 
@@ -41,19 +43,11 @@ pub fn outer_product_lstm(
     layout: TokenLayout,
     precision: Precision,
 ) -> Tensor<3> {
+    check_gates("outer_product_lstm", &gates, &recurrent, heads);
     let shape = gates.dims();
-    let [_, tokens, width] = shape;
-    check::filled("outer_product_lstm: gates", &shape);
-    let divides = heads > 0 && width > 0 && width.is_multiple_of(8 * heads);
-    check::that(
-        divides,
-        "outer_product_lstm: gates",
-        &format!("a last axis of {heads} heads * 8 * size"),
-        &shape,
-    );
+    let [_, tokens, _] = shape;
     let paired = layout == TokenLayout::Shifted || tokens.is_multiple_of(2);
     check::that(paired, "outer_product_lstm: gates", "an even time axis (contexts, then queries)", &shape);
-    check::shape("outer_product_lstm: recurrent", &[width / 8, width], &recurrent.dims());
     #[cfg(feature = "flex")]
     if super::native::takes(&gates) {
         let (gates, recurrent) = (gates.into_dispatch(), recurrent.into_dispatch());
@@ -61,4 +55,95 @@ pub fn outer_product_lstm(
         return Tensor::from_dispatch(Dispatch::outer_product_lstm(gates, recurrent, settings));
     }
     reference::outer_product_lstm(gates, recurrent, heads, layout, precision)
+}
+
+/// What the outer-product LSTM carries from one token to the next.
+#[derive(Clone, Debug)]
+pub struct OuterProductState {
+    /// The last output, `[batch, heads * size]`.
+    pub h: Tensor<2>,
+    /// Every head's matrix, `[batch, heads, size, size]`.
+    pub memory: Tensor<4>,
+}
+
+impl OuterProductState {
+    /// That before the first token: zeros.
+    pub fn start(batch: usize, heads: usize, size: usize, device: &Device) -> Self {
+        let memory = Tensor::zeros([batch, heads, size, size], device);
+        Self { h: Tensor::zeros([batch, heads * size], device), memory }
+    }
+
+    #[track_caller]
+    fn check(&self, what: &str, gates: &Tensor<3>, heads: usize) {
+        let [batch, _, width] = gates.dims();
+        let size = width / (8 * heads);
+        check::shape(&format!("{what}: h"), &[batch, heads * size], &self.h.dims());
+        check::shape(&format!("{what}: memory"), &[batch, heads, size, size], &self.memory.dims());
+    }
+}
+
+/// [`outer_product_lstm`] from a given state along tokens that all carry it: returns every `h`, and the state after the
+/// last token.
+///
+/// The native version is there without automatic differentiation alone, and computes in f32.
+///
+/// # Panics
+/// If a shape is another one.
+pub fn outer_product_lstm_with_state(
+    gates: Tensor<3>,
+    recurrent: Tensor<2>,
+    state: OuterProductState,
+    heads: usize,
+    precision: Precision,
+) -> (Tensor<3>, OuterProductState) {
+    check_gates("outer_product_lstm_with_state", &gates, &recurrent, heads);
+    state.check("outer_product_lstm_with_state", &gates, heads);
+    #[cfg(feature = "flex")]
+    if super::native::takes(&gates) && !gates.device().is_autodiff() {
+        let (gates, recurrent) = (gates.into_dispatch(), recurrent.into_dispatch());
+        let (h, memory) = (state.h.into_dispatch(), state.memory.into_dispatch());
+        let (out, h, memory) =
+            Dispatch::outer_product_lstm_with_state(gates, recurrent, h, memory, (heads, precision));
+        let state = OuterProductState { h: Tensor::from_dispatch(h), memory: Tensor::from_dispatch(memory) };
+        return (Tensor::from_dispatch(out), state);
+    }
+    reference::outer_product_lstm_with_state(gates, recurrent, state, heads, precision)
+}
+
+/// `h` of tokens that each stand alone after `state`: queries. What the state adds to the gates is made once a sequence,
+/// and the native version reads the one memory for all of them.
+///
+/// `gates`: `[batch, queries, heads * 8 * size]`; returns `[batch, queries, heads * size]`. The native version is there
+/// without automatic differentiation alone, and computes in f32.
+///
+/// # Panics
+/// If a shape is another one.
+pub fn outer_product_lstm_queries(
+    gates: Tensor<3>,
+    recurrent: Tensor<2>,
+    state: OuterProductState,
+    heads: usize,
+    precision: Precision,
+) -> Tensor<3> {
+    check_gates("outer_product_lstm_queries", &gates, &recurrent, heads);
+    state.check("outer_product_lstm_queries", &gates, heads);
+    #[cfg(feature = "flex")]
+    if super::native::takes(&gates) && !gates.device().is_autodiff() {
+        let (gates, recurrent) = (gates.into_dispatch(), recurrent.into_dispatch());
+        let (h, memory) = (state.h.into_dispatch(), state.memory.into_dispatch());
+        let out = Dispatch::outer_product_lstm_queries(gates, recurrent, h, memory, (heads, precision));
+        return Tensor::from_dispatch(out);
+    }
+    reference::outer_product_lstm_queries(gates, recurrent, state, heads, precision)
+}
+
+#[track_caller]
+fn check_gates(what: &str, gates: &Tensor<3>, recurrent: &Tensor<2>, heads: usize) {
+    let shape = gates.dims();
+    let [_, _, width] = shape;
+    check::filled(&format!("{what}: gates"), &shape);
+    let divides = heads > 0 && width > 0 && width.is_multiple_of(8 * heads);
+    let expected = format!("a last axis of {heads} heads * 8 * size");
+    check::that(divides, &format!("{what}: gates"), &expected, &shape);
+    check::shape(&format!("{what}: recurrent"), &[width / 8, width], &recurrent.dims());
 }

@@ -8,6 +8,15 @@ use burn::tensor::Tensor;
 use super::check;
 use crate::TokenLayout;
 
+/// Checks the parts of a state, each `[batch, hidden]`, against checked gates.
+#[track_caller]
+pub fn check_state(what: &str, blocks: usize, gates: &Tensor<3>, state: &[&Tensor<2>]) {
+    let [batch, _, width] = gates.dims();
+    for part in state {
+        check::shape(&format!("{what}: state"), &[batch, width / blocks], &part.dims());
+    }
+}
+
 /// Checks the arguments of a scan over `blocks` gates.
 #[track_caller]
 pub fn check(

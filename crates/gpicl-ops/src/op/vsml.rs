@@ -2,13 +2,15 @@
 
 #[cfg(feature = "flex")]
 mod native;
+#[cfg(feature = "flex")]
+mod state;
 
 #[cfg(feature = "flex")]
 use burn::backend::Dispatch;
 use burn::tensor::{Int, Tensor};
 
 #[cfg(feature = "flex")]
-use self::native::VsmlOps;
+use self::{native::VsmlOps, state::VsmlStateOps};
 use super::check;
 use crate::{TokenLayout, reference};
 
@@ -74,24 +76,8 @@ pub struct VsmlNet {
 /// # Panics
 /// If a shape is another one, or a label is not a class.
 pub fn vsml(inputs: Tensor<3>, labels: Tensor<2, Int>, weights: Vsml, net: VsmlNet) -> Tensor<3> {
-    let [batch, time, fan_in] = inputs.dims();
-    let widths = &net.widths;
-    check::filled("vsml: inputs", &[batch, time, fan_in]);
-    check::filled("vsml: initial", &weights.initial.dims());
-    check::that(widths.len() >= 2 && !widths.contains(&0), "vsml: widths", "at least two, none 0", widths);
-    check::that(net.ticks > 0, "vsml: ticks", "at least 1", &[net.ticks]);
-    check::shape("vsml: inputs", &[batch, time, widths[0]], &[batch, time, fan_in]);
-    check::shape("vsml: labels", &[batch, time], &labels.dims());
-    let [connections, hidden] = weights.initial.dims();
-    let [sets, messages, _] = weights.read.dims();
-    let expected: usize = widths.windows(2).map(|ends| ends[0] * ends[1]).sum();
-    check::shape("vsml: initial", &[expected, hidden], &[connections, hidden]);
-    check::that(sets == 1 || sets == connections, "vsml: read", "one set, or one a connection", &[sets]);
-    let both = net.forward > 0 && messages > net.forward;
-    check::that(both, "vsml: read", "numbers for both messages", &weights.read.dims());
-    check::shape("vsml: read", &[sets, messages, hidden], &weights.read.dims());
-    check::shape("vsml: weight", &[sets, messages + hidden, 4 * hidden], &weights.weight.dims());
-    check::shape("vsml: bias", &[sets, 4 * hidden], &weights.bias.dims());
+    check_net("vsml", &inputs, &weights, &net);
+    check_labels("vsml", &inputs, &labels);
     #[cfg(feature = "flex")]
     if super::native::takes(&weights.weight) {
         let Vsml { weight, bias, read, initial } = weights;
@@ -106,4 +92,154 @@ pub fn vsml(inputs: Tensor<3>, labels: Tensor<2, Int>, weights: Vsml, net: VsmlN
         ));
     }
     reference::vsml(inputs, labels, weights, net)
+}
+
+/// What an example leaves to the next one.
+#[derive(Clone, Debug)]
+pub struct VsmlState {
+    /// Outputs of the LSTMs, `[batch, connections, hidden]`.
+    pub h: Tensor<3>,
+    /// Their cells, of the same shape.
+    pub c: Tensor<3>,
+    /// In the shifted layout, the backward messages to the units of every layer but the input's, the label's among them:
+    /// `[batch, units, backward]`.
+    pub told: Option<Tensor<3>>,
+}
+
+impl VsmlState {
+    /// That before the first example of `batch` episodes.
+    pub fn start(weights: &Vsml, net: &VsmlNet, batch: usize) -> Self {
+        let [connections, hidden] = weights.initial.dims();
+        let c = weights.initial.clone().unsqueeze::<3>().expand([batch, connections, hidden]);
+        let told = (net.layout == TokenLayout::Shifted)
+            .then(|| Tensor::zeros(told_shape(weights, net, batch), &c.device()));
+        Self { h: Tensor::zeros([batch, connections, hidden], &c.device()), c, told }
+    }
+
+    #[track_caller]
+    fn check(&self, what: &str, weights: &Vsml, net: &VsmlNet, batch: usize) {
+        let [connections, hidden] = weights.initial.dims();
+        for part in [&self.h, &self.c] {
+            check::shape(&format!("{what}: state"), &[batch, connections, hidden], &part.dims());
+        }
+        let shifted = net.layout == TokenLayout::Shifted;
+        assert_eq!(
+            self.told.is_some(),
+            shifted,
+            "{what}: state: told in the shifted layout, and there alone"
+        );
+        if let Some(told) = &self.told {
+            check::shape(&format!("{what}: told"), &told_shape(weights, net, batch), &told.dims());
+        }
+    }
+}
+
+fn told_shape(weights: &Vsml, net: &VsmlNet, batch: usize) -> [usize; 3] {
+    let [_, messages, _] = weights.read.dims();
+    [batch, net.widths[1..].iter().sum(), messages - net.forward]
+}
+
+/// What the examples leave that come after `state`; see [`vsml`].
+///
+/// `inputs`: `[batch, time, widths[0]]`, `labels`: `[batch, time]`. The native version is there without automatic
+/// differentiation alone.
+///
+/// # Panics
+/// If a shape is another one, or a label is not a class.
+pub fn vsml_read(
+    inputs: Tensor<3>,
+    labels: Tensor<2, Int>,
+    weights: Vsml,
+    state: VsmlState,
+    net: VsmlNet,
+) -> VsmlState {
+    check_net("vsml_read", &inputs, &weights, &net);
+    check_labels("vsml_read", &inputs, &labels);
+    state.check("vsml_read", &weights, &net, inputs.dims()[0]);
+    #[cfg(feature = "flex")]
+    if super::native::takes(&weights.weight) && !weights.weight.device().is_autodiff() {
+        let [batch, _, _] = inputs.dims();
+        // Where it is no part of the state, something of its shape goes in, and what comes out is dropped.
+        let is_told = state.told.is_some();
+        let told = state
+            .told
+            .unwrap_or_else(|| Tensor::zeros(told_shape(&weights, &net, batch), &weights.weight.device()));
+        let Vsml { weight, bias, read, initial } = weights;
+        let (h, c, told) = Dispatch::vsml_read(
+            inputs.into_dispatch(),
+            labels.into_dispatch(),
+            weight.into_dispatch(),
+            bias.into_dispatch(),
+            read.into_dispatch(),
+            initial.into_dispatch(),
+            state.h.into_dispatch(),
+            state.c.into_dispatch(),
+            told.into_dispatch(),
+            net,
+        );
+        let [h, c, told] = [h, c, told].map(Tensor::from_dispatch);
+        return VsmlState { h, c, told: is_told.then_some(told) };
+    }
+    reference::vsml_read(inputs, labels, weights, state, net)
+}
+
+/// Logits of inputs that each stand alone after `state`: queries. They read the one state of their episode; each makes
+/// the sweeps of an example up to its prediction.
+///
+/// `queries`: `[batch, queries, widths[0]]`; returns logits `[batch, queries, classes]`. The native version is there
+/// without automatic differentiation alone.
+///
+/// # Panics
+/// If a shape is another one.
+pub fn vsml_queries(queries: Tensor<3>, weights: Vsml, state: VsmlState, net: VsmlNet) -> Tensor<3> {
+    check_net("vsml_queries", &queries, &weights, &net);
+    state.check("vsml_queries", &weights, &net, queries.dims()[0]);
+    #[cfg(feature = "flex")]
+    if super::native::takes(&weights.weight) && !weights.weight.device().is_autodiff() {
+        let [batch, _, _] = queries.dims();
+        let told = state
+            .told
+            .unwrap_or_else(|| Tensor::zeros(told_shape(&weights, &net, batch), &weights.weight.device()));
+        let Vsml { weight, bias, read, initial } = weights;
+        return Tensor::from_dispatch(Dispatch::vsml_queries(
+            queries.into_dispatch(),
+            weight.into_dispatch(),
+            bias.into_dispatch(),
+            read.into_dispatch(),
+            initial.into_dispatch(),
+            state.h.into_dispatch(),
+            state.c.into_dispatch(),
+            told.into_dispatch(),
+            net,
+        ));
+    }
+    reference::vsml_queries(queries, weights, state, net)
+}
+
+#[track_caller]
+fn check_net(what: &str, inputs: &Tensor<3>, weights: &Vsml, net: &VsmlNet) {
+    let part = |part: &str| format!("{what}: {part}");
+    let [batch, time, fan_in] = inputs.dims();
+    let widths = &net.widths;
+    check::filled(&part("inputs"), &[batch, time, fan_in]);
+    check::filled(&part("initial"), &weights.initial.dims());
+    check::that(widths.len() >= 2 && !widths.contains(&0), &part("widths"), "at least two, none 0", widths);
+    check::that(net.ticks > 0, &part("ticks"), "at least 1", &[net.ticks]);
+    check::shape(&part("inputs"), &[batch, time, widths[0]], &[batch, time, fan_in]);
+    let [connections, hidden] = weights.initial.dims();
+    let [sets, messages, _] = weights.read.dims();
+    let expected: usize = widths.windows(2).map(|ends| ends[0] * ends[1]).sum();
+    check::shape(&part("initial"), &[expected, hidden], &[connections, hidden]);
+    check::that(sets == 1 || sets == connections, &part("read"), "one set, or one a connection", &[sets]);
+    let both = net.forward > 0 && messages > net.forward;
+    check::that(both, &part("read"), "numbers for both messages", &weights.read.dims());
+    check::shape(&part("read"), &[sets, messages, hidden], &weights.read.dims());
+    check::shape(&part("weight"), &[sets, messages + hidden, 4 * hidden], &weights.weight.dims());
+    check::shape(&part("bias"), &[sets, 4 * hidden], &weights.bias.dims());
+}
+
+#[track_caller]
+fn check_labels(what: &str, inputs: &Tensor<3>, labels: &Tensor<2, Int>) {
+    let [batch, time, _] = inputs.dims();
+    check::shape(&format!("{what}: labels"), &[batch, time], &labels.dims());
 }

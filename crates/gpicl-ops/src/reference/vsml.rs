@@ -2,40 +2,65 @@
 
 use burn::tensor::{Int, Tensor, activation};
 
-use crate::{TokenLayout, Vsml, VsmlNet};
+use crate::{TokenLayout, Vsml, VsmlNet, VsmlState};
 
 /// See [`crate::vsml`].
 pub fn vsml(inputs: Tensor<3>, labels: Tensor<2, Int>, weights: Vsml, net: VsmlNet) -> Tensor<3> {
+    let start = VsmlState::start(&weights, &net, inputs.dims()[0]);
+    scan(inputs, labels, weights, start, net).0
+}
+
+/// See [`crate::vsml_read`].
+pub fn vsml_read(
+    inputs: Tensor<3>,
+    labels: Tensor<2, Int>,
+    weights: Vsml,
+    state: VsmlState,
+    net: VsmlNet,
+) -> VsmlState {
+    scan(inputs, labels, weights, state, net).1
+}
+
+/// See [`crate::vsml_queries`]: an episode of its own for every query.
+pub fn vsml_queries(queries: Tensor<3>, weights: Vsml, state: VsmlState, net: VsmlNet) -> Tensor<3> {
+    let [batch, count, fan_in] = queries.dims();
+    let repeated = |part: Tensor<3>| {
+        let [_, places, numbers] = part.dims();
+        let part = part.unsqueeze_dim::<4>(1).expand([batch, count, places, numbers]);
+        part.reshape([batch * count, places, numbers])
+    };
+    let told = state.told.map(repeated);
+    let state = VsmlState { h: repeated(state.h), c: repeated(state.c), told };
+    let layers = Layer::all(&weights, &net);
+    let mut memory = Memory::of(state, &layers, &weights, &net);
+    let x = queries.reshape([batch * count, fan_in]);
+    let ticks = if net.layout == TokenLayout::Shifted { net.ticks } else { 1 };
+    let mut logits = None;
+    for _ in 0..ticks {
+        let sent = memory.sweep(x.clone(), &layers, &net);
+        logits = sent.last().map(logits_of);
+    }
+    let classes = net.widths[net.widths.len() - 1];
+    logits.expect("at least one tick").reshape([batch, count, classes])
+}
+
+fn scan(
+    inputs: Tensor<3>,
+    labels: Tensor<2, Int>,
+    weights: Vsml,
+    state: VsmlState,
+    net: VsmlNet,
+) -> (Tensor<3>, VsmlState) {
     let [batch, time, fan_in] = inputs.dims();
-    let device = inputs.device();
     let layers = Layer::all(&weights, &net);
     let count = layers.len();
-    let mut states: Vec<State> = layers.iter().map(|layer| layer.start(batch)).collect();
-    let backward = layers[0].read.dims()[1] - net.forward;
-    let silence = |layer: usize| Tensor::<3>::zeros([batch, net.widths[layer + 1], backward], &device);
-    let mut told: Vec<Tensor<3>> = (0..count).map(silence).collect();
+    let mut memory = Memory::of(state, &layers, &weights, &net);
     let mut predictions = Vec::new();
     for step in 0..time * net.ticks {
         let (example, tick) = (step / net.ticks, step % net.ticks);
-        let x = inputs.clone().narrow(1, example, 1).reshape([batch, fan_in, 1]);
-        let mut sent = vec![widened(x, net.forward)];
-        let before = (states.clone(), told.clone());
-        for (l, layer) in layers.iter().enumerate() {
-            match net.layout {
-                TokenLayout::Shifted => {
-                    states[l] = layer.tick(&before.0[l], sent[l].clone(), before.1[l].clone());
-                    sent.push(layer.forward(&states[l], &net));
-                    if l > 0 {
-                        told[l - 1] = layer.backward(&states[l], &net);
-                    }
-                }
-                TokenLayout::Paired => {
-                    let query = layer.tick(&before.0[l], sent[l].clone(), silence(l));
-                    sent.push(layer.forward(&query, &net));
-                }
-            }
-        }
-        let logits = sent[count].clone().narrow(2, 0, 1).squeeze_dim::<2>(2);
+        let x = inputs.clone().narrow(1, example, 1).reshape([batch, fan_in]);
+        let sent = memory.sweep(x, &layers, &net);
+        let logits = logits_of(&sent[count]);
         let (predicts, is_told) = match net.layout {
             TokenLayout::Shifted => (tick + 1 == net.ticks, tick + 1 == net.ticks),
             TokenLayout::Paired => (tick == 0, true),
@@ -45,24 +70,103 @@ pub fn vsml(inputs: Tensor<3>, labels: Tensor<2, Int>, weights: Vsml, net: VsmlN
         }
         if is_told {
             let label = labels.clone().narrow(1, example, 1).reshape([batch]);
-            let label = Tensor::<2>::eye(net.widths[count], &device).select(0, label);
-            let error = label.clone() - activation::softmax(logits, 1);
-            let message = match backward {
-                1 => error.unsqueeze_dim::<3>(2),
-                _ => Tensor::cat(vec![error.unsqueeze_dim::<3>(2), label.unsqueeze_dim(2)], 2),
-            };
-            told[count - 1] = widened(message * net.label_scale, backward);
+            memory.tell(label, logits, &net);
         }
         if net.layout == TokenLayout::Paired {
             for (l, layer) in layers.iter().enumerate().rev() {
-                states[l] = layer.tick(&states[l], sent[l].clone(), told[l].clone());
+                memory.states[l] = layer.tick(&memory.states[l], sent[l].clone(), memory.told[l].clone());
                 if l > 0 {
-                    told[l - 1] = layer.backward(&states[l], &net);
+                    memory.told[l - 1] = layer.backward(&memory.states[l], &net);
                 }
             }
         }
     }
-    Tensor::cat(predictions, 1)
+    (Tensor::cat(predictions, 1), memory.into_state(&net))
+}
+
+/// What one step leaves to the next: states of every layer, and backward messages to its outputs.
+struct Memory {
+    states: Vec<State>,
+    told: Vec<Tensor<3>>,
+}
+
+impl Memory {
+    fn of(state: VsmlState, layers: &[Layer], weights: &Vsml, net: &VsmlNet) -> Self {
+        let VsmlState { h, c, told } = state;
+        let [batch, _, hidden] = h.dims();
+        let [_, messages, _] = weights.read.dims();
+        let (mut connections, mut units) = (0, 0);
+        let (mut states, mut tolds) = (Vec::new(), Vec::new());
+        for layer in layers {
+            let [fan_in, fan_out] = layer.ends;
+            let part = |x: &Tensor<3>| {
+                let part = x.clone().narrow(1, connections, fan_in * fan_out);
+                part.reshape([batch, fan_in, fan_out, hidden])
+            };
+            states.push(State { h: part(&h), c: part(&c) });
+            tolds.push(match &told {
+                Some(told) => told.clone().narrow(1, units, fan_out),
+                None => Tensor::zeros([batch, fan_out, messages - net.forward], &h.device()),
+            });
+            connections += fan_in * fan_out;
+            units += fan_out;
+        }
+        Self { states, told: tolds }
+    }
+
+    fn into_state(self, net: &VsmlNet) -> VsmlState {
+        let all = |part: fn(&State) -> &Tensor<4>| {
+            let layer = |state: &State| {
+                let [batch, fan_in, fan_out, hidden] = state.h.dims();
+                part(state).clone().reshape([batch, fan_in * fan_out, hidden])
+            };
+            Tensor::cat(self.states.iter().map(layer).collect(), 1)
+        };
+        let (h, c) = (all(|state| &state.h), all(|state| &state.c));
+        let told = (net.layout == TokenLayout::Shifted).then(|| Tensor::cat(self.told, 1));
+        VsmlState { h, c, told }
+    }
+
+    /// The layers one after another, first to last, for inputs `x` `[batch, inputs]`; returns the forward messages, the
+    /// input's first. In the paired layout the states are thrown away.
+    fn sweep(&mut self, x: Tensor<2>, layers: &[Layer], net: &VsmlNet) -> Vec<Tensor<3>> {
+        let mut sent = vec![widened(x.unsqueeze_dim(2), net.forward)];
+        let told = self.told.clone();
+        for (l, layer) in layers.iter().enumerate() {
+            match net.layout {
+                TokenLayout::Shifted => {
+                    self.states[l] = layer.tick(&self.states[l], sent[l].clone(), told[l].clone());
+                    sent.push(layer.forward(&self.states[l], net));
+                    if l > 0 {
+                        self.told[l - 1] = layer.backward(&self.states[l], net);
+                    }
+                }
+                TokenLayout::Paired => {
+                    let query = layer.tick(&self.states[l], sent[l].clone(), told[l].zeros_like());
+                    sent.push(layer.forward(&query, net));
+                }
+            }
+        }
+        sent
+    }
+
+    /// Tells the last layer's outputs the labels `[batch]`, given the logits `[batch, classes]`.
+    fn tell(&mut self, label: Tensor<1, Int>, logits: Tensor<2>, net: &VsmlNet) {
+        let last = self.told.len() - 1;
+        let [_, classes, backward] = self.told[last].dims();
+        let label = Tensor::<2>::eye(classes, &logits.device()).select(0, label);
+        let error = label.clone() - activation::softmax(logits, 1);
+        let message = match backward {
+            1 => error.unsqueeze_dim::<3>(2),
+            _ => Tensor::cat(vec![error.unsqueeze_dim::<3>(2), label.unsqueeze_dim(2)], 2),
+        };
+        self.told[last] = widened(message * net.label_scale, backward);
+    }
+}
+
+/// The first numbers of the last layer's messages.
+fn logits_of(sent: &Tensor<3>) -> Tensor<2> {
+    sent.clone().narrow(2, 0, 1).squeeze_dim::<2>(2)
 }
 
 /// Outputs and cells `[batch, inputs, outputs, hidden]` of a layer's LSTMs.
@@ -78,7 +182,6 @@ struct Layer {
     weight: Tensor<3>,
     bias: Tensor<2>,
     read: Tensor<3>,
-    initial: Tensor<2>,
 }
 
 impl Layer {
@@ -93,20 +196,11 @@ impl Layer {
                 weight: weights.weight.clone().narrow(0, first, sets),
                 bias: weights.bias.clone().narrow(0, first, sets),
                 read: weights.read.clone().narrow(0, first, sets),
-                initial: weights.initial.clone().narrow(0, before, connections),
             };
             before += connections;
             layer
         };
         net.widths.windows(2).map(layer).collect()
-    }
-
-    fn start(&self, batch: usize) -> State {
-        let [fan_in, fan_out] = self.ends;
-        let [_, hidden] = self.initial.dims();
-        let c = self.initial.clone().reshape([1, fan_in, fan_out, hidden]);
-        let c = c.expand([batch, fan_in, fan_out, hidden]);
-        State { h: c.zeros_like(), c }
     }
 
     /// `m`: `[batch, inputs, forward]`, `n`: `[batch, outputs, backward]`.

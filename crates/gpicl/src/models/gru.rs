@@ -1,12 +1,13 @@
 //! Stacked gated recurrent units: a recurrent learner with half the LSTM's state.
 
 use burn::module::Module;
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 use gpicl_ops::{Activation, Precision};
 
 use super::Initializer;
 use super::layers::Linear;
 use super::recurrent::{Cell, Recurrent};
+use super::state::State;
 use super::tokens::Layout;
 
 /// Gated recurrent units over the tokens of one episode.
@@ -24,7 +25,19 @@ pub struct GruLayer {
     precision: Precision,
 }
 
+/// The last output, `[batch, hidden]`.
+#[derive(Clone, Debug)]
+pub struct GruState(Tensor<2>);
+
+impl State for GruState {
+    fn size(&self) -> usize {
+        self.0.dims()[1]
+    }
+}
+
 impl Cell for GruLayer {
+    type State = GruState;
+
     /// Weights `N(0, 1 / hidden)`, biases zero.
     fn new(hidden: usize, layout: Layout, precision: Precision, init: &mut Initializer) -> Self {
         Self {
@@ -39,6 +52,24 @@ impl Cell for GruLayer {
         let gates = self.input.forward(x, Activation::Identity);
         let Linear { weight, bias, .. } = &self.recurrent;
         gpicl_ops::gru(gates, weight.val(), bias.val(), self.layout, self.precision)
+    }
+
+    fn empty(&self, batch: usize, device: &Device) -> GruState {
+        GruState(Tensor::zeros([batch, self.recurrent.weight.dims()[0]], device))
+    }
+
+    fn read(&self, x: Tensor<3>) -> (Tensor<3>, GruState) {
+        let GruState(start) = self.empty(x.dims()[0], &x.device());
+        let gates = self.input.forward(x, Activation::Identity);
+        let Linear { weight, bias, .. } = &self.recurrent;
+        let (out, h) = gpicl_ops::gru_with_state(gates, weight.val(), bias.val(), start, self.precision);
+        (out, GruState(h))
+    }
+
+    fn answer(&self, GruState(h): &GruState, x: Tensor<3>) -> Tensor<3> {
+        let gates = self.input.forward(x, Activation::Identity);
+        let Linear { weight, bias, .. } = &self.recurrent;
+        gpicl_ops::gru_queries(gates, weight.val(), bias.val(), h.clone(), self.precision)
     }
 
     /// The output: `hidden`, however long the context.

@@ -1,12 +1,13 @@
 //! The recurrent learner of the paper's comparison: stacked long short-term memory.
 
 use burn::module::{Module, Param};
-use burn::tensor::Tensor;
-use gpicl_ops::{Activation, Precision};
+use burn::tensor::{Device, Tensor};
+use gpicl_ops::{Activation, LstmState, Precision};
 
 use super::Initializer;
 use super::layers::Linear;
 use super::recurrent::{Cell, Recurrent};
+use super::state::State;
 use super::tokens::Layout;
 
 /// Long short-term memory over the tokens of one episode.
@@ -24,7 +25,16 @@ pub struct LstmLayer {
     precision: Precision,
 }
 
+impl State for LstmState {
+    /// Output and cell.
+    fn size(&self) -> usize {
+        self.h.dims()[1] + self.c.dims()[1]
+    }
+}
+
 impl Cell for LstmLayer {
+    type State = LstmState;
+
     /// Weights `N(0, 1 / hidden)`. The forget gates' bias is 1, the others 0: a cell remembers before it has learnt
     /// what to forget (Gers et al. 2000; Jozefowicz et al. 2015).
     fn new(hidden: usize, layout: Layout, precision: Precision, init: &mut Initializer) -> Self {
@@ -38,6 +48,21 @@ impl Cell for LstmLayer {
     fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         let gates = self.input.forward(x, Activation::Identity);
         gpicl_ops::lstm(gates, self.recurrent.val(), self.layout, self.precision)
+    }
+
+    fn empty(&self, batch: usize, device: &Device) -> LstmState {
+        LstmState::start(batch, self.recurrent.dims()[0], device)
+    }
+
+    fn read(&self, x: Tensor<3>) -> (Tensor<3>, LstmState) {
+        let start = self.empty(x.dims()[0], &x.device());
+        let gates = self.input.forward(x, Activation::Identity);
+        gpicl_ops::lstm_with_state(gates, self.recurrent.val(), start, self.precision)
+    }
+
+    fn answer(&self, state: &LstmState, x: Tensor<3>) -> Tensor<3> {
+        let gates = self.input.forward(x, Activation::Identity);
+        gpicl_ops::lstm_queries(gates, self.recurrent.val(), state.clone(), self.precision)
     }
 
     /// Output and cell: `2 x hidden`, however long the context.

@@ -6,6 +6,7 @@ use gpicl_ops::{Activation, Precision};
 use serde::{Deserialize, Serialize};
 
 use super::layers::Linear;
+use super::state::State;
 use super::{Dims, Initializer, SequenceModel, at_least_one};
 use crate::error::Result;
 
@@ -60,24 +61,34 @@ pub struct Mlp {
     head: Linear,
 }
 
+/// Nothing is left of a context.
+#[derive(Clone, Debug)]
+pub struct NoState;
+
+impl State for NoState {
+    fn size(&self) -> usize {
+        0
+    }
+}
+
 impl SequenceModel for Mlp {
-    type State = super::unread::Unread;
+    type State = NoState;
 
     fn forward(&self, inputs: Tensor<3>, _labels: Tensor<2, Int>) -> Tensor<3> {
-        let x = self.hidden.iter().fold(inputs, |x, layer| layer.forward(x, Activation::Gelu));
+        self.answer(&NoState, inputs)
+    }
+
+    fn read(&self, _inputs: Tensor<3>, _labels: Tensor<2, Int>) -> NoState {
+        NoState
+    }
+
+    fn answer(&self, _state: &NoState, queries: Tensor<3>) -> Tensor<3> {
+        let x = self.hidden.iter().fold(queries, |x, layer| layer.forward(x, Activation::Gelu));
         self.head.forward(x, Activation::Identity)
     }
 
-    fn read(&self, inputs: Tensor<3>, labels: Tensor<2, Int>) -> Self::State {
-        super::unread::Unread::new(inputs, labels)
-    }
-
-    fn answer(&self, state: &Self::State, queries: Tensor<3>) -> Tensor<3> {
-        state.answer(self, queries)
-    }
-
     /// Nothing is carried from one position to the next.
-    fn state_size(&self, _time: usize) -> usize {
+    fn state_size(&self, _examples: usize) -> usize {
         0
     }
 }

@@ -19,7 +19,6 @@ pub mod recurrent;
 pub mod state;
 pub mod tokens;
 pub mod transformer;
-mod unread;
 pub mod vsml;
 
 use burn::module::Module;

@@ -31,9 +31,10 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::{Int, Tensor, TensorData};
-use gpicl_ops::{Precision, VsmlNet};
+use gpicl_ops::{Precision, VsmlNet, VsmlState};
 use serde::{Deserialize, Serialize};
 
+use super::state::State;
 use super::tokens::{LabelScale, Layout};
 use super::{Dims, Initializer, SequenceModel, at_least_one};
 use crate::error::{Error, Result};
@@ -139,6 +140,15 @@ pub struct Vsml {
 }
 
 impl Vsml {
+    fn weights(&self) -> gpicl_ops::Vsml {
+        gpicl_ops::Vsml {
+            weight: self.weight.val(),
+            bias: self.bias.val(),
+            read: self.read.val(),
+            initial: self.initial(),
+        }
+    }
+
     /// The cells before the first example `[connections, hidden]`: zeros, or, where there are inner units to tell
     /// apart, draws from `N(0, 1)` that are always the same and are not learned.
     fn initial(&self) -> Tensor<2> {
@@ -153,35 +163,46 @@ impl Vsml {
     }
 }
 
+impl State for VsmlState {
+    /// Outputs, cells, and what the next token is told.
+    fn size(&self) -> usize {
+        [Some(&self.h), Some(&self.c), self.told.as_ref()]
+            .into_iter()
+            .flatten()
+            .map(|part| part.dims()[1..].iter().product::<usize>())
+            .sum()
+    }
+}
+
 fn connections(net: &VsmlNet) -> usize {
     net.widths.windows(2).map(|ends| ends[0] * ends[1]).sum()
 }
 
 impl SequenceModel for Vsml {
-    type State = super::unread::Unread;
+    type State = VsmlState;
 
     fn forward(&self, inputs: Tensor<3>, labels: Tensor<2, Int>) -> Tensor<3> {
-        let weights = gpicl_ops::Vsml {
-            weight: self.weight.val(),
-            bias: self.bias.val(),
-            read: self.read.val(),
-            initial: self.initial(),
-        };
-        gpicl_ops::vsml(inputs, labels, weights, self.net.clone())
+        gpicl_ops::vsml(inputs, labels, self.weights(), self.net.clone())
     }
 
-    fn read(&self, inputs: Tensor<3>, labels: Tensor<2, Int>) -> Self::State {
-        super::unread::Unread::new(inputs, labels)
+    fn read(&self, inputs: Tensor<3>, labels: Tensor<2, Int>) -> VsmlState {
+        let [batch, examples, _] = inputs.dims();
+        let weights = self.weights();
+        let start = VsmlState::start(&weights, &self.net, batch);
+        if examples == 0 {
+            return start;
+        }
+        gpicl_ops::vsml_read(inputs, labels, weights, start, self.net.clone())
     }
 
-    fn answer(&self, state: &Self::State, queries: Tensor<3>) -> Tensor<3> {
-        state.answer(self, queries)
+    fn answer(&self, state: &VsmlState, queries: Tensor<3>) -> Tensor<3> {
+        gpicl_ops::vsml_queries(queries, self.weights(), state.clone(), self.net.clone())
     }
 
     /// Output and cell of every LSTM, `2 hidden` a connection. In the shifted layout also what the next token is told:
     /// the backward messages to the inner units, and logits and label of the last example, as the message to the last
     /// units.
-    fn state_size(&self, _time: usize) -> usize {
+    fn state_size(&self, _examples: usize) -> usize {
         let [_, messages, hidden] = self.read.dims();
         let told: usize = match self.net.layout {
             Layout::Paired => 0,

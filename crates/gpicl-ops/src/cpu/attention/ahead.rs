@@ -1,7 +1,7 @@
 //! The next sequence's values on their way while one is worked on.
 
 use super::Sizes;
-use crate::cpu::gemm::kernel::prefetch;
+use crate::cpu::prefetch::prefetch;
 
 /// What the next sequence will read. Head by head its rows would come one latency after another, and all at once they
 /// would hold up what else is read: so a few lines are asked for with every tile of rows.

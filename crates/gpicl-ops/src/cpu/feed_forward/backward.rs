@@ -4,10 +4,11 @@ use pulp::Simd;
 use rayon::prelude::*;
 
 use super::super::buffer::Buffer;
-use super::super::gemm::kernel::{Kernel, claim, prefetch};
+use super::super::gemm::kernel::Kernel;
 use super::super::gemm::{
     Left, Machine, MatRef, PackedLeft, Start, Work, multiply, multiply_packed, with_machine,
 };
+use super::super::prefetch::{claim, prefetch};
 use super::super::simd::{gelu_and_slope, rough_gelu_and_slope, update};
 use super::super::{affine, sum};
 use super::{APART, COLUMNS, LINE, Part, ROWS, UNITS, Weights, parts};

@@ -4,8 +4,9 @@ use pulp::Simd;
 use rayon::prelude::*;
 
 use super::super::buffer::Buffer;
-use super::super::gemm::kernel::{Kernel, claim};
+use super::super::gemm::kernel::Kernel;
 use super::super::gemm::{Left, Machine, MatRef, PackedLeft, Start, Work, multiply, with_machine};
+use super::super::prefetch::claim;
 use super::super::simd::{gelu, rough_gelu, update};
 use super::{APART, COLUMNS, LINE, Part, ROWS, TILE, UNITS, Weights, parts};
 use crate::Precision;

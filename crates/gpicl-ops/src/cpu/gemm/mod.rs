@@ -26,7 +26,8 @@ use self::part::Order;
 pub(super) use self::part::{PackedLeft, PackedRight, multiply, multiply_packed, pack_right};
 use self::squares::{SQUARE, Unit, square};
 use super::gather::gather_transposed;
-use super::{affine, buffer::Buffer, dispatch};
+use super::prefetch::prefetch;
+use super::{buffer::Buffer, dispatch, gelu::gelu};
 use crate::Precision;
 
 /// Packed numbers of the inner dimension that a tile is summed over at a time.
@@ -538,10 +539,10 @@ impl Product<'_> {
             // Runs of memory so short that the machine does not see where they lead.
             let next = first + 2 * self.b.cols;
             for at in (next..(next + len).min(out.len)).step_by(16) {
-                kernel::prefetch(out.data.wrapping_add(at));
+                prefetch(out.data.wrapping_add(at));
             }
             // SAFETY: in the parts of C and of the second result that are the caller's alone.
-            unsafe { affine::gelu(self.c.part(first, len), out.part(first, len)) };
+            unsafe { gelu(self.c.part(first, len), out.part(first, len)) };
         }
     }
 }

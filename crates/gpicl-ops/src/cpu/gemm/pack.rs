@@ -3,8 +3,9 @@
 use std::ops::Range;
 
 use super::MatRef;
-use super::kernel::{Kernel, claim, prefetch};
+use super::kernel::Kernel;
 use crate::cpu::buffer::Buffer;
+use crate::cpu::prefetch::{claim, prefetch};
 
 /// How many packed numbers ahead of their use values are asked for.
 const AHEAD: usize = 4;

@@ -2,8 +2,8 @@
 
 use std::mem::MaybeUninit;
 
-use super::kernel::prefetch;
 use super::{Addend, Rows, Target, fit};
+use crate::cpu::prefetch::prefetch;
 
 /// Rows of a register, and numbers of 32 bits in each.
 pub const SIDE: usize = 16;

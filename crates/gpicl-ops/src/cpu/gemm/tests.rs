@@ -2,7 +2,7 @@ use rayon::ThreadPoolBuilder;
 
 use super::emulated::Emulated;
 use super::*;
-use crate::cpu::dispatch::levels;
+use crate::cpu::{dispatch::levels, gelu};
 
 /// Numbers in [-1, 1) without structure.
 fn numbers(n: usize, salt: u32) -> Vec<f32> {
@@ -155,7 +155,7 @@ fn a_matrix_unit_gives_them() {
             });
             assert_close(&found.0, &truth.collect::<Vec<_>>(), &what);
             let mut hidden = vec![0.0; m * n];
-            affine::gelu(&found.0, &mut hidden);
+            gelu::gelu(&found.0, &mut hidden);
             for (found, expected) in found.1.iter().zip(&hidden) {
                 assert!((found - expected).abs() <= 1e-6 * expected.abs().max(1.0), "{what}: gelu");
             }
@@ -212,7 +212,7 @@ fn the_number_of_threads_changes_no_bit() {
 fn what_comes_before_and_after() {
     let gelu = |x: f32| {
         let mut y = [0.0];
-        affine::gelu(&[x], &mut y);
+        gelu::gelu(&[x], &mut y);
         y[0]
     };
     for sizes in [[5, 7, 3], [100, 70, 300], [40, 1200, 600], [3, 4, 0]] {

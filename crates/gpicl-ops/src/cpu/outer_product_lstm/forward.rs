@@ -3,13 +3,9 @@
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::{EPISODES, LANES, Parts, Sizes, padded, remember};
+use super::{EPISODES, LANES, Parts, Sizes, padded, put_out, remember};
 use crate::cpu::tile::{Factor, product};
-use crate::cpu::{
-    buffer::Buffer,
-    dispatch::run,
-    simd::{sigmoid, tanh, update},
-};
+use crate::cpu::{buffer::Buffer, dispatch::run, simd::update};
 
 /// What the backward pass needs of the forward pass, which writes it.
 pub struct Kept<'a> {
@@ -21,21 +17,47 @@ pub struct Kept<'a> {
     pub memories: &'a mut [f32],
 }
 
+/// What is carried into the first step and out of the last.
+pub struct Carried<'a> {
+    /// The output before, `[batch, heads * size]`.
+    pub hidden: &'a [f32],
+    /// The memory before, `[batch, heads, size, size]`; becomes the one after.
+    pub memory: &'a mut [f32],
+}
+
 /// Writes the outputs `out` `[batch, tokens, heads * size]`, and what the backward pass needs, given the inputs' share
-/// of the gates and the recurrent weight `[heads * size, heads * 8 * size]`.
-pub fn forward(gates: &[f32], recurrent: &[f32], out: &mut [f32], kept: Kept<'_>, sizes: Sizes) {
+/// of the gates and the recurrent weight `[heads * size, heads * 8 * size]`. Where nothing is `carried`, the scan starts
+/// from zeros.
+pub fn forward(
+    gates: &[f32],
+    recurrent: &[f32],
+    carried: Option<Carried<'_>>,
+    out: &mut [f32],
+    kept: Kept<'_>,
+    sizes: Sizes,
+) {
     let recurrent = &*padded(recurrent, sizes.gates());
     let (gates_width, hidden) =
         (EPISODES * sizes.tokens * sizes.gates(), EPISODES * sizes.tokens * sizes.hidden());
+    let batch = out.len() / (sizes.tokens * sizes.hidden());
+    let carried: Vec<Option<Carried<'_>>> = match carried {
+        Some(Carried { hidden, memory }) => {
+            let hidden = hidden.chunks(EPISODES * sizes.hidden());
+            let parts = hidden.zip(memory.chunks_mut(EPISODES * sizes.memory()));
+            parts.map(|(hidden, memory)| Some(Carried { hidden, memory })).collect()
+        }
+        None => (0..batch).step_by(EPISODES).map(|_| None).collect(),
+    };
     let tasks = (
+        carried,
         gates.par_chunks(gates_width),
         out.par_chunks_mut(hidden),
         kept.gates.par_chunks_mut(gates_width),
         kept.reads.par_chunks_mut(hidden),
         kept.memories.par_chunks_mut(EPISODES * sizes.checkpoints() * sizes.memory()),
     );
-    tasks.into_par_iter().for_each(|(inputs, out, gates, reads, memories)| {
-        run(Forward { inputs, recurrent, out, kept: Kept { gates, reads, memories }, sizes });
+    tasks.into_par_iter().for_each(|(carried, inputs, out, gates, reads, memories)| {
+        run(Forward { inputs, recurrent, carried, out, kept: Kept { gates, reads, memories }, sizes });
     });
 }
 
@@ -43,6 +65,7 @@ pub fn forward(gates: &[f32], recurrent: &[f32], out: &mut [f32], kept: Kept<'_>
 struct Forward<'a> {
     inputs: &'a [f32],
     recurrent: &'a [f32],
+    carried: Option<Carried<'a>>,
     out: &'a mut [f32],
     kept: Kept<'a>,
     sizes: Sizes,
@@ -57,7 +80,11 @@ impl WithSimd for Forward<'_> {
         let (tokens, hidden, width) = (sizes.tokens, sizes.hidden(), sizes.gates());
         let episodes = self.out.len() / (tokens * hidden);
         let padded_width = width.next_multiple_of(LANES);
-        let mut memory = Buffer::zeros(episodes * sizes.memory());
+        let mut own = Buffer::zeros(if self.carried.is_none() { episodes * sizes.memory() } else { 0 });
+        let (start, memory) = match self.carried.take() {
+            Some(Carried { hidden, memory }) => (Some(hidden), memory),
+            None => (None, &mut *own),
+        };
         let mut share = Buffer::zeros(episodes * padded_width);
         let mut looked_at = Buffer::stale(sizes.memory());
         for step in 0..sizes.steps() {
@@ -68,9 +95,11 @@ impl WithSimd for Forward<'_> {
                         .copy_from_slice(memory);
                 }
             }
-            if step > 0 {
-                let before =
-                    Factor { data: &self.out[(step - 1) * hidden..], row: tokens * hidden, column: 1 };
+            let before = match step {
+                0 => start.map(|data| Factor { data, row: hidden, column: 1 }),
+                _ => Some(Factor { data: &self.out[(step - 1) * hidden..], row: tokens * hidden, column: 1 }),
+            };
+            if let Some(before) = before {
                 let shape = [episodes, hidden, padded_width];
                 product::<S, false>(
                     simd,
@@ -110,9 +139,7 @@ impl Forward<'_> {
         for ((gates, memory), (read, out)) in heads.zip(reads.zip(outs)) {
             let parts = Parts::of(gates, size);
             remember(simd, parts, self.sizes.read_scale(), memory, read);
-            update!(simd: S, [output in parts.output, read in &*read], [out in out] {
-                out = simd.mul_f32s(sigmoid(simd, output), tanh(simd, read));
-            });
+            put_out(simd, parts, read, out);
         }
     }
 }

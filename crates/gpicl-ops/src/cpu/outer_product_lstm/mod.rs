@@ -7,11 +7,13 @@
 
 mod backward;
 mod forward;
+mod queries;
 
 use pulp::Simd;
 
 pub use backward::{Saved, backward, weight_gradient};
-pub use forward::{Kept, forward};
+pub use forward::{Carried, Kept, forward};
+pub use queries::queries;
 
 use super::buffer::Buffer;
 use super::simd::{sigmoid, tanh, update};
@@ -105,24 +107,56 @@ impl<'a> Parts<'a> {
 /// One head's step: the memory becomes the next one, and `read` what the query finds in it.
 #[inline(always)]
 fn remember<S: Simd>(simd: S, parts: Parts<'_>, scale: f32, memory: &mut [f32], read: &mut [f32]) {
-    let one = simd.splat_f32s(1.0);
     let [input_columns, value_columns, forget_columns] = parts.columns;
     read.fill(0.0);
     for (row, memory) in memory.chunks_exact_mut(read.len()).enumerate() {
-        let [input_row, value_row, forget_row] = parts.rows.map(|part| simd.splat_f32s(part[row]));
+        let factors = parts.rows.map(|part| simd.splat_f32s(part[row]));
         let query = simd.splat_f32s(parts.query[row] * scale);
         update!(
             simd: S,
             [input in input_columns, value in value_columns, forget in forget_columns],
             [memory in memory, read in &mut *read] {
-                let input = sigmoid(simd, simd.mul_f32s(input_row, input));
-                let value = tanh(simd, simd.mul_f32s(value_row, value));
-                let forget = sigmoid(simd, simd.mul_add_e_f32s(forget_row, forget, one));
-                memory = simd.mul_add_e_f32s(forget, memory, simd.mul_f32s(input, value));
+                memory = next(simd, factors, [input, value, forget], memory);
                 read = simd.mul_add_e_f32s(memory, query, read);
             }
         );
     }
+}
+
+/// As [`remember`], but the next memory is thrown away.
+#[inline(always)]
+fn look<S: Simd>(simd: S, parts: Parts<'_>, scale: f32, memory: &[f32], read: &mut [f32]) {
+    let [input_columns, value_columns, forget_columns] = parts.columns;
+    read.fill(0.0);
+    for (row, memory) in memory.chunks_exact(read.len()).enumerate() {
+        let factors = parts.rows.map(|part| simd.splat_f32s(part[row]));
+        let query = simd.splat_f32s(parts.query[row] * scale);
+        update!(
+            simd: S,
+            [input in input_columns, value in value_columns, forget in forget_columns, memory in memory],
+            [read in &mut *read] {
+                read = simd.mul_add_e_f32s(next(simd, factors, [input, value, forget], memory), query, read);
+            }
+        );
+    }
+}
+
+/// Some numbers of a row of the next memory, given the row's and their columns' factors of input gate, value and forget
+/// gate.
+#[inline(always)]
+fn next<S: Simd>(simd: S, row: [S::f32s; 3], column: [S::f32s; 3], memory: S::f32s) -> S::f32s {
+    let input = sigmoid(simd, simd.mul_f32s(row[0], column[0]));
+    let value = tanh(simd, simd.mul_f32s(row[1], column[1]));
+    let forget = sigmoid(simd, simd.mul_add_e_f32s(row[2], column[2], simd.splat_f32s(1.0)));
+    simd.mul_add_e_f32s(forget, memory, simd.mul_f32s(input, value))
+}
+
+/// What a head puts out, given what its query found.
+#[inline(always)]
+fn put_out<S: Simd>(simd: S, parts: Parts<'_>, read: &[f32], out: &mut [f32]) {
+    update!(simd: S, [output in parts.output, read in read], [out in out] {
+        out = simd.mul_f32s(sigmoid(simd, output), tanh(simd, read));
+    });
 }
 
 /// A copy of `rows` rows of `width` values whose rows are padded with zeros to whole vectors.

@@ -13,6 +13,7 @@ mod backward;
 mod forward;
 mod gru;
 mod lstm;
+mod queries;
 
 use pulp::Simd;
 
@@ -20,6 +21,7 @@ pub use backward::{Saved, backward};
 pub use forward::forward;
 pub use gru::Gru;
 pub use lstm::Lstm;
+pub use queries::queries;
 
 use crate::TokenLayout;
 
@@ -112,6 +114,15 @@ pub struct Before<'a> {
     pub out: &'a [f32],
     /// What the cell kept.
     pub memory: &'a [f32],
+}
+
+impl Before<'_> {
+    /// `count` sequences' rows of `hidden` values, from sequence `first` on.
+    #[inline(always)]
+    fn rows(self, first: usize, count: usize, hidden: usize) -> Self {
+        let rows = first * hidden..(first + count) * hidden;
+        Self { out: &self.out[rows.clone()], memory: &self.memory[rows] }
+    }
 }
 
 /// A row's blocks of `hidden` values.

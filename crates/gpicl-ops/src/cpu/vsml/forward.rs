@@ -121,29 +121,10 @@ pub fn step<S: Simd>(
     let Record { h: next_h, c: next_c, m, n } = after;
     let last = Span::backward(net, net.layers(), count);
     episodes.feed(at / net.ticks, Span::forward(net, 0, count).of_mut(m));
-    for l in 0..net.layers() {
-        let (layer, place) = (net.layer(l), Place { net, layer: net.layer(l), episodes: count });
-        let states =
-            layer.before * count * net.row()..(layer.before + layer.connections()) * count * net.row();
-        let (to, rest) = Span::forward(net, l + 1, count).with_span_before(m);
-        let from = Span::forward(net, l, count).of(rest);
-        let (h, c) = (&before.h[states.clone()], &before.c[states.clone()]);
-        match net.layout {
-            TokenLayout::Shifted => {
-                let told = Some(Span::backward(net, l + 1, count).of(before.n));
-                let made = After {
-                    state: Some([&mut next_h[states.clone()], &mut next_c[states]]),
-                    forward: Some(to),
-                    backward: (l > 0).then(|| Span::backward(net, l, count).of_mut(n)),
-                };
-                tick(simd, place, packed, Before { h, c, m: from, n: told }, made, scratch);
-            }
-            TokenLayout::Paired => {
-                let made = After { forward: Some(to), ..After::default() };
-                tick(simd, place, packed, Before { h, c, m: from, n: None }, made, scratch);
-            }
-        }
-    }
+    // In the paired layout the states of this sweep are thrown away.
+    let next =
+        (net.layout == TokenLayout::Shifted).then_some(Next { h: &mut *next_h, c: &mut *next_c, n: &mut *n });
+    sweep(simd, net, count, packed, &before, m, next, scratch);
     if net.is_told(at) {
         let logits = Span::forward(net, net.layers(), count).of(m);
         tell(net, episodes.labels(at / net.ticks), logits, last.of_mut(n));
@@ -169,6 +150,48 @@ pub fn step<S: Simd>(
             forward: None,
             backward: (l > 0).then(|| Span::backward(net, l, count).of_mut(rest)),
         };
+        tick(simd, place, packed, read, made, scratch);
+    }
+}
+
+/// What a sweep leaves to the next, as in a [`Record`].
+pub struct Next<'a> {
+    pub h: &'a mut [f32],
+    pub c: &'a mut [f32],
+    pub n: &'a mut [f32],
+}
+
+/// The layers one after another, first to last: with the input's messages in `m`, writes all others there, the logits
+/// among them; and what comes `next`, where somebody wants it.
+#[inline(always)]
+#[allow(clippy::too_many_arguments, reason = "what is read, and where each result goes")]
+pub fn sweep<S: Simd>(
+    simd: S,
+    net: Net<'_>,
+    count: usize,
+    packed: &[f32],
+    before: &Record<&[f32]>,
+    m: &mut [f32],
+    mut next: Option<Next<'_>>,
+    scratch: &mut Scratch,
+) {
+    for l in 0..net.layers() {
+        let (layer, place) = (net.layer(l), Place { net, layer: net.layer(l), episodes: count });
+        let states =
+            layer.before * count * net.row()..(layer.before + layer.connections()) * count * net.row();
+        let (to, rest) = Span::forward(net, l + 1, count).with_span_before(m);
+        let told = Span::backward(net, l + 1, count).of(before.n);
+        let read = Before {
+            h: &before.h[states.clone()],
+            c: &before.c[states.clone()],
+            m: Span::forward(net, l, count).of(rest),
+            n: (net.layout == TokenLayout::Shifted).then_some(told),
+        };
+        let mut made = After { forward: Some(to), ..After::default() };
+        if let Some(Next { h, c, n }) = &mut next {
+            made.state = Some([&mut h[states.clone()], &mut c[states]]);
+            made.backward = (l > 0).then(|| Span::backward(net, l, count).of_mut(n));
+        }
         tick(simd, place, packed, read, made, scratch);
     }
 }

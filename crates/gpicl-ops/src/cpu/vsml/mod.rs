@@ -7,10 +7,16 @@
 
 mod backward;
 mod forward;
+mod queries;
+mod read;
+mod state;
 mod tick;
 
 pub use backward::backward;
 pub use forward::forward;
+pub use queries::queries;
+pub use read::read;
+pub use state::{State, StateMut};
 
 use super::buffer::Buffer;
 use crate::TokenLayout;
@@ -202,6 +208,11 @@ impl Span {
     fn backward(net: Net<'_>, layer: usize, episodes: usize) -> Self {
         let each = episodes * net.backward;
         Self { start: (net.units_before(layer) - net.widths[0]) * each, len: net.widths[layer] * each }
+    }
+
+    /// How long a message buffer is that ends with it.
+    fn end(self) -> usize {
+        self.start + self.len
     }
 
     fn of(self, values: &[f32]) -> &[f32] {

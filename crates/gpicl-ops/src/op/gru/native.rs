@@ -79,6 +79,6 @@ impl Backward<Flex, 3> for Gru {
     }
 }
 
-fn cell(bias: &FlexTensor) -> recurrent::Gru<'_> {
+pub(super) fn cell(bias: &FlexTensor) -> recurrent::Gru<'_> {
     recurrent::Gru { bias: values(bias) }
 }

@@ -8,7 +8,7 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Flex, TensorMetadata, backend_extension};
 use burn::tensor::Shape;
 
-use crate::cpu::{affine, buffer::Buffer};
+use crate::cpu::{affine, buffer::Buffer, gelu};
 use crate::op::native::{contiguous, filled, tensor, values, values_mut, writable};
 use crate::{Activation, Precision};
 
@@ -204,7 +204,7 @@ fn affine_map_and_gelu(
 
 fn gelu_gradient(z: FlexTensor, dy: FlexTensor) -> FlexTensor {
     let (mut z, mut dz) = (writable(z), writable(dy));
-    affine::gelu_gradient(values_mut(&mut z), values_mut(&mut dz));
+    gelu::gelu_gradient(values_mut(&mut z), values_mut(&mut dz));
     dz
 }
 

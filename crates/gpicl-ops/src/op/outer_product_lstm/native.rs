@@ -8,12 +8,12 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Flex, TensorMetadata, backend_extension};
 
 use crate::cpu::buffer::Buffer;
-use crate::cpu::outer_product_lstm::{self as scan, Kept, Sizes};
+use crate::cpu::outer_product_lstm::{self as scan, Carried, Kept, Sizes};
 use crate::op::native::{contiguous, filled, tensor, values};
 use crate::{Precision, TokenLayout};
 
 /// What is no tensor: heads, layout, precision.
-type Settings = (usize, TokenLayout, Precision);
+pub(super) type Settings = (usize, TokenLayout, Precision);
 
 /// The outer-product LSTM as a backend's operation.
 #[backend_extension(Autodiff, Flex)]
@@ -28,7 +28,7 @@ pub trait OuterProductLstmOps: Backend {
 
 impl OuterProductLstmOps for Flex {
     fn outer_product_lstm(gates: FlexTensor, recurrent: FlexTensor, settings: Settings) -> FlexTensor {
-        scanned(&contiguous(gates), contiguous(recurrent), settings).out
+        scanned(&contiguous(gates), contiguous(recurrent), None, settings).out
     }
 }
 
@@ -41,7 +41,7 @@ impl<C: CheckpointStrategy> OuterProductLstmOps for Autodiff<Flex, C> {
         let ((gates, gates_node), (recurrent, recurrent_node)) = (gates.into_parts(), recurrent.into_parts());
         match OuterProductLstm.prepare::<C>([gates_node, recurrent_node]).compute_bound().stateful() {
             OpsKind::Tracked(prep) => {
-                let saved = scanned(&contiguous(gates), contiguous(recurrent), settings);
+                let saved = scanned(&contiguous(gates), contiguous(recurrent), None, settings);
                 let out = saved.out.clone();
                 prep.finish(saved, out)
             }
@@ -55,12 +55,12 @@ struct OuterProductLstm;
 
 /// The result, and what the gradients need besides.
 #[derive(Clone, Debug)]
-struct Saved {
+pub(super) struct Saved {
     recurrent: FlexTensor,
     gates: FlexTensor,
     reads: FlexTensor,
     memories: FlexTensor,
-    out: FlexTensor,
+    pub(super) out: FlexTensor,
     settings: Settings,
 }
 
@@ -89,12 +89,18 @@ impl Backward<Flex, 2> for OuterProductLstm {
     }
 }
 
-fn sizes(gates: &FlexTensor, (heads, layout, _): Settings) -> Sizes {
+pub(super) fn sizes(gates: &FlexTensor, (heads, layout, _): Settings) -> Sizes {
     let [_, tokens, width]: [usize; 3] = gates.shape().dims();
     Sizes { tokens, heads, size: width / (8 * heads), layout }
 }
 
-fn scanned(inputs: &FlexTensor, recurrent: FlexTensor, settings: Settings) -> Saved {
+/// The scan, from what is `carried` into it or from zeros.
+pub(super) fn scanned(
+    inputs: &FlexTensor,
+    recurrent: FlexTensor,
+    carried: Option<Carried<'_>>,
+    settings: Settings,
+) -> Saved {
     let [batch, tokens, width]: [usize; 3] = inputs.shape().dims();
     let sizes = sizes(inputs, settings);
     let mut gates = Buffer::stale(batch * tokens * width);
@@ -102,7 +108,7 @@ fn scanned(inputs: &FlexTensor, recurrent: FlexTensor, settings: Settings) -> Sa
     let mut memories = Buffer::stale(batch * sizes.checkpoints() * sizes.memory());
     let out = filled([batch, tokens, sizes.hidden()].into(), |out| {
         let kept = Kept { gates: &mut gates, reads: &mut reads, memories: &mut memories };
-        scan::forward(values(inputs), values(&recurrent), out, kept, sizes);
+        scan::forward(values(inputs), values(&recurrent), carried, out, kept, sizes);
     });
     Saved {
         gates: tensor(gates, inputs.shape()),

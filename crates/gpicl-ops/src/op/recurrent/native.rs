@@ -4,8 +4,8 @@ use burn::backend::TensorMetadata;
 use burn::backend::flex::FlexTensor;
 
 use crate::cpu::buffer::Buffer;
-use crate::cpu::recurrent::{self, Cell, Sizes};
-use crate::op::native::{contiguous, filled, tensor, values, values_mut, writable};
+use crate::cpu::recurrent::{self, Before, Cell, Sizes};
+use crate::op::native::{contiguous, filled, last_token, tensor, values, values_mut, writable};
 use crate::{Precision, TokenLayout};
 
 /// What the gradients need of the forward pass.
@@ -35,14 +35,60 @@ pub fn scan<C: Cell>(
     layout: TokenLayout,
     precision: Precision,
 ) -> Saved {
+    scan_from(cell, gates, weight, None, layout, precision)
+}
+
+/// The same from a state instead of zeros, where one is given.
+fn scan_from<C: Cell>(
+    cell: C,
+    gates: FlexTensor,
+    weight: FlexTensor,
+    start: Option<Before<'_>>,
+    layout: TokenLayout,
+    precision: Precision,
+) -> Saved {
     let sizes = sizes::<C>(&gates, layout);
     let (mut gates, weight) = (writable(contiguous(gates)), contiguous(weight));
     let shape = [sizes.batch, sizes.tokens, sizes.hidden];
     let mut memory = Buffer::stale(shape.iter().product());
     let out = filled(shape.into(), |out| {
-        recurrent::forward(cell, values_mut(&mut gates), values(&weight), out, &mut memory, sizes, precision);
+        let (gates, weight) = (values_mut(&mut gates), values(&weight));
+        recurrent::forward(cell, gates, weight, start, out, &mut memory, sizes, precision);
     });
     Saved { gates, weight, memory: tensor(memory, shape.into()), out, layout, precision }
+}
+
+/// Steps the cell through tokens that all carry the state, from `[h, memory]`, each `[batch, hidden]`. Returns the outputs,
+/// and the state after the last token.
+pub fn scan_with_state<C: Cell>(
+    cell: C,
+    gates: FlexTensor,
+    weight: FlexTensor,
+    start: [FlexTensor; 2],
+    precision: Precision,
+) -> (FlexTensor, [FlexTensor; 2]) {
+    let [h, memory] = start.map(contiguous);
+    let before = Before { out: values(&h), memory: values(&memory) };
+    let saved = scan_from(cell, gates, weight, Some(before), TokenLayout::Shifted, precision);
+    let state = [last_token(&saved.out), last_token(&saved.memory)];
+    (saved.out, state)
+}
+
+/// The outputs of tokens that each take one step from the state `[h, memory]` of their sequence.
+pub fn queries<C: Cell>(
+    cell: C,
+    gates: FlexTensor,
+    weight: FlexTensor,
+    state: [FlexTensor; 2],
+    precision: Precision,
+) -> FlexTensor {
+    let sizes = sizes::<C>(&gates, TokenLayout::Shifted);
+    let (mut gates, weight) = (writable(contiguous(gates)), contiguous(weight));
+    let [h, memory] = state.map(contiguous);
+    filled([sizes.batch, sizes.tokens, sizes.hidden].into(), |out| {
+        let before = Before { out: values(&h), memory: values(&memory) };
+        recurrent::queries(cell, values_mut(&mut gates), values(&weight), before, out, sizes, precision);
+    })
 }
 
 /// The gradients given that of the output; `bias` asks for the recurrent bias's.

@@ -102,11 +102,11 @@ impl Backward<Flex, 5> for VsmlScan {
     }
 }
 
-fn weights([_, weight, bias, read, initial]: &[FlexTensor; 5]) -> Weights<'_> {
+pub(super) fn weights([_, weight, bias, read, initial]: &[FlexTensor; 5]) -> Weights<'_> {
     Weights { weight: values(weight), bias: values(bias), read: values(read), initial: values(initial) }
 }
 
-fn sizes<'a>([inputs, _, _, read, _]: &[FlexTensor; 5], net: &'a VsmlNet) -> Net<'a> {
+pub(super) fn sizes<'a>([inputs, _, _, read, _]: &[FlexTensor; 5], net: &'a VsmlNet) -> Net<'a> {
     let [_, time, _]: [usize; 3] = inputs.shape().dims();
     let [sets, messages, hidden]: [usize; 3] = read.shape().dims();
     Net {
