@@ -79,7 +79,9 @@ impl Mixer for Attention {
     fn read(&self, x: Tensor<3>, residual: Tensor<3>) -> (Tensor<3>, KeysValues) {
         let [_, _, d_model] = x.dims();
         let qkv = self.qkv.forward(x, Activation::Identity);
-        let context = qkv.clone().narrow(2, d_model, 2 * d_model);
+        // A copy, so that the queries' memory is not kept with it.
+        let [keys, values] = [d_model, 2 * d_model].map(|part| qkv.clone().narrow(2, part, d_model));
+        let context = Tensor::cat(vec![keys, values], 2);
         let attended = gpicl_ops::attention(qkv, self.heads, AttentionMask::Causal, self.precision);
         (self.out.forward_residual(attended, residual), KeysValues(Some(context)))
     }
