@@ -142,6 +142,7 @@ macro_rules! models {
         }
 
         /// What is left of a context that a [`Model`] read.
+        #[allow(clippy::large_enum_variant, reason = "a program has few states, whose tensors are elsewhere")]
         #[derive(Clone, Debug)]
         pub enum ModelState {
             $(#[doc = concat!("Of [`Model::", stringify!($name), "`].")] $name(<$name as SequenceModel>::State),)+
