@@ -613,7 +613,6 @@ fn a_comparison_killed_with_sigkill_and_run_again_ends_with_the_same_tables() {
     }
 }
 
-#[cfg(feature = "onnx")]
 #[test]
 fn features_of_a_network_are_a_data_set_to_meta_train_on() {
     let dir = tempfile::tempdir().unwrap();

@@ -1,4 +1,5 @@
 //! Downloads from a local server: whole, wrong, cut, absent, and the next mirror.
+#![cfg(feature = "download")]
 
 use std::collections::HashMap;
 use std::fs;

@@ -1,4 +1,5 @@
 //! Every format: a file the test wrote reads back, and every way to break it is named.
+#![cfg(feature = "archives")]
 
 use std::fs;
 use std::io::Write as _;

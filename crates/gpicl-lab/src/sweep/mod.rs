@@ -7,6 +7,7 @@
 
 mod executor;
 mod local;
+mod point;
 mod population;
 mod results;
 mod slurm;

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use toml::Value;
 
+use super::point::{as_map, axes, cell};
 use super::{PlannedRun, RunState, Sweep};
 use crate::summary::{RunSummary, SourceSummary};
 use crate::table::Table;
@@ -34,14 +35,6 @@ pub struct SweepRow {
 pub struct SweepResults {
     /// A row a run.
     pub rows: Vec<SweepRow>,
-}
-
-/// A point as an object: fields and values.
-pub(super) fn as_map<S: serde::Serializer>(
-    point: &[(String, Value)],
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    serializer.collect_map(point.iter().map(|(field, value)| (field, value)))
 }
 
 impl Sweep {
@@ -207,26 +200,6 @@ impl SweepResults {
 fn short_name(outcome: Outcome) -> String {
     let name = serde_json::to_value(outcome).ok();
     name.as_ref().and_then(|name| name.as_str()).unwrap_or_default().to_string()
-}
-
-/// The fields of `points`, in the order of their first occurrence; the seed is not one of them.
-pub(super) fn axes<'a>(points: impl Iterator<Item = &'a [(String, Value)]>) -> Vec<&'a str> {
-    let mut axes: Vec<&str> = Vec::new();
-    for (field, _) in points.flatten() {
-        if field != "seed" && !axes.contains(&field.as_str()) {
-            axes.push(field);
-        }
-    }
-    axes
-}
-
-/// What `point` has at `axis`, as a cell of a table.
-pub(super) fn cell(point: &[(String, Value)], axis: &str) -> String {
-    match point.iter().find(|(field, _)| field == axis) {
-        None => String::new(),
-        Some((_, Value::String(text))) => text.clone(),
-        Some((_, value)) => value.to_string(),
-    }
 }
 
 /// What the columns of a run's set number `number` begin with.

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use toml::Value;
 
-use super::results::{as_map, axes, cell};
+use super::point::{as_map, axes, cell};
 use super::{PlannedRun, Sweep};
 use crate::table::Table;
 use gpicl::RunDir;

@@ -10,22 +10,7 @@ use burn::tensor::{Int, Tensor};
 #[cfg(feature = "flex")]
 use self::native::EmbedOps;
 use super::check;
-use crate::{Precision, TokenLayout, reference};
-
-/// The parameters of [`embed`].
-#[derive(Clone, Debug)]
-pub struct Embedding {
-    /// `[in, d_model]`.
-    pub weight: Tensor<2>,
-    /// `[d_model]`.
-    pub bias: Tensor<1>,
-    /// `[classes, d_model]`.
-    pub label: Tensor<2>,
-    /// `[time, d_model]`, or no positions.
-    pub position: Option<Tensor<2>>,
-    /// Factor of the label's row.
-    pub label_scale: f32,
-}
+use crate::{Embedding, Precision, TokenLayout, reference};
 
 /// The tokens of every episode: `x W + b + position + label_scale * label[y]`, where the layout says which label
 /// stands on which token, if any.

@@ -10,20 +10,7 @@ use burn::tensor::Tensor;
 #[cfg(feature = "flex")]
 use self::native::FeedForwardOps;
 use super::check;
-use crate::{Precision, reference};
-
-/// The parameters of [`feed_forward`].
-#[derive(Clone, Debug)]
-pub struct FeedForward {
-    /// `[in, hidden]`.
-    pub up: Tensor<2>,
-    /// `[hidden]`.
-    pub up_bias: Tensor<1>,
-    /// `[hidden, out]`.
-    pub down: Tensor<2>,
-    /// `[out]`.
-    pub down_bias: Tensor<1>,
-}
+use crate::{FeedForward, Precision, reference};
 
 /// `residual + gelu(x W_up + b_up) W_down + b_down`, with GELU in its tanh form.
 ///

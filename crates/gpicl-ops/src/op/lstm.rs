@@ -7,12 +7,12 @@ mod state;
 
 #[cfg(feature = "flex")]
 use burn::backend::Dispatch;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 
 #[cfg(feature = "flex")]
 use self::{native::LstmOps, state::LstmStateOps};
 use super::recurrent;
-use crate::{Precision, TokenLayout, reference};
+use crate::{LstmState, Precision, TokenLayout, reference};
 
 /// A layer of long short-term memory over the tokens of every sequence (Hochreiter and Schmidhuber 1997, with forget
 /// gates: Gers et al. 2000):
@@ -41,23 +41,6 @@ pub fn lstm(gates: Tensor<3>, weight: Tensor<2>, layout: TokenLayout, precision:
         return Tensor::from_dispatch(Dispatch::lstm(gates, weight, layout, precision));
     }
     reference::lstm(gates, weight, layout, precision)
-}
-
-/// What a layer of long short-term memory carries from one token to the next.
-#[derive(Clone, Debug)]
-pub struct LstmState {
-    /// The output, `[batch, hidden]`.
-    pub h: Tensor<2>,
-    /// The cell, `[batch, hidden]`.
-    pub c: Tensor<2>,
-}
-
-impl LstmState {
-    /// That before the first token: zeros.
-    pub fn start(batch: usize, hidden: usize, device: &Device) -> Self {
-        let zeros = Tensor::zeros([batch, hidden], device);
-        Self { h: zeros.clone(), c: zeros }
-    }
 }
 
 /// [`lstm`] from a given state along tokens that all carry it: returns every `h`, and the state after the last token.

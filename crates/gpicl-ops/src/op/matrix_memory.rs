@@ -12,23 +12,7 @@ use burn::tensor::Tensor;
 #[cfg(feature = "flex")]
 use self::{native::MatrixMemoryOps, state::MatrixStateOps};
 use super::check;
-use crate::{MatrixMemory, TokenLayout, WriteRule, reference};
-
-/// What every token reads, writes and forgets in [`matrix_memory`], heads side by side.
-#[derive(Clone, Debug)]
-pub struct MemoryTokens {
-    /// `[batch, tokens, heads * d_key]`.
-    pub query: Tensor<3>,
-    /// `[batch, tokens, heads * d_key]`.
-    pub key: Tensor<3>,
-    /// `[batch, tokens, heads * d_value]`.
-    pub value: Tensor<3>,
-    /// Write strengths, `[batch, tokens, heads]`.
-    pub write: Tensor<3>,
-    /// Logarithms of the factors of the state before each token, finite and at most 0, `[batch, tokens, heads]`;
-    /// none for a memory that does not fade.
-    pub log_decay: Option<Tensor<3>>,
-}
+use crate::{MatrixMemory, MemoryTokens, TokenLayout, WriteRule, reference};
 
 /// Writes the tokens of every sequence to matrices, one a head, and reads from them.
 ///

@@ -25,18 +25,16 @@ mod vsml;
 pub use adamw::adamw;
 pub use attention::{attention, attention_queries};
 pub use cross_entropy::cross_entropy;
-pub use embed::{Embedding, embed};
-pub use feed_forward::{FeedForward, feed_forward};
+pub use embed::embed;
+pub use feed_forward::feed_forward;
 pub use gated::gated;
 pub use gru::{gru, gru_queries, gru_with_state};
 pub use layer_norm::layer_norm;
 pub use linear::{linear, linear_residual};
-pub use lstm::{LstmState, lstm, lstm_queries, lstm_with_state};
-pub use matrix_memory::{MemoryTokens, matrix_memory, matrix_memory_queries, matrix_memory_with_state};
-pub use outer_product_lstm::{
-    OuterProductState, outer_product_lstm, outer_product_lstm_queries, outer_product_lstm_with_state,
-};
+pub use lstm::{lstm, lstm_queries, lstm_with_state};
+pub use matrix_memory::{matrix_memory, matrix_memory_queries, matrix_memory_with_state};
+pub use outer_product_lstm::{outer_product_lstm, outer_product_lstm_queries, outer_product_lstm_with_state};
 pub use sum_of_squares::sum_of_squares;
 pub use unit_silu::unit_silu;
 pub use upload::upload;
-pub use vsml::{Vsml, VsmlNet, VsmlState, vsml, vsml_queries, vsml_read};
+pub use vsml::{vsml, vsml_queries, vsml_read};

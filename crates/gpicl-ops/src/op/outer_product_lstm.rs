@@ -7,12 +7,12 @@ mod state;
 
 #[cfg(feature = "flex")]
 use burn::backend::Dispatch;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 
 #[cfg(feature = "flex")]
 use self::{native::OuterProductLstmOps, state::OuterProductLstmStateOps};
 use super::check;
-use crate::{Precision, TokenLayout, reference};
+use crate::{OuterProductState, Precision, TokenLayout, reference};
 
 /// The outer-product LSTM over a sequence: the gates of every head's memory `C`, a matrix, are outer products, and a
 /// query reads it (Kirsch et al. 2022, appendix).
@@ -57,22 +57,7 @@ pub fn outer_product_lstm(
     reference::outer_product_lstm(gates, recurrent, heads, layout, precision)
 }
 
-/// What the outer-product LSTM carries from one token to the next.
-#[derive(Clone, Debug)]
-pub struct OuterProductState {
-    /// The last output, `[batch, heads * size]`.
-    pub h: Tensor<2>,
-    /// Every head's matrix, `[batch, heads, size, size]`.
-    pub memory: Tensor<4>,
-}
-
 impl OuterProductState {
-    /// That before the first token: zeros.
-    pub fn start(batch: usize, heads: usize, size: usize, device: &Device) -> Self {
-        let memory = Tensor::zeros([batch, heads, size, size], device);
-        Self { h: Tensor::zeros([batch, heads * size], device), memory }
-    }
-
     #[track_caller]
     fn check(&self, what: &str, gates: &Tensor<3>, heads: usize) {
         let [batch, _, width] = gates.dims();

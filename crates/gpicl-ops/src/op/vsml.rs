@@ -12,38 +12,8 @@ use burn::tensor::{Int, Tensor};
 #[cfg(feature = "flex")]
 use self::{native::VsmlOps, state::VsmlStateOps};
 use super::check;
-use crate::{TokenLayout, reference};
-
-/// The parameters of [`vsml`]: one set for all connections, or one for each.
-///
-/// Connections are counted layer by layer; in a layer, those of its first input unit come first.
-#[derive(Clone, Debug)]
-pub struct Vsml {
-    /// `[sets, forward + backward + hidden, 4 * hidden]`: rows for the forward message, the backward message and the
-    /// LSTM's own output; gates in the order input, forget, value, output.
-    pub weight: Tensor<3>,
-    /// `[sets, 4 * hidden]`.
-    pub bias: Tensor<2>,
-    /// `[sets, forward + backward, hidden]`: what the numbers of a message are read with.
-    pub read: Tensor<3>,
-    /// `[connections, hidden]`: the cells before the first example.
-    pub initial: Tensor<2>,
-}
-
-/// The network whose connections the LSTMs are.
-#[derive(Clone, Debug, PartialEq)]
-pub struct VsmlNet {
-    /// Units of every layer, the input's first, the classes last.
-    pub widths: Vec<usize>,
-    /// Numbers in a forward message; the rest of [`Vsml::read`]'s are a backward message's.
-    pub forward: usize,
-    /// How often an example is gone through.
-    pub ticks: usize,
-    /// Size of the label's message.
-    pub label_scale: f32,
-    /// Whether an example is predicted first and learnt from after, or both at once.
-    pub layout: TokenLayout,
-}
+use crate::arguments::told_shape;
+use crate::{TokenLayout, Vsml, VsmlNet, VsmlState, reference};
 
 /// A network whose connections are LSTMs that learn, while it is used, from the messages that pass
 /// (Kirsch and Schmidhuber 2021, "Meta learning backpropagation and improving it").
@@ -94,28 +64,7 @@ pub fn vsml(inputs: Tensor<3>, labels: Tensor<2, Int>, weights: Vsml, net: VsmlN
     reference::vsml(inputs, labels, weights, net)
 }
 
-/// What an example leaves to the next one.
-#[derive(Clone, Debug)]
-pub struct VsmlState {
-    /// Outputs of the LSTMs, `[batch, connections, hidden]`.
-    pub h: Tensor<3>,
-    /// Their cells, of the same shape.
-    pub c: Tensor<3>,
-    /// In the shifted layout, the backward messages to the units of every layer but the input's, the label's among them:
-    /// `[batch, units, backward]`.
-    pub told: Option<Tensor<3>>,
-}
-
 impl VsmlState {
-    /// That before the first example of `batch` episodes.
-    pub fn start(weights: &Vsml, net: &VsmlNet, batch: usize) -> Self {
-        let [connections, hidden] = weights.initial.dims();
-        let c = weights.initial.clone().unsqueeze::<3>().expand([batch, connections, hidden]);
-        let told = (net.layout == TokenLayout::Shifted)
-            .then(|| Tensor::zeros(told_shape(weights, net, batch), &c.device()));
-        Self { h: Tensor::zeros([batch, connections, hidden], &c.device()), c, told }
-    }
-
     #[track_caller]
     fn check(&self, what: &str, weights: &Vsml, net: &VsmlNet, batch: usize) {
         let [connections, hidden] = weights.initial.dims();
@@ -132,11 +81,6 @@ impl VsmlState {
             check::shape(&format!("{what}: told"), &told_shape(weights, net, batch), &told.dims());
         }
     }
-}
-
-fn told_shape(weights: &Vsml, net: &VsmlNet, batch: usize) -> [usize; 3] {
-    let [_, messages, _] = weights.read.dims();
-    [batch, net.widths[1..].iter().sum(), messages - net.forward]
 }
 
 /// What the examples leave that come after `state`; see [`vsml`].

@@ -4,18 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::transform::Normalize;
+use super::transform::{Color, Normalize};
 use crate::error::{Error, Result};
-
-/// Grey or colour.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Color {
-    /// One channel, luminance (ITU-R BT.601).
-    Grey,
-    /// Three channels; grey images are repeated.
-    Rgb,
-}
 
 /// A named preparation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::config::{Color, DataConfig, PreparedLayout, data_dir};
+use super::config::{DataConfig, PreparedLayout, data_dir};
 use super::raw::Raw;
 use super::sources::{Kind, Source};
-use super::transform::{Statistics, resize, to_color};
+use super::transform::{Color, Statistics, resize, to_color};
 use super::{Dataset, InputShape, Splits};
 use crate::error::{Error, Result};
 use crate::rng::{Rng, Stream};

@@ -29,12 +29,12 @@ pub mod transform;
 use gpicl_ops::cpu::project::Grid;
 use serde::{Deserialize, Serialize};
 
-pub use config::{Color, DataConfig, PreparedLayout, data_dir};
+pub use config::{DataConfig, PreparedLayout, data_dir};
 pub use embed::{EmbedConfig, IMAGENET, embed};
 pub use library::Library;
 pub use safetensors::write_features;
 pub use sheet::contact_sheet;
-pub use transform::Normalize;
+pub use transform::{Color, Normalize};
 
 use crate::error::{Error, Result};
 

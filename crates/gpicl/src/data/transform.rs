@@ -3,8 +3,18 @@
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::{Color, Dataset, InputShape};
+use super::{Dataset, InputShape};
 use crate::error::{Error, Result};
+
+/// Grey or colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Color {
+    /// One channel, luminance (ITU-R BT.601).
+    Grey,
+    /// Three channels; grey images are repeated.
+    Rgb,
+}
 
 /// How inputs are normalised.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -55,6 +55,16 @@ impl Default for TrainConfig {
 }
 
 impl TrainConfig {
+    /// The learning rate of `step`, counted from 1.
+    pub fn lr_at(&self, step: u64) -> f64 {
+        if step <= self.warmup {
+            return self.lr * step as f64 / self.warmup as f64;
+        }
+        let span = self.steps.saturating_sub(self.warmup).max(1) as f64;
+        let done = ((step - self.warmup) as f64 / span).min(1.0);
+        self.lr * self.schedule.factor(done)
+    }
+
     /// Checks every number.
     ///
     /// # Errors

@@ -1,8 +1,7 @@
-//! The learning rate at every step.
+//! The course of the learning rate after its warm-up.
 
 use serde::{Deserialize, Serialize};
 
-use super::TrainConfig;
 use crate::error::{Error, Result};
 
 /// What the learning rate does after the warm-up.
@@ -25,6 +24,15 @@ pub enum Schedule {
 }
 
 impl Schedule {
+    /// The fraction of the peak when the part `done` of the steps after the warm-up is over.
+    pub(super) fn factor(self, done: f64) -> f64 {
+        match self {
+            Self::Constant => 1.0,
+            Self::Linear { last } => 1.0 - (1.0 - last) * done,
+            Self::Cosine { last } => last + (1.0 - last) * 0.5 * (1.0 + (std::f64::consts::PI * done).cos()),
+        }
+    }
+
     pub(super) fn validate(self) -> Result<()> {
         match self {
             Self::Linear { last } | Self::Cosine { last } if !(0.0..=1.0).contains(&last) => {
@@ -35,28 +43,10 @@ impl Schedule {
     }
 }
 
-impl TrainConfig {
-    /// The learning rate of `step`, counted from 1.
-    pub fn lr_at(&self, step: u64) -> f64 {
-        if step <= self.warmup {
-            return self.lr * step as f64 / self.warmup as f64;
-        }
-        let span = self.steps.saturating_sub(self.warmup).max(1) as f64;
-        let done = ((step - self.warmup) as f64 / span).min(1.0);
-        let factor = match self.schedule {
-            Schedule::Constant => 1.0,
-            Schedule::Linear { last } => 1.0 - (1.0 - last) * done,
-            Schedule::Cosine { last } => {
-                last + (1.0 - last) * 0.5 * (1.0 + (std::f64::consts::PI * done).cos())
-            }
-        };
-        self.lr * factor
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::train::TrainConfig;
 
     fn config(schedule: Schedule) -> TrainConfig {
         TrainConfig { steps: 100, warmup: 10, lr: 2.0, schedule, ..TrainConfig::default() }
