@@ -7,7 +7,8 @@ use anyhow::Result;
 use clap::{Args, Subcommand};
 use gpicl::data::sources::{Kind, SOURCES};
 use gpicl::data::{
-    DataConfig, EmbedConfig, Normalize, contact_sheet, data_dir, embed as features_of, write_features,
+    DataConfig, EmbedConfig, Normalize, check_embed, contact_sheet, data_dir, embed as features_of,
+    write_features,
 };
 use gpicl::fs::check_file;
 use gpicl_lab::table::Table;
@@ -178,6 +179,7 @@ fn show(spec: &str, sheet: Option<&PathBuf>, args: &DataDirArgs, output: &Output
 
 fn embed(args: &EmbedArgs, output: &Output) -> Result<ExitCode> {
     check_file(&args.out)?;
+    check_embed()?;
     // The network has its own normalisation.
     let data = DataConfig { normalize: Normalize::None, ..DataConfig::from_spec(&args.data)? };
     let splits = data.load(args.data_dir.data_dir.as_deref())?;

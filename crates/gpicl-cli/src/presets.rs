@@ -7,6 +7,7 @@ use clap::Args;
 use gpicl::Layers;
 use gpicl::models::ModelConfig;
 use gpicl::train::{PRESETS, Preset};
+use gpicl_lab::presets::{COMPARISONS, SWEEPS, find_comparison, find_sweep};
 use serde_json::json;
 
 use crate::output::Output;
@@ -14,7 +15,8 @@ use crate::output::Output;
 /// Arguments of `gpicl presets`.
 #[derive(Debug, Args)]
 pub struct PresetsArgs {
-    /// Print this preset with every field, ready for `--config`.
+    /// Print this preset with every field, ready for `--config`; or the file of a sweep or comparison: sweep/NAME,
+    /// compare/NAME.
     #[arg(long, value_name = "NAME")]
     show: Option<String>,
     /// Print every field with what it is where nothing says otherwise, and the [model] table of every architecture.
@@ -25,6 +27,11 @@ pub struct PresetsArgs {
 /// Lists the presets, or prints one.
 pub fn presets(args: &PresetsArgs, output: &Output) -> Result<ExitCode> {
     if let Some(name) = &args.show {
+        if let Some(file) = experiment(name)? {
+            output.text(file.toml.trim_end());
+            output.json(&json!({"name": name, "toml": file.toml}));
+            return Ok(ExitCode::SUCCESS);
+        }
         let preset = Preset::find(name)?;
         let mut layers = Layers::default();
         preset.apply(&mut layers)?;
@@ -57,9 +64,25 @@ pub fn presets(args: &PresetsArgs, output: &Output) -> Result<ExitCode> {
         output.json(&config);
         return Ok(ExitCode::SUCCESS);
     }
-    for preset in PRESETS {
-        output.text(format!("{:<12} {}", preset.name, preset.summary()));
-        output.json(&json!({"name": preset.name, "summary": preset.summary()}));
+    let experiments = |of: &'static str, presets: &'static [Preset]| {
+        presets.iter().map(move |preset| (format!("{of}/{}", preset.name), preset))
+    };
+    let runs = PRESETS.iter().map(|preset| (preset.name.to_string(), preset));
+    for (name, preset) in runs.chain(experiments(SWEEP, SWEEPS)).chain(experiments(COMPARISON, COMPARISONS)) {
+        output.text(format!("{name:<22} {}", preset.summary()));
+        output.json(&json!({"name": name, "summary": preset.summary()}));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+const SWEEP: &str = "sweep";
+const COMPARISON: &str = "compare";
+
+/// The sweep or comparison that `name` means; none if it is that of a run.
+fn experiment(name: &str) -> gpicl::Result<Option<&'static Preset>> {
+    match name.split_once('/') {
+        Some((SWEEP, name)) => find_sweep(name).map(Some),
+        Some((COMPARISON, name)) => find_comparison(name).map(Some),
+        _ => Ok(None),
+    }
 }

@@ -42,7 +42,7 @@ struct RunArgs {
     /// TOML file with what to sweep, or the folder of a sweep to go on with.
     #[arg(value_name = "SPEC", required_unless_present = "preset", conflicts_with = "preset")]
     spec: Option<PathBuf>,
-    /// A sweep that comes with the program: tiny, recurrent-rates.
+    /// A sweep that comes with the program; `gpicl presets` lists them.
     #[arg(long, value_name = "NAME")]
     preset: Option<String>,
     /// Folder for runs and results; what is finished in it is not done again. Default: sweep-NAME below `runs/`.

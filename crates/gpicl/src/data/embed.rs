@@ -48,8 +48,20 @@ pub fn embed(
     #[cfg(not(feature = "onnx"))]
     {
         let _ = (splits, path, config, on_batch);
-        Err(Error::config("--onnx", "this build has no ONNX runtime", "rebuild with --features onnx"))
+        Err(no_runtime())
     }
+}
+
+/// Whether this build can run a network: asked before data are read for one.
+///
+/// # Errors
+/// [`Error::Config`] if it cannot.
+pub fn check_embed() -> Result<()> {
+    if cfg!(feature = "onnx") { Ok(()) } else { Err(no_runtime()) }
+}
+
+fn no_runtime() -> Error {
+    Error::config("--onnx", "this build has no ONNX runtime", "rebuild with --features onnx")
 }
 
 #[cfg(feature = "onnx")]

@@ -30,7 +30,7 @@ use gpicl_ops::cpu::project::Grid;
 use serde::{Deserialize, Serialize};
 
 pub use config::{DataConfig, PreparedLayout, data_dir};
-pub use embed::{EmbedConfig, IMAGENET, embed};
+pub use embed::{EmbedConfig, IMAGENET, check_embed, embed};
 pub use library::Library;
 pub use safetensors::write_features;
 pub use sheet::contact_sheet;
