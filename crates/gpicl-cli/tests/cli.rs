@@ -57,6 +57,8 @@ fn help_and_presets_read_as_agreed() {
     let delta_net = defaults.split("kind = \"delta-net\"").nth(1).and_then(|rest| rest.split("# or").next());
     assert!(delta_net.is_some_and(|table| table.contains("[model.label_scale]")), "{defaults}");
     insta::assert_snapshot!("preset_paper", ok(dir.path(), &["presets", "--show", "paper"]));
+    assert!(ok(dir.path(), &["presets", "--show", "sweep/mixture"]).contains("[[list.mix]]"));
+    assert!(refused(dir.path(), &["presets", "--show", "sweep/nope"]).contains("tiny"));
     assert!(ok(dir.path(), &["completions", "bash"]).contains("_gpicl"));
 }
 
@@ -238,8 +240,12 @@ fn bad_input_is_refused_with_what_to_do_and_leaves_nothing() {
     fs::write(at.join("broken.toml"), "[train\n").unwrap();
     fs::write(at.join("large.toml"), "[tasks]\nepisode_length = 0\n").unwrap();
     fs::write(at.join("not.safetensors"), "no checkpoint").unwrap();
+    fs::write(at.join("light.toml"), "[[mix]]\n[[mix]]\nweight = 0\n").unwrap();
+    fs::write(at.join("both.toml"), "[[mix]]\n[data]\nname = 'random'\n").unwrap();
     for (args, parts) in [
-        (&["train", "--config", "bad.toml", "--run", "r"][..], ["bad.toml: field `train.steps`", "many"]),
+        (&["train", "--config", "light.toml", "--run", "r"][..], ["light.toml: field `mix[1].weight`", "0"]),
+        (&["train", "--config", "both.toml", "--run", "r"], ["both.toml: field `data`", "[[mix]]"]),
+        (&["train", "--config", "bad.toml", "--run", "r"], ["bad.toml: field `train.steps`", "many"]),
         (
             &["train", "--config", "large.toml", "--run", "r"],
             ["large.toml: field `tasks.episode_length`", "0"],
