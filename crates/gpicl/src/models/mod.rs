@@ -16,6 +16,7 @@ pub mod mlp;
 pub mod mlstm;
 pub mod outer_product_lstm;
 pub mod recurrent;
+pub mod stack;
 pub mod state;
 pub mod tokens;
 pub mod transformer;
