@@ -2,6 +2,7 @@
 
 use burn::tensor::{Device, Int, Tensor};
 
+use super::check;
 use super::state::{ContextEnd, State};
 use super::tokens::TokenEmbedding;
 
@@ -75,6 +76,7 @@ impl<L: Layer> Stack<'_, L> {
 
     /// The last layer's outputs for queries, `[batch, queries, width]`; see [`super::SequenceModel::answer`].
     pub fn answer(&self, state: &StackState<L::State>, queries: Tensor<3>) -> Tensor<3> {
+        check::same("answer: layers of the state", self.layers.len(), state.layers.len());
         let tokens = self.embedding.answer(&state.end, queries);
         let layers = self.layers.iter().zip(&state.layers);
         layers.fold(tokens, |x, (layer, state)| layer.answer(state, x))
