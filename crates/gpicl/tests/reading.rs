@@ -22,20 +22,24 @@ fn tolerance(precision: Precision) -> f32 {
     }
 }
 
+/// The `[model]` table with a field set otherwise, where it has it.
+fn with(config: &ModelConfig, field: &str, value: impl Into<toml::Value>) -> Option<ModelConfig> {
+    let mut table = toml::Table::try_from(config).unwrap();
+    *table.get_mut(field)? = value.into();
+    Some(table.try_into().unwrap())
+}
+
 /// One of [`MODELS`], with learned positions and without where it can have them.
 fn with_and_without_positions(which: usize, layout: &str) -> Vec<(String, ModelConfig)> {
-    let (kind, ..) = MODELS[which];
-    let table = toml::Table::try_from(config(which, layout)).unwrap();
-    let choices: &[bool] = if table.contains_key("positions") { &[false, true] } else { &[false] };
-    let choose = |&positions: &bool| {
-        let mut table = table.clone();
-        if let Some(value) = table.get_mut("positions") {
-            *value = positions.into();
-        }
-        let what = format!("{kind} ({which}), {layout}, positions: {positions}");
-        (what, table.try_into().unwrap())
+    let (what, config) = (format!("{} ({which}), {layout}", MODELS[which].0), config(which, layout));
+    let choose = |positions| {
+        let config = with(&config, "positions", positions)?;
+        Some((format!("{what}, positions: {positions}"), config))
     };
-    choices.iter().map(choose).collect()
+    match [choose(false), choose(true)] {
+        [Some(without), Some(with)] => vec![without, with],
+        _ => vec![(what, config)],
+    }
 }
 
 /// Inputs and labels of `time` examples, then queries, all of chance.
@@ -157,13 +161,6 @@ fn widths_of_other_inputs_are_refused() {
         let said = refusal(kind, || model.answer(&state, queries));
         assert_eq!(said, "answer: width of the queries: expected 5, found 4", "{kind}");
     }
-}
-
-/// The `[model]` table with a field set otherwise, where it has it.
-fn with(config: &ModelConfig, field: &str, value: impl Into<toml::Value>) -> Option<ModelConfig> {
-    let mut table = toml::Table::try_from(config).unwrap();
-    *table.get_mut(field)? = value.into();
-    Some(table.try_into().unwrap())
 }
 
 /// Without examples as well, where a state may hold no number.
