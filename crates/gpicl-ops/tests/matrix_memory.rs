@@ -4,7 +4,7 @@
 mod common;
 
 use burn::tensor::{Distribution, Tensor, TensorData};
-use common::{agree, check, close, device, host, random};
+use common::{agree, check, close, device, host, random, threads_change_no_bit};
 use gpicl_ops::{
     MatrixMemory, MemoryTokens, TokenLayout, WriteRule, matrix_memory, matrix_memory_queries,
     matrix_memory_with_state, reference,
@@ -365,6 +365,23 @@ fn threads_do_not_change_a_bit() {
         })
     };
     assert_eq!(on(1), on(2));
+}
+
+#[test]
+fn threads_do_not_change_a_bit_of_states_and_queries() {
+    let (batch, examples, queries, sizes) = (3, 70, 400, [4, 6, 9]);
+    for ((rule, fades, normaliser), layout) in
+        KINDS.into_iter().flat_map(|kind| LAYOUTS.map(|layout| (kind, layout)))
+    {
+        let memory = MatrixMemory { heads: sizes[0], rule, layout, normaliser };
+        let context = plain(batch, layout.tokens(examples), sizes, fades);
+        let asked = plain(batch, queries, sizes, fades);
+        threads_change_no_bit(&format!("{memory:?}, fades: {fades}"), || {
+            let (read, state) = matrix_memory_with_state(context.clone(), memory);
+            let answers = matrix_memory_queries(asked.clone(), state.clone(), memory);
+            vec![read.into_data(), state.into_data(), answers.into_data()]
+        });
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@
 mod common;
 
 use burn::tensor::{Device, Distribution, Int, Tensor, TensorData};
-use common::close;
+use common::{close, threads_change_no_bit};
 use gpicl_ops::{
     LstmState, OuterProductState, Precision, TokenLayout, Vsml, VsmlNet, VsmlState, gru, gru_queries,
     gru_with_state, lstm, lstm_queries, lstm_with_state, outer_product_lstm, outer_product_lstm_queries,
@@ -249,25 +249,71 @@ fn vsml_from_a_state() {
     }
 }
 
+/// Contexts that are read, and more queries than a task takes.
 #[test]
 fn threads_do_not_change_a_bit() {
-    let (gates, recurrent) = (random([5, 300, 2 * 8 * 8]), random([16, 128]));
-    let weight = random([32, 128]);
-    let on = |threads| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a thread pool");
-        pool.install(|| {
-            let start = LstmState::start(5, 32, &device());
-            let (out, state) = lstm_with_state(gates.clone(), weight.clone(), start, Precision::Fp32);
-            let found = lstm_queries(gates.clone(), weight.clone(), state, Precision::Fp32);
-            let start = OuterProductState::start(5, 2, 8, &device());
-            let (other, state) =
-                outer_product_lstm_with_state(gates.clone(), recurrent.clone(), start, 2, Precision::Fp32);
+    let (batch, queries, hidden) = (5, 400, 32);
+    for (precision, _) in PRECISIONS {
+        let (tokens, asked) = (random([batch, 9, 4 * hidden]), random([batch, queries, 4 * hidden]));
+        let weight = random([hidden, 4 * hidden]);
+        threads_change_no_bit(&format!("lstm, {precision:?}"), || {
+            let start = LstmState::start(batch, hidden, &device());
+            let (out, state) = lstm_with_state(tokens.clone(), weight.clone(), start, precision);
+            let answers = lstm_queries(asked.clone(), weight.clone(), state.clone(), precision);
+            vec![out.into_data(), state.h.into_data(), state.c.into_data(), answers.into_data()]
+        });
+
+        let (tokens, asked) = (random([batch, 9, 3 * hidden]), random([batch, queries, 3 * hidden]));
+        let (weight, bias) = (random([hidden, 3 * hidden]), random([3 * hidden]));
+        threads_change_no_bit(&format!("gru, {precision:?}"), || {
+            let start = Tensor::zeros([batch, hidden], &device());
+            let (weight, bias) = (weight.clone(), bias.clone());
+            let (out, state) = gru_with_state(tokens.clone(), weight.clone(), bias.clone(), start, precision);
+            let answers = gru_queries(asked.clone(), weight, bias, state.clone(), precision);
+            vec![out.into_data(), state.into_data(), answers.into_data()]
+        });
+
+        let (heads, size) = (2, 8);
+        let width = heads * 8 * size;
+        let (tokens, asked) = (random([batch, 9, width]), random([batch, queries, width]));
+        let recurrent = random([heads * size, width]);
+        threads_change_no_bit(&format!("outer-product lstm, {precision:?}"), || {
+            let start = OuterProductState::start(batch, heads, size, &device());
             let recurrent = recurrent.clone();
-            let answers = outer_product_lstm_queries(gates.clone(), recurrent, state, 2, Precision::Fp32);
-            [out, found, other, answers].map(Tensor::into_data)
-        })
-    };
-    assert_eq!(on(1), on(2));
+            let (out, state) =
+                outer_product_lstm_with_state(tokens.clone(), recurrent.clone(), start, heads, precision);
+            let answers =
+                outer_product_lstm_queries(asked.clone(), recurrent, state.clone(), heads, precision);
+            vec![out.into_data(), state.h.into_data(), state.memory.into_data(), answers.into_data()]
+        });
+    }
+}
+
+#[test]
+fn threads_do_not_change_a_bit_of_vsml() {
+    let (batch, examples, queries, hidden, widths) = (9, 6, 150, 8, vec![5, 4, 3]);
+    let layouts = [TokenLayout::Shifted, TokenLayout::Paired];
+    for (layout, shared) in layouts.into_iter().flat_map(|layout| [(layout, true), (layout, false)]) {
+        let net = VsmlNet { widths: widths.clone(), forward: 2, ticks: 2, label_scale: 1.5, layout };
+        let connections: usize = widths.windows(2).map(|ends| ends[0] * ends[1]).sum();
+        let sets = if shared { 1 } else { connections };
+        let weights = Vsml {
+            weight: random([sets, 4 + hidden, 4 * hidden]),
+            bias: random([sets, 4 * hidden]),
+            read: random([sets, 4, hidden]),
+            initial: random([connections, hidden]),
+        };
+        let (inputs, asked) = (random([batch, examples, 5]), random([batch, queries, 5]));
+        let labels: Vec<i32> = (0..batch * examples).map(|at| (at * 7 % 3) as i32).collect();
+        let labels = Tensor::<2, Int>::from_data(TensorData::new(labels, [batch, examples]), &device());
+        threads_change_no_bit(&format!("vsml, {layout:?}, shared {shared}"), || {
+            let start = VsmlState::start(&weights, &net, batch);
+            let state = vsml_read(inputs.clone(), labels.clone(), weights.clone(), start, net.clone());
+            let answers = vsml_queries(asked.clone(), weights.clone(), state.clone(), net.clone());
+            let parts = [Some(state.h), Some(state.c), state.told, Some(answers)];
+            parts.into_iter().flatten().map(Tensor::into_data).collect()
+        });
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 mod common;
 
 use burn::tensor::{Device, Distribution, Int, Tensor, TensorData};
-use common::{agree, close, device, random};
+use common::{agree, close, device, random, threads_change_no_bit};
 use gpicl_ops::{
     Activation, AdamWStep, AttentionMask, Embedding, FeedForward, Gate, Precision, TokenLayout, reference,
 };
@@ -273,6 +273,17 @@ fn attention_queries_are_next_tokens() {
         let expected = attend(qkv.clone().narrow(1, 0, examples + 1)).narrow(1, examples, 1);
         close(&format!("after {examples} examples"), found, expected, FP32);
     }
+}
+
+/// More queries than a task takes.
+#[test]
+fn threads_do_not_change_a_bit_of_attention_queries() {
+    let (heads, d_model) = (4, 64);
+    let (qkv, context) = (random([2, 400, 3 * d_model]).inner(), random([2, 99, 2 * d_model]).inner());
+    threads_change_no_bit("attention_queries", || {
+        let context = Some(context.clone());
+        vec![gpicl_ops::attention_queries(qkv.clone(), context, heads, Precision::Fp32).into_data()]
+    });
 }
 
 /// `[batch, steps, hidden]`: one of everything, no multiple of a vector, more sequences than a task takes.

@@ -121,6 +121,30 @@ fn bad_tables_are_named_and_nothing_is_written() {
 }
 
 #[test]
+fn a_row_among_many_is_predicted_as_it_is_alone() {
+    let predictor = Predictor::load(&checkpoint()).unwrap();
+    let (features, classes, count) = (3, 3, Predictor::TOGETHER + 7);
+    let mut rng = Rng::new(3, Stream::Data, 0);
+    let mut rows = |count: usize| (0..count * features).map(|_| rng.normal()).collect::<Vec<f32>>();
+    let (known, queries) = (rows(30), rows(count));
+    let labels: Vec<u32> = (0..30).map(|at| at % classes as u32).collect();
+    let context = Context { features: &known, labels: &labels, classes };
+    let config = PredictConfig { ensemble: 2, ..PredictConfig::default() };
+    let predict = |queries: &[f32]| predictor.predict(context, queries, &config).unwrap();
+    let together = predict(&queries);
+    assert_eq!(together.len(), count * classes);
+    let close = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-5);
+    let row = |at: usize| &together[at * classes..][..classes];
+    // On both sides of where the second lot begins, and the last.
+    for at in [0, Predictor::TOGETHER - 1, Predictor::TOGETHER, count - 1] {
+        let alone = predict(&queries[at * features..][..features]);
+        assert!(close(row(at), &alone), "row {at}: {:?}, alone {alone:?}", row(at));
+    }
+    let other = row(count - 1 - Predictor::TOGETHER);
+    assert!(!close(row(count - 1), other), "rows of the same place in their lots are told apart");
+}
+
+#[test]
 fn a_missing_number_becomes_the_mean_and_sizes_are_checked() {
     let predictor = Predictor::load(&checkpoint()).unwrap();
     let features = [0.0, 5.0, 0.2, 5.5, 10.0, -5.0, 9.5, f32::NAN, 0.1, 5.2, 9.8, -5.5];

@@ -2,9 +2,11 @@
 
 mod common;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use common::{DIMS, LAYOUTS, MODELS, config};
-use gpicl::models::{ModelConfig, SequenceModel as _, State as _};
+use gpicl::models::{Dims, ModelConfig, SequenceModel as _, State as _};
 use gpicl::rng::{Rng, Stream};
 use gpicl_ops::Precision;
 
@@ -20,20 +22,24 @@ fn tolerance(precision: Precision) -> f32 {
     }
 }
 
+/// The `[model]` table with a field set otherwise, where it has it.
+fn with(config: &ModelConfig, field: &str, value: impl Into<toml::Value>) -> Option<ModelConfig> {
+    let mut table = toml::Table::try_from(config).unwrap();
+    *table.get_mut(field)? = value.into();
+    Some(table.try_into().unwrap())
+}
+
 /// One of [`MODELS`], with learned positions and without where it can have them.
 fn with_and_without_positions(which: usize, layout: &str) -> Vec<(String, ModelConfig)> {
-    let (kind, ..) = MODELS[which];
-    let table = toml::Table::try_from(config(which, layout)).unwrap();
-    let choices: &[bool] = if table.contains_key("positions") { &[false, true] } else { &[false] };
-    let choose = |&positions: &bool| {
-        let mut table = table.clone();
-        if let Some(value) = table.get_mut("positions") {
-            *value = positions.into();
-        }
-        let what = format!("{kind} ({which}), {layout}, positions: {positions}");
-        (what, table.try_into().unwrap())
+    let (what, config) = (format!("{} ({which}), {layout}", MODELS[which].0), config(which, layout));
+    let choose = |positions| {
+        let config = with(&config, "positions", positions)?;
+        Some((format!("{what}, positions: {positions}"), config))
     };
-    choices.iter().map(choose).collect()
+    match [choose(false), choose(true)] {
+        [Some(without), Some(with)] => vec![without, with],
+        _ => vec![(what, config)],
+    }
 }
 
 /// Inputs and labels of `time` examples, then queries, all of chance.
@@ -50,6 +56,15 @@ fn episodes(time: usize, device: &Device) -> (Tensor<3>, Tensor<2, Int>, Tensor<
     )
 }
 
+/// The context of the first `examples` examples; none is a number that `narrow` refuses.
+fn first(examples: usize, inputs: &Tensor<3>, labels: &Tensor<2, Int>) -> (Tensor<3>, Tensor<2, Int>) {
+    let device = &inputs.device();
+    match examples {
+        0 => (Tensor::zeros([BATCH, 0, DIMS.input_dim], device), Tensor::zeros([BATCH, 0], device)),
+        _ => (inputs.clone().narrow(1, 0, examples), labels.clone().narrow(1, 0, examples)),
+    }
+}
+
 /// Answers are the logits of whole episodes, and the state is as large as it says.
 fn answers_agree(what: &str, config: &ModelConfig, precision: Precision, device: &Device) {
     let model = config.init(DIMS, precision, 5, device).unwrap();
@@ -57,10 +72,7 @@ fn answers_agree(what: &str, config: &ModelConfig, precision: Precision, device:
     let (inputs, labels, queries) = episodes(most, device);
     for examples in [0, 1, 2, most] {
         let what = format!("{what}, {precision:?}, {examples} examples");
-        let (context, told) = match examples {
-            0 => (Tensor::zeros([BATCH, 0, DIMS.input_dim], device), Tensor::zeros([BATCH, 0], device)),
-            _ => (inputs.clone().narrow(1, 0, examples), labels.clone().narrow(1, 0, examples)),
-        };
+        let (context, told) = first(examples, &inputs, &labels);
         let state = model.read(context.clone(), told.clone());
         assert_eq!(state.size(), model.state_size(examples), "{what}: state");
         let answers = model.answer(&state, queries.clone());
@@ -76,7 +88,7 @@ fn answers_agree(what: &str, config: &ModelConfig, precision: Precision, device:
                 (whole, Tensor::cat(vec![told.clone(), unseen], 1))
             };
             let expected = model.forward(whole, all).narrow(1, examples, 1);
-            let size = expected.clone().abs().max().into_scalar::<f32>().max(1.0);
+            let size = expected.clone().abs().max().into_scalar::<f32>();
             let error = (answers.clone().narrow(1, at, 1) - expected).abs().max().into_scalar::<f32>();
             let allowed = tolerance(precision) * size;
             assert!(error <= allowed, "{what}, query {at}: off by {error:e}, allowed {allowed:e}");
@@ -124,8 +136,133 @@ fn an_answer_does_not_depend_on_the_queries_beside_it() {
     }
 }
 
+/// What a call says that is refused.
+#[track_caller]
+fn refusal<T>(what: &str, call: impl FnOnce() -> T) -> String {
+    match catch_unwind(AssertUnwindSafe(call)) {
+        Ok(_) => panic!("{what}: was not refused"),
+        Err(said) => *said.downcast::<String>().expect("a message with numbers"),
+    }
+}
+
 #[test]
-#[should_panic(expected = "the state is that of another architecture")]
+fn widths_of_other_inputs_are_refused() {
+    let device = Device::flex();
+    for (which, layout) in (0..MODELS.len()).flat_map(|which| LAYOUTS.map(|layout| (which, layout))) {
+        let model = config(which, layout).init(DIMS, Precision::Fp32, 5, &device).unwrap();
+        let (inputs, labels, queries) = episodes(4, &device);
+        let state = model.read(inputs.clone(), labels.clone());
+        let [inputs, queries] = [inputs, queries].map(|x| x.narrow(2, 0, DIMS.input_dim - 1));
+        let kind = MODELS[which].0;
+        let said = refusal(kind, || model.forward(inputs.clone(), labels.clone()));
+        assert_eq!(said, "forward: width of the inputs: expected 5, found 4", "{kind}");
+        let said = refusal(kind, || model.read(inputs, labels));
+        assert_eq!(said, "read: width of the inputs: expected 5, found 4", "{kind}");
+        let said = refusal(kind, || model.answer(&state, queries));
+        assert_eq!(said, "answer: width of the queries: expected 5, found 4", "{kind}");
+    }
+}
+
+/// Without examples as well, where a state may hold no number.
+#[test]
+fn states_of_other_models_and_batches_are_refused() {
+    let device = Device::flex();
+    for (which, [layout, other]) in (0..MODELS.len())
+        .flat_map(|which| [LAYOUTS, [LAYOUTS[1], LAYOUTS[0]]].map(|layouts| (which, layouts)))
+    {
+        let config = config(which, layout);
+        let model = config.init(DIMS, Precision::Fp32, 5, &device).unwrap();
+        if model.state_size(4) == 0 {
+            continue;
+        }
+        for examples in [0, 4] {
+            let what = format!("{} ({which}), {layout}, {examples} examples", MODELS[which].0);
+            let (inputs, labels, queries) = episodes(4, &device);
+            let (inputs, labels) = first(examples, &inputs, &labels);
+            let refused = |config: ModelConfig| {
+                let other = config.init(DIMS, Precision::Fp32, 5, &device).unwrap();
+                let state = other.read(inputs.clone(), labels.clone());
+                refusal(&what, || model.answer(&state, queries.clone()))
+            };
+            let [expected, found] = [layout, other].map(|layout| match layout {
+                "shifted" => "Shifted",
+                _ => "Paired",
+            });
+            let said = refused(with(&config, "layout", other).unwrap());
+            assert_eq!(
+                said,
+                format!("answer: layout of the state: expected {expected}, found {found}"),
+                "{what}"
+            );
+            for layers in [1, 3] {
+                if let Some(config) = with(&config, "layers", layers) {
+                    let expected = format!("answer: layers of the state: expected 2, found {layers}");
+                    assert_eq!(refused(config), expected, "{what}");
+                }
+            }
+            let state = model.read(inputs.clone(), labels.clone());
+            let said = refusal(&what, || model.answer(&state, queries.clone().narrow(0, 0, 1)));
+            assert_eq!(said, "answer: batch of the state: expected 1, found 2", "{what}");
+        }
+        // Sizes are the operations' to check.
+        let (inputs, labels, queries) = episodes(4, &device);
+        for config in ["d_model", "hidden", "size"].iter().filter_map(|field| with(&config, field, 16)) {
+            let other = config.init(DIMS, Precision::Fp32, 5, &device).unwrap();
+            let state = other.read(inputs.clone(), labels.clone());
+            let said = refusal(MODELS[which].0, || model.answer(&state, queries.clone()));
+            assert!(said.contains("expected shape [2, ") && said.contains("found [2, "), "{said}");
+        }
+    }
+}
+
+#[test]
+fn contexts_beyond_the_learned_positions_are_refused() {
+    let device = Device::flex();
+    let learned = |which, layout| with(&config(which, layout), "positions", true);
+    let mut tried = 0;
+    for config in (0..MODELS.len()).flat_map(|which| LAYOUTS.map(|layout| learned(which, layout))).flatten() {
+        tried += 1;
+        let longer = Dims { episode_length: DIMS.episode_length + 1, ..DIMS };
+        let [model, longer] =
+            [DIMS, longer].map(|dims| config.init(dims, Precision::Fp32, 5, &device).unwrap());
+        let (inputs, labels, queries) = episodes(10, &device);
+        let nine = || (inputs.clone().narrow(1, 0, 9), labels.clone().narrow(1, 0, 9));
+        let kind = config.kind();
+        model.forward(nine().0, nine().1);
+        let said = refusal(kind, || model.forward(inputs.clone(), labels.clone()));
+        assert_eq!(
+            said, "forward: examples, with 9 learned positions: expected at most 9, found 10",
+            "{kind}"
+        );
+        let said = refusal(kind, || model.read(nine().0, nine().1));
+        let expected = "read: examples before a query, with 9 learned positions: expected at most 8, found 9";
+        assert_eq!(said, expected, "{kind}");
+        let state = longer.read(nine().0, nine().1);
+        let said = refusal(kind, || model.answer(&state, queries));
+        let expected = "answer: examples of the state, before a query, with 9 learned positions: expected at most 8, found 9";
+        assert_eq!(said, expected, "{kind}");
+    }
+    assert!(tried > 0);
+}
+
+#[test]
+fn a_label_that_is_no_class_is_refused() {
+    let device = Device::flex();
+    for (which, layout) in (0..MODELS.len()).flat_map(|which| LAYOUTS.map(|layout| (which, layout))) {
+        let model = config(which, layout).init(DIMS, Precision::Fp32, 5, &device).unwrap();
+        if model.state_size(4) > 0 {
+            let (inputs, labels, _) = episodes(4, &device);
+            // The last one is told to queries alone in the shifted layout.
+            let last = Tensor::full([BATCH, 1], DIMS.classes as i32, &device);
+            let labels = labels.slice_assign([0..BATCH, 3..4], last);
+            let said = refusal(MODELS[which].0, || model.read(inputs, labels));
+            assert!(said.contains("below 3 classes, found 3"), "{}, {layout}: {said}", MODELS[which].0);
+        }
+    }
+}
+
+#[test]
+#[should_panic(expected = "answer: state: expected delta-net, found transformer")]
 fn a_state_of_another_architecture_is_refused() {
     let device = Device::flex();
     let model = |kind: &str| {

@@ -108,6 +108,18 @@ pub fn check(
     }
 }
 
+/// Panics unless tensors have the same bits on one thread, on two and on three.
+pub fn threads_change_no_bit(what: &str, run: impl Fn() -> Vec<TensorData> + Send + Sync) {
+    let on = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a thread pool");
+        pool.install(&run)
+    };
+    let one = on(1);
+    for threads in [2, 3] {
+        assert!(on(threads) == one, "{what}: other bits on {threads} threads");
+    }
+}
+
 /// Runs this binary's tests whose names contain one of `names` on every vector extension. The kernels choose theirs once
 /// a process, so each is tried in a process of its own.
 pub fn on_every_vector_extension(names: &[&str]) {

@@ -5,7 +5,8 @@ use burn::tensor::{Device, Int, Tensor};
 use gpicl_ops::{Activation, Precision};
 
 use super::layers::{FeedForward, LayerNorm, Linear};
-use super::state::{ContextEnd, State};
+use super::stack::{Layer, Stack, StackState};
+use super::state::State;
 use super::tokens::{LabelScale, Layout, TokenEmbedding};
 use super::{Dims, Initializer, SequenceModel, at_least_one};
 use crate::error::{Error, Result};
@@ -185,20 +186,38 @@ pub struct Block<M: Module> {
     feed_forward: FeedForward,
 }
 
-/// What is left of a context: of every block, and for the query's token.
-#[derive(Clone, Debug)]
-pub struct ResidualState<S> {
-    end: ContextEnd,
-    blocks: Vec<S>,
-}
+impl<M: Mixer> Layer for Block<M> {
+    type State = M::State;
 
-impl<S: State> State for ResidualState<S> {
-    fn size(&self) -> usize {
-        self.end.size() + self.blocks.iter().map(S::size).sum::<usize>()
+    fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        let mixed = self.mixer.forward(self.norm.forward(x.clone()), x);
+        self.feed_forward.forward(mixed)
+    }
+
+    fn empty(&self, batch: usize, device: &Device) -> M::State {
+        self.mixer.empty(batch, device)
+    }
+
+    fn read(&self, x: Tensor<3>) -> (Tensor<3>, M::State) {
+        let (mixed, state) = self.mixer.read(self.norm.forward(x.clone()), x);
+        (self.feed_forward.forward(mixed), state)
+    }
+
+    fn answer(&self, state: &M::State, x: Tensor<3>) -> Tensor<3> {
+        let mixed = self.mixer.answer(state, self.norm.forward(x.clone()), x);
+        self.feed_forward.forward(mixed)
+    }
+
+    fn state_size(&self, examples: usize) -> usize {
+        self.mixer.state_size(examples)
     }
 }
 
 impl<M: Mixer> Residual<M> {
+    fn stack(&self) -> Stack<'_, Block<M>> {
+        Stack { embedding: &self.embedding, layers: &self.blocks }
+    }
+
     /// Logits of the outputs of the last block.
     fn predict(&self, x: Tensor<3>) -> Tensor<3> {
         self.head.forward(self.norm.forward(x), Activation::Identity)
@@ -206,44 +225,21 @@ impl<M: Mixer> Residual<M> {
 }
 
 impl<M: Mixer> SequenceModel for Residual<M> {
-    type State = ResidualState<M::State>;
+    type State = StackState<M::State>;
 
     fn forward(&self, inputs: Tensor<3>, labels: Tensor<2, Int>) -> Tensor<3> {
-        let mut x = self.embedding.forward(inputs, labels);
-        for block in &self.blocks {
-            let mixed = block.mixer.forward(block.norm.forward(x.clone()), x);
-            x = block.feed_forward.forward(mixed);
-        }
-        self.predict(self.embedding.predictions(x))
+        self.predict(self.stack().forward(inputs, labels))
     }
 
     fn read(&self, inputs: Tensor<3>, labels: Tensor<2, Int>) -> Self::State {
-        let ([batch, _, _], device) = (inputs.dims(), inputs.device());
-        let (tokens, end) = self.embedding.read(inputs, labels);
-        let Some(mut x) = tokens else {
-            let blocks = self.blocks.iter().map(|block| block.mixer.empty(batch, &device)).collect();
-            return ResidualState { end, blocks };
-        };
-        let mut blocks = Vec::with_capacity(self.blocks.len());
-        for block in &self.blocks {
-            let (mixed, state) = block.mixer.read(block.norm.forward(x.clone()), x);
-            blocks.push(state);
-            x = block.feed_forward.forward(mixed);
-        }
-        ResidualState { end, blocks }
+        self.stack().read(inputs, labels)
     }
 
     fn answer(&self, state: &Self::State, queries: Tensor<3>) -> Tensor<3> {
-        let mut x = self.embedding.answer(&state.end, queries);
-        for (block, state) in self.blocks.iter().zip(&state.blocks) {
-            let mixed = block.mixer.answer(state, block.norm.forward(x.clone()), x);
-            x = block.feed_forward.forward(mixed);
-        }
-        self.predict(x)
+        self.predict(self.stack().answer(state, queries))
     }
 
     fn state_size(&self, examples: usize) -> usize {
-        let blocks: usize = self.blocks.iter().map(|block| block.mixer.state_size(examples)).sum();
-        self.embedding.state_size(examples) + blocks
+        self.stack().state_size(examples)
     }
 }

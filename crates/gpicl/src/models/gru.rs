@@ -7,6 +7,7 @@ use gpicl_ops::{Activation, Precision};
 use super::Initializer;
 use super::layers::Linear;
 use super::recurrent::{Cell, Recurrent};
+use super::stack::Layer;
 use super::state::State;
 use super::tokens::Layout;
 
@@ -36,8 +37,6 @@ impl State for GruState {
 }
 
 impl Cell for GruLayer {
-    type State = GruState;
-
     /// Weights `N(0, 1 / hidden)`, biases zero.
     fn new(hidden: usize, layout: Layout, precision: Precision, init: &mut Initializer) -> Self {
         Self {
@@ -47,6 +46,10 @@ impl Cell for GruLayer {
             precision,
         }
     }
+}
+
+impl Layer for GruLayer {
+    type State = GruState;
 
     fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         let gates = self.input.forward(x, Activation::Identity);
@@ -73,7 +76,7 @@ impl Cell for GruLayer {
     }
 
     /// The output: `hidden`, however long the context.
-    fn state_size(&self) -> usize {
+    fn state_size(&self, _examples: usize) -> usize {
         self.recurrent.weight.dims()[0]
     }
 }

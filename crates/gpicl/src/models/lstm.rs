@@ -7,6 +7,7 @@ use gpicl_ops::{Activation, LstmState, Precision};
 use super::Initializer;
 use super::layers::Linear;
 use super::recurrent::{Cell, Recurrent};
+use super::stack::Layer;
 use super::state::State;
 use super::tokens::Layout;
 
@@ -33,8 +34,6 @@ impl State for LstmState {
 }
 
 impl Cell for LstmLayer {
-    type State = LstmState;
-
     /// Weights `N(0, 1 / hidden)`. The forget gates' bias is 1, the others 0: a cell remembers before it has learnt
     /// what to forget (Gers et al. 2000; Jozefowicz et al. 2015).
     fn new(hidden: usize, layout: Layout, precision: Precision, init: &mut Initializer) -> Self {
@@ -44,6 +43,10 @@ impl Cell for LstmLayer {
         input.bias = init.param(bias, [4 * hidden]);
         Self { input, recurrent: init.weight(hidden, 4 * hidden, 1.0), layout, precision }
     }
+}
+
+impl Layer for LstmLayer {
+    type State = LstmState;
 
     fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         let gates = self.input.forward(x, Activation::Identity);
@@ -66,7 +69,7 @@ impl Cell for LstmLayer {
     }
 
     /// Output and cell: `2 x hidden`, however long the context.
-    fn state_size(&self) -> usize {
+    fn state_size(&self, _examples: usize) -> usize {
         2 * self.recurrent.dims()[0]
     }
 }

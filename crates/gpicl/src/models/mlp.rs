@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::layers::Linear;
 use super::state::State;
-use super::{Dims, Initializer, SequenceModel, at_least_one};
+use super::{Dims, Initializer, SequenceModel, at_least_one, check};
 use crate::error::Result;
 
 /// Sizes of an [`Mlp`].
@@ -71,20 +71,34 @@ impl State for NoState {
     }
 }
 
+impl Mlp {
+    /// `x`: `[batch, time, input_dim]`, named by `what`.
+    fn predict(&self, what: &str, x: Tensor<3>) -> Tensor<3> {
+        self.check_width(what, &x);
+        let x = self.hidden.iter().fold(x, |x, layer| layer.forward(x, Activation::Gelu));
+        self.head.forward(x, Activation::Identity)
+    }
+
+    #[track_caller]
+    fn check_width(&self, what: &str, x: &Tensor<3>) {
+        check::same(what, self.hidden[0].weight.dims()[0], x.dims()[2]);
+    }
+}
+
 impl SequenceModel for Mlp {
     type State = NoState;
 
     fn forward(&self, inputs: Tensor<3>, _labels: Tensor<2, Int>) -> Tensor<3> {
-        self.answer(&NoState, inputs)
+        self.predict("forward: width of the inputs", inputs)
     }
 
-    fn read(&self, _inputs: Tensor<3>, _labels: Tensor<2, Int>) -> NoState {
+    fn read(&self, inputs: Tensor<3>, _labels: Tensor<2, Int>) -> NoState {
+        self.check_width("read: width of the inputs", &inputs);
         NoState
     }
 
     fn answer(&self, _state: &NoState, queries: Tensor<3>) -> Tensor<3> {
-        let x = self.hidden.iter().fold(queries, |x, layer| layer.forward(x, Activation::Gelu));
-        self.head.forward(x, Activation::Identity)
+        self.predict("answer: width of the queries", queries)
     }
 
     /// Nothing is carried from one position to the next.

@@ -4,6 +4,7 @@
 //! line in the `models!` list below.
 
 pub mod blocks;
+mod check;
 pub mod delta_net;
 pub mod fast_weights;
 pub mod gla;
@@ -16,6 +17,7 @@ pub mod mlp;
 pub mod mlstm;
 pub mod outer_product_lstm;
 pub mod recurrent;
+pub mod stack;
 pub mod state;
 pub mod tokens;
 pub mod transformer;
@@ -75,12 +77,19 @@ pub trait SequenceModel: Module {
     /// * `inputs`: `[batch, time, input_dim]`, `time` at most the episode length.
     /// * `labels`: `[batch, time]`; the prediction at `j` must not depend on `labels[j..]` or `inputs[j+1..]`.
     /// * returns `[batch, time, classes]`.
+    ///
+    /// # Panics
+    /// If an input is not `input_dim` wide, the labels are not one an input, each below `classes`, or there are more
+    /// examples than learned positions.
     fn forward(&self, inputs: Tensor<3>, labels: Tensor<2, Int>) -> Tensor<3>;
 
     /// Reads a context, without gradient.
     ///
     /// * `inputs`: `[batch, examples, input_dim]`, `examples` from 0 to one less than the episode length.
     /// * `labels`: `[batch, examples]`.
+    ///
+    /// # Panics
+    /// As [`forward`](Self::forward); and if the examples leave a query no learned position.
     fn read(&self, inputs: Tensor<3>, labels: Tensor<2, Int>) -> Self::State;
 
     /// Logits of queries, each as if it stood alone after the context: those of [`forward`](Self::forward) at the last
@@ -88,6 +97,11 @@ pub trait SequenceModel: Module {
     ///
     /// * `queries`: `[batch, queries, input_dim]`, at least one.
     /// * returns `[batch, queries, classes]`.
+    ///
+    /// # Panics
+    /// If a query is not `input_dim` wide; if the state is that of another architecture, layout or batch, of another
+    /// shape, or of a longer context than [`read`](Self::read) takes. A state of the right shape from another model is
+    /// not told apart.
     fn answer(&self, state: &Self::State, queries: Tensor<3>) -> Tensor<3>;
 
     /// Numbers an episode in the state after `examples` examples, what [`State::size`] counts: the memory that bounds
@@ -148,6 +162,18 @@ macro_rules! models {
             $(#[doc = concat!("Of [`Model::", stringify!($name), "`].")] $name(<$name as SequenceModel>::State),)+
         }
 
+        impl Model {
+            fn kind(&self) -> &'static str {
+                match self { $(Self::$name(_) => $kind,)+ }
+            }
+        }
+
+        impl ModelState {
+            fn kind(&self) -> &'static str {
+                match self { $(Self::$name(_) => $kind,)+ }
+            }
+        }
+
         impl State for ModelState {
             fn size(&self) -> usize {
                 match self { $(Self::$name(state) => state.size(),)+ }
@@ -173,7 +199,7 @@ macro_rules! models {
             fn answer(&self, state: &ModelState, queries: Tensor<3>) -> Tensor<3> {
                 rayon::scope(|_| match (self, state) {
                     $((Self::$name(model), ModelState::$name(state)) => model.answer(state, queries),)+
-                    _ => panic!("the state is that of another architecture"),
+                    _ => panic!("answer: state: expected {}, found {}", self.kind(), state.kind()),
                 })
             }
 

@@ -9,7 +9,8 @@ use gpicl_ops::{Activation, OuterProductState, Precision};
 use serde::{Deserialize, Serialize};
 
 use super::layers::{LayerNorm, Linear, QkInit};
-use super::state::{ContextEnd, State};
+use super::stack::{Layer, Stack, StackState};
+use super::state::State;
 use super::tokens::{LabelScale, Layout, TokenEmbedding};
 use super::{Dims, Initializer, SequenceModel, at_least_one};
 use crate::error::{Error, Result};
@@ -152,22 +153,31 @@ pub struct Block {
 }
 
 impl Block {
+    /// The inputs' share of the gates of tokens `x`.
+    fn gates(&self, x: Tensor<3>) -> Tensor<3> {
+        self.gates.forward(self.norm.forward(x), Activation::Identity)
+    }
+}
+
+impl State for OuterProductState {
+    /// The memories and the last output.
+    fn size(&self) -> usize {
+        self.h.dims()[1] + self.memory.dims()[1..].iter().product::<usize>()
+    }
+}
+
+impl Layer for Block {
+    type State = OuterProductState;
+
     fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         let (gates, recurrent) = (self.gates(x.clone()), self.recurrent.val());
         x + gpicl_ops::outer_product_lstm(gates, recurrent, self.heads, self.layout, self.precision)
     }
 
-    /// The inputs' share of the gates of tokens `x`.
-    fn gates(&self, x: Tensor<3>) -> Tensor<3> {
-        self.gates.forward(self.norm.forward(x), Activation::Identity)
-    }
-
-    /// What is left of none of `batch` episodes' tokens.
     fn empty(&self, batch: usize, device: &Device) -> OuterProductState {
         OuterProductState::start(batch, self.heads, self.recurrent.dims()[0] / self.heads, device)
     }
 
-    /// [`Self::forward`] for the tokens of a context alone, and what is left of them.
     fn read(&self, x: Tensor<3>) -> (Tensor<3>, OuterProductState) {
         let start = self.empty(x.dims()[0], &x.device());
         let (gates, recurrent) = (self.gates(x.clone()), self.recurrent.val());
@@ -176,31 +186,24 @@ impl Block {
         (x + out, state)
     }
 
-    /// [`Self::forward`] for tokens that each stand alone after the context.
     fn answer(&self, state: &OuterProductState, x: Tensor<3>) -> Tensor<3> {
         let (gates, recurrent) = (self.gates(x.clone()), self.recurrent.val());
         let state = state.clone();
         x + gpicl_ops::outer_product_lstm_queries(gates, recurrent, state, self.heads, self.precision)
     }
-}
 
-/// What is left of a context: every block's memories and last output, and what the query's token is told.
-#[derive(Clone, Debug)]
-pub struct OuterProductLstmState {
-    end: ContextEnd,
-    blocks: Vec<OuterProductState>,
-}
-
-impl State for OuterProductLstmState {
-    fn size(&self) -> usize {
-        let block = |OuterProductState { h, memory }: &OuterProductState| {
-            h.dims()[1] + memory.dims()[1..].iter().product::<usize>()
-        };
-        self.end.size() + self.blocks.iter().map(block).sum::<usize>()
+    /// The memories and the last output: `heads size^2 + heads size`, however long the context.
+    fn state_size(&self, _examples: usize) -> usize {
+        let [width, _] = self.recurrent.dims();
+        width * (width / self.heads) + width
     }
 }
 
 impl OuterProductLstm {
+    fn stack(&self) -> Stack<'_, Block> {
+        Stack { embedding: &self.embedding, layers: &self.blocks }
+    }
+
     /// Logits of the outputs of the last block.
     fn predict(&self, x: Tensor<3>) -> Tensor<3> {
         self.head.forward(self.norm.forward(x), Activation::Identity)
@@ -208,45 +211,21 @@ impl OuterProductLstm {
 }
 
 impl SequenceModel for OuterProductLstm {
-    type State = OuterProductLstmState;
+    type State = StackState<OuterProductState>;
 
     fn forward(&self, inputs: Tensor<3>, labels: Tensor<2, Int>) -> Tensor<3> {
-        let mut x = self.embedding.forward(inputs, labels);
-        for block in &self.blocks {
-            x = block.forward(x);
-        }
-        self.predict(self.embedding.predictions(x))
+        self.predict(self.stack().forward(inputs, labels))
     }
 
-    fn read(&self, inputs: Tensor<3>, labels: Tensor<2, Int>) -> OuterProductLstmState {
-        let ([batch, _, _], device) = (inputs.dims(), inputs.device());
-        let (tokens, end) = self.embedding.read(inputs, labels);
-        let Some(mut x) = tokens else {
-            let blocks = self.blocks.iter().map(|block| block.empty(batch, &device)).collect();
-            return OuterProductLstmState { end, blocks };
-        };
-        let mut blocks = Vec::with_capacity(self.blocks.len());
-        for block in &self.blocks {
-            let (out, state) = block.read(x);
-            blocks.push(state);
-            x = out;
-        }
-        OuterProductLstmState { end, blocks }
+    fn read(&self, inputs: Tensor<3>, labels: Tensor<2, Int>) -> Self::State {
+        self.stack().read(inputs, labels)
     }
 
-    fn answer(&self, state: &OuterProductLstmState, queries: Tensor<3>) -> Tensor<3> {
-        let tokens = self.embedding.answer(&state.end, queries);
-        let blocks = self.blocks.iter().zip(&state.blocks);
-        self.predict(blocks.fold(tokens, |x, (block, state)| block.answer(state, x)))
+    fn answer(&self, state: &Self::State, queries: Tensor<3>) -> Tensor<3> {
+        self.predict(self.stack().answer(state, queries))
     }
 
-    /// Every layer's memories and its last output: `layers (heads size^2 + heads size)`, whatever the context length; and
-    /// the label that is still to be told.
     fn state_size(&self, examples: usize) -> usize {
-        let layer = |block: &Block| {
-            let [width, _] = block.recurrent.dims();
-            width * (width / block.heads) + width
-        };
-        self.embedding.state_size(examples) + self.blocks.iter().map(layer).sum::<usize>()
+        self.stack().state_size(examples)
     }
 }

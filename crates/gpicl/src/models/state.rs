@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 
 use burn::tensor::{Int, Tensor};
+use gpicl_ops::TokenLayout;
 
 /// The memory that a learner answers from: all that a query sees of the examples before it.
 pub trait State: Clone + Debug {
@@ -10,9 +11,13 @@ pub trait State: Clone + Debug {
     fn size(&self) -> usize;
 }
 
-/// What the token of a query is told beside its input.
+/// Where a context ended: what a query has to fit, and what its token is told beside its input.
 #[derive(Clone, Debug)]
 pub struct ContextEnd {
+    /// Episodes that were read.
+    pub batch: usize,
+    /// Where the labels stood.
+    pub layout: TokenLayout,
     /// Examples that were read: where a query stands.
     pub examples: usize,
     /// `[batch]`, the label of the last example, where no token has told it yet: in the shifted layout it stands on the

@@ -9,7 +9,7 @@ pub use gpicl_ops::TokenLayout as Layout;
 
 use super::layers::Linear;
 use super::state::ContextEnd;
-use super::{Dims, Initializer};
+use super::{Dims, Initializer, check};
 use crate::error::{Error, Result};
 
 /// Size of the one-hot label next to the input, which has norm about `sqrt(input_dim)`. A bare number is an absolute one.
@@ -119,7 +119,9 @@ impl TokenEmbedding {
 
     /// `inputs` `[batch, time, input_dim]`, `labels` `[batch, time]` to `[batch, tokens(time), d_model]`.
     pub fn forward(&self, inputs: Tensor<3>, labels: Tensor<2, Int>) -> Tensor<3> {
-        let [_, time, _] = inputs.dims();
+        let [_, time, width] = inputs.dims();
+        self.check_width("forward: width of the inputs", width);
+        self.check_positions("forward: examples", time, 0);
         let weights = Embedding {
             weight: self.input.weight.val(),
             bias: self.input.bias.val(),
@@ -133,24 +135,28 @@ impl TokenEmbedding {
     /// The tokens of a context alone, one an example `[batch, examples, d_model]`, none without examples; and what its
     /// queries are told.
     pub fn read(&self, inputs: Tensor<3>, labels: Tensor<2, Int>) -> (Option<Tensor<3>>, ContextEnd) {
-        let [batch, examples, _] = inputs.dims();
+        let [batch, examples, width] = inputs.dims();
+        self.check_width("read: width of the inputs", width);
+        self.check_positions("read: examples before a query", examples, 1);
+        let mut end = ContextEnd { batch, layout: self.layout, examples, label: None };
         if examples == 0 {
-            return (None, ContextEnd { examples, label: None });
+            return (None, end);
         }
-        let label = match self.layout {
-            Layout::Shifted => {
-                Some(labels.clone().slice([0..batch, examples - 1..examples]).reshape([batch]))
-            }
-            Layout::Paired => None,
-        };
+        if self.layout == Layout::Shifted {
+            end.label = Some(labels.clone().slice([0..batch, examples - 1..examples]).reshape([batch]));
+        }
         // In the paired layout the contexts come first.
         let tokens = self.forward(inputs, labels).narrow(1, 0, examples);
-        (Some(tokens), ContextEnd { examples, label })
+        (Some(tokens), end)
     }
 
     /// The tokens of `queries` `[batch, queries, input_dim]`, each at the context's end: `[batch, queries, d_model]`.
     pub fn answer(&self, end: &ContextEnd, queries: Tensor<3>) -> Tensor<3> {
-        let [batch, _, _] = queries.dims();
+        let [batch, _, width] = queries.dims();
+        self.check_width("answer: width of the queries", width);
+        check::same("answer: layout of the state", self.layout, end.layout);
+        check::same("answer: batch of the state", batch, end.batch);
+        self.check_positions("answer: examples of the state, before a query", end.examples, 1);
         let [_, d_model] = self.label.dims();
         let mut tokens = self.input.forward(queries, Activation::Identity);
         if let Some(position) = &self.position {
@@ -161,6 +167,24 @@ impl TokenEmbedding {
             tokens = tokens + label.reshape([batch, 1, d_model]);
         }
         tokens
+    }
+
+    #[track_caller]
+    fn check_width(&self, what: &str, width: usize) {
+        check::same(what, self.input.weight.dims()[0], width);
+    }
+
+    /// Panics if `examples`, or `queries` after them, would stand where no position was learned.
+    #[track_caller]
+    fn check_positions(&self, what: &str, examples: usize, queries: usize) {
+        if let Some(position) = &self.position {
+            let [positions, _] = position.dims();
+            check::at_most(
+                &format!("{what}, with {positions} learned positions"),
+                positions - queries,
+                examples,
+            );
+        }
     }
 
     /// What [`ContextEnd`] holds after `examples` examples, for [`super::SequenceModel::state_size`].

@@ -36,7 +36,7 @@ use serde::{Deserialize, Serialize};
 
 use super::state::State;
 use super::tokens::{LabelScale, Layout};
-use super::{Dims, Initializer, SequenceModel, at_least_one};
+use super::{Dims, Initializer, SequenceModel, at_least_one, check};
 use crate::error::{Error, Result};
 use crate::rng::{Rng, Stream};
 
@@ -149,6 +149,11 @@ impl Vsml {
         }
     }
 
+    #[track_caller]
+    fn check_width(&self, what: &str, x: &Tensor<3>) {
+        check::same(what, self.net.widths[0], x.dims()[2]);
+    }
+
     /// The cells before the first example `[connections, hidden]`: zeros, or, where there are inner units to tell
     /// apart, draws from `N(0, 1)` that are always the same and are not learned.
     fn initial(&self) -> Tensor<2> {
@@ -182,10 +187,12 @@ impl SequenceModel for Vsml {
     type State = VsmlState;
 
     fn forward(&self, inputs: Tensor<3>, labels: Tensor<2, Int>) -> Tensor<3> {
+        self.check_width("forward: width of the inputs", &inputs);
         gpicl_ops::vsml(inputs, labels, self.weights(), self.net.clone())
     }
 
     fn read(&self, inputs: Tensor<3>, labels: Tensor<2, Int>) -> VsmlState {
+        self.check_width("read: width of the inputs", &inputs);
         let [batch, examples, _] = inputs.dims();
         let weights = self.weights();
         let start = VsmlState::start(&weights, &self.net, batch);
@@ -196,6 +203,10 @@ impl SequenceModel for Vsml {
     }
 
     fn answer(&self, state: &VsmlState, queries: Tensor<3>) -> Tensor<3> {
+        self.check_width("answer: width of the queries", &queries);
+        let layout = if state.told.is_some() { Layout::Shifted } else { Layout::Paired };
+        check::same("answer: layout of the state", self.net.layout, layout);
+        check::same("answer: batch of the state", queries.dims()[0], state.h.dims()[0]);
         gpicl_ops::vsml_queries(queries, self.weights(), state.clone(), self.net.clone())
     }
 

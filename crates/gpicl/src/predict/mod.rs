@@ -17,9 +17,6 @@ use crate::train::{CheckpointInfo, checkpoint_path, load_weights};
 
 pub use table::{PredictReport, predict_table};
 
-/// Queries that are answered together: enough to keep every core busy, few enough to stay small in memory.
-const QUERIES: usize = 1024;
-
 /// How predictions are made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PredictConfig {
@@ -55,6 +52,9 @@ pub struct Predictor {
 }
 
 impl Predictor {
+    /// Queries that are answered together: enough to keep every core busy, few enough to stay small in memory.
+    pub const TOGETHER: usize = 1024;
+
     /// Loads a checkpoint file, or a run's newest one, onto the CPU.
     ///
     /// # Errors
@@ -93,8 +93,8 @@ impl Predictor {
             let asked = view.project(&asked, features, None);
             let state = self.model.read(self.inputs(&known), label_tensor(&labels, 1, &self.device));
             for (queries, out) in asked
-                .chunks(QUERIES * self.info.dims.input_dim)
-                .zip(probabilities.chunks_mut(QUERIES * context.classes))
+                .chunks(Self::TOGETHER * self.info.dims.input_dim)
+                .zip(probabilities.chunks_mut(Self::TOGETHER * context.classes))
             {
                 self.answer(&state, queries, &view.slots, out);
             }
