@@ -239,7 +239,7 @@ fn mixed(sets: &[&str]) -> RunConfig {
 #[test]
 fn a_mixture_is_written_without_the_tables_of_a_single_source() {
     let config = mixed(&["mix[1].weight=0.5", "mix[0].tasks.seed=4"]);
-    assert_eq!((config.mix[1].weight, config.mix[0].tasks.seed), (0.5, 4));
+    assert_eq!((config.mix[1].weight, config.mix[0].source.seed()), (0.5, 4));
     let text = config.to_toml();
     assert!(text.contains("[[mix]]") && !text.contains("\n[data]") && !text.contains("\n[tasks]"), "{text}");
     let mut read = Layers::default();
@@ -247,7 +247,7 @@ fn a_mixture_is_written_without_the_tables_of_a_single_source() {
     assert_eq!(read.build().unwrap(), config);
     assert!(!RunConfig::default().to_toml().contains("mix"));
     let reseeded = config.with_seed(9);
-    assert_eq!((reseeded.seed, reseeded.mix[0].tasks.seed, reseeded.mix[1].tasks.seed), (9, 9, 9));
+    assert_eq!((reseeded.seed, reseeded.mix[0].source.seed(), reseeded.mix[1].source.seed()), (9, 9, 9));
     assert!(reseeded.validate().is_ok());
 }
 

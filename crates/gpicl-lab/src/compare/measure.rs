@@ -167,7 +167,7 @@ impl Bench {
             return Some(format!("has episodes of {}, the base of {}", sizes(dims), sizes(self.dims)));
         }
         let prepared = |data: &DataConfig| data.clone().prepared_like(&self.base.data) == *data;
-        let same = config.components().iter().all(|it| prepared(it.data));
+        let same = config.components().iter().all(|it| it.source.data().is_none_or(prepared));
         (!same).then(|| "has inputs prepared otherwise than the base's".into())
     }
 

@@ -17,7 +17,6 @@ use gpicl::Result;
 use gpicl::eval::{LearningCurve, Plateau, PlateauRule};
 use gpicl::models::SequenceModel as _;
 use gpicl::provenance::Provenance;
-use gpicl::tasks::Component;
 use gpicl::train::load_weights;
 use gpicl::{DeviceKind, Layers, RunConfig};
 
@@ -241,23 +240,17 @@ fn flat(config: &RunConfig) -> Vec<(String, Value)> {
 fn origin(run: &RunView) -> Markup {
     let RunConfig { seed, device, precision, eval, .. } = &run.config;
     let sources = run.config.components();
-    let seeds = |of: fn(&Component<'_>) -> u64| {
-        sources.iter().map(|it| of(it).to_string()).collect::<Vec<_>>().join(" and ")
-    };
+    let seeds = |seeds: Vec<u64>| seeds.iter().map(u64::to_string).collect::<Vec<_>>().join(" and ");
+    let tasks = seeds(sources.iter().map(|it| it.source.seed()).collect());
+    let data: Vec<u64> = sources.iter().filter_map(|it| Some(it.source.data()?.seed)).collect();
+    // Sources that make their tasks have no data set.
+    let data = if data.is_empty() { String::new() } else { format!(" data {},", seeds(data)) };
     let mut lines = vec![("Folder", run.dir.path().display().to_string())];
     lines.extend(program(run.provenance().as_ref()));
     lines.extend([
         ("Device", format!("{device:?}").to_lowercase()),
         ("Precision", format!("{precision:?}").to_lowercase()),
-        (
-            "Seeds",
-            format!(
-                "weights and batches {seed}, tasks {}, data {}, meta-test {}",
-                seeds(|it| it.tasks.seed),
-                seeds(|it| it.data.seed),
-                eval.seed
-            ),
-        ),
+        ("Seeds", format!("weights and batches {seed}, tasks {tasks},{data} meta-test {}", eval.seed)),
     ]);
     if let Some(seconds) = run.seconds() {
         let rate = (run.step() as usize * run.config.train.batch) as f64 / seconds;

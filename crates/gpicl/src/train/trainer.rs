@@ -369,8 +369,8 @@ impl Stage {
         let dims = dims(&*source);
         let mut tests = TestSet::meta_training(&sources, config.eval.seed)?;
         for data in &config.eval.data {
-            let (tasks, test) = (components[0].tasks, library.test(data)?);
-            tests.push(TestSet::unseen_beside(&tests, tasks, config.eval.seed, dims, data, &test)?);
+            let (tasks, test) = (components[0].source.tasks(), library.test(data)?);
+            tests.push(TestSet::unseen_beside(&tests, &tasks, config.eval.seed, dims, data, &test)?);
         }
         let batches = BatchSource::new(source, config.train.batch, Mode::MetaTrain, config.seed)?;
         Ok(Self { dims, device, batches: Arc::new(batches), tests })
