@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use common::{SMALL, finish};
 use gpicl::data::{Dataset, InputShape, Library};
+use gpicl::eval::LearningCurve;
 use gpicl::eval::baselines::BaselinesConfig;
 use gpicl::tasks::{
     Batch, BatchSource, BiasConfig, Draw, Episode, Mixture, Mode, Prefetch, Projected, SharedBatches, Source,
@@ -343,6 +344,11 @@ fn a_run_on_a_mixture_is_resumed_and_meta_tested_on_every_source() {
     let results = evaluate_runs(&both[..1], &request, &mut |_| {}).unwrap();
     assert_eq!(results.curves.iter().map(|curve| curve.label.as_str()).collect::<Vec<_>>(), sets);
     assert_eq!(results.baselines.len(), 4);
+    // The second source has three classes in four label slots.
+    let classes = |curves: &[LearningCurve]| curves.iter().map(|curve| curve.classes).collect::<Vec<_>>();
+    assert_eq!(classes(&results.curves), [None, None, Some(3), Some(3)]);
+    assert_eq!(classes(&results.baselines), classes(&results.curves));
+    assert!(results.text().contains("chance 25.0, on seen tasks, random@7 train 33.3, on unseen"));
     assert_eq!(results.outcomes.iter().map(|(set, _)| set.as_str()).collect::<Vec<_>>(), [sets[1], sets[3]]);
     assert_eq!(results.outcome, Some(results.outcomes[0].1));
     assert_eq!(results.text().matches("verdict on unseen tasks").count(), 2);

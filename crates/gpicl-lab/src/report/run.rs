@@ -137,7 +137,7 @@ fn meta_test(results: &Results) -> Result<Markup> {
         rows.iter().map(|row| row.iter().map(super::cells::measured).collect()).collect();
     Ok(html! {
         (figure(&svg, title, Some(&caption)))
-        (table(&format!("Accuracy in %, with 95% intervals over {what}; chance is {:.1}", 100.0 * results.chance()), &columns, &rows))
+        (table(&format!("Accuracy in %, with 95% intervals over {what}; chance is {}", results.chance_text()), &columns, &rows))
         @for (title, svg) in &baselines { (figure(svg, title, None)) }
         (folded("Accuracy after every number of examples, as a table", positions(&results.curves)))
     })

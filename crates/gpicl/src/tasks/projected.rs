@@ -177,6 +177,10 @@ impl Source for Projected {
         self.distribution.classes()
     }
 
+    fn task_classes(&self) -> usize {
+        self.distribution.data_classes()
+    }
+
     fn episode_length(&self) -> usize {
         self.distribution.episode_length()
     }
