@@ -146,15 +146,22 @@ impl Results {
             self.chance_text(),
             ascii_curve(&self.curves, 72, 14),
         );
-        match (&self.outcome, self.outcomes.as_slice()) {
-            (Some(outcome), []) => text.push_str(&format!("\nverdict: {outcome}")),
-            (_, outcomes) => {
-                for (set, outcome) in outcomes {
-                    text.push_str(&format!("\nverdict on {set}: {outcome}"));
-                }
-            }
+        for (set, outcome) in self.verdicts() {
+            text.push_str(&match set {
+                Some(set) => format!("\nverdict on {set}: {outcome}"),
+                None => format!("\nverdict: {outcome}"),
+            });
         }
         text
+    }
+
+    /// The outcome where there is one source, without a name; of a mixture that on every source, by the set of its unseen
+    /// tasks.
+    pub(crate) fn verdicts(&self) -> Vec<(Option<&str>, Outcome)> {
+        match self.outcomes.as_slice() {
+            [] => self.outcome.iter().map(|outcome| (None, *outcome)).collect(),
+            outcomes => outcomes.iter().map(|(set, outcome)| (Some(set.as_str()), *outcome)).collect(),
+        }
     }
 
     /// One row a set, learner and position, for other programs.

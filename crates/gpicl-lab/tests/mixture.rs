@@ -20,6 +20,7 @@ use gpicl::train::{Ended, Event, Trainer, inspect};
 use gpicl::{Layers, Result, RunConfig, RunDir};
 use gpicl_lab::meta_test::{EvalRequest, evaluate_runs};
 use gpicl_lab::report::html;
+use gpicl_lab::results::conclude;
 use gpicl_lab::summary::RunSummary;
 use gpicl_lab::sweep::{Listener, train_together};
 use gpicl_lab::workers::Ending;
@@ -328,8 +329,13 @@ fn a_run_on_a_mixture_is_resumed_and_meta_tested_on_every_source() {
     let described = inspect(&whole).unwrap().text();
     let sources = "random, unlimited tasks, weight 3; random, 2^3 tasks, weight 1, seed 0";
     assert!(described.contains(sources), "{described}");
+    conclude(&Trainer::resume(&whole, None).unwrap()).unwrap();
     let page = html(&whole).unwrap();
-    assert!(page.contains("tasks 0 and 0, data 0 and 7"));
+    for part in
+        ["tasks 0 and 0, data 0 and 7", "On unseen tasks, random test: ", "On unseen tasks, random@7 test: "]
+    {
+        assert!(page.contains(part), "`{part}` is not in: {page}");
+    }
 
     let request = EvalRequest {
         data: Vec::new(),

@@ -14,7 +14,7 @@ use crate::figures::plot;
 use crate::results::Results;
 use crate::sweep::RunState;
 use gpicl::Result;
-use gpicl::eval::{LearningCurve, Plateau, PlateauRule};
+use gpicl::eval::{LearningCurve, Outcome, Plateau, PlateauRule};
 use gpicl::models::SequenceModel as _;
 use gpicl::provenance::Provenance;
 use gpicl::train::load_weights;
@@ -37,14 +37,14 @@ pub(super) fn page(dir: &Path, name: String) -> Result<Page> {
     }
     sections.push(Section::new("Configuration", configuration(&run.config)));
     sections.push(Section::new("Where it came from", origin(&run)));
-    let outcome = run.results.as_ref().and_then(|results| results.outcome.as_ref());
-    let lead = match outcome {
-        Some(outcome) => vec![sentence(&outcome.to_string())],
+    let verdict = |(set, outcome)| match set {
+        Some(set) => sentence(&format!("on {set}: {outcome}")),
+        None => sentence(&Outcome::to_string(&outcome)),
+    };
+    let lead = match &run.results {
+        Some(results) => results.verdicts().into_iter().map(verdict).collect(),
         None if state == RunState::Waiting => vec!["Nothing of it is meta-trained yet.".into()],
-        None if run.results.is_none() => {
-            vec!["It has no final meta-test yet; `gpicl resume` goes on with it.".into()]
-        }
-        None => Vec::new(),
+        None => vec!["It has no final meta-test yet; `gpicl resume` goes on with it.".into()],
     };
     Ok(Page { kind: "run", title: name, state: Some(mark(&state)), lead, numbers: numbers(&run), sections })
 }
