@@ -48,7 +48,7 @@ impl TestSet {
     /// # Errors
     /// As [`BatchSource::new`].
     pub fn new(label: String, source: Arc<dyn Source>, mode: Mode, seed: u64) -> Result<Self> {
-        let (dims, classes) = (dims(&*source), source.task_classes());
+        let (dims, classes) = (episode_dims(&*source), source.task_classes());
         Ok(Self { label, dims, classes, episodes: BatchSource::new(source, BATCH, mode, seed)?.unbiased() })
     }
 
@@ -141,7 +141,7 @@ impl TestSet {
 }
 
 /// The sizes of a source's episodes.
-pub fn dims(source: &dyn Source) -> Dims {
+pub fn episode_dims(source: &dyn Source) -> Dims {
     Dims { input_dim: source.input_dim(), classes: source.classes(), episode_length: source.episode_length() }
 }
 
