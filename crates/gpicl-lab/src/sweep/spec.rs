@@ -19,7 +19,8 @@ pub struct SweepSpec {
     pub preset: Option<String>,
     /// What all runs have in common, with the fields of a run's `config.toml`.
     pub base: Table,
-    /// Every seed's runs have it as `seed` and `tasks.seed`, in a mixture as that of every source. Absent: both as the rest of the configuration has them.
+    /// Every seed's runs have it as `seed` and `tasks.seed`, in a mixture as that of every source. Absent: both as the rest
+    /// of the configuration has them.
     pub seeds: Option<Vec<u64>>,
     /// The axes: fields of a run's `config.toml`, each with the array of its values.
     pub grid: Table,
