@@ -29,10 +29,10 @@ impl Guessing {
         1.0 / self.classes as f64
     }
 
-    /// The part of a rise from the accuracy `first` that noticing which slots occur explains: up to [`Guessing::chance`],
-    /// and nothing where every slot has a class.
-    pub(super) fn noticing(self, first: f64) -> f64 {
+    /// The part of a `rise` from the accuracy `first` that noticing which slots occur explains: what of it is below
+    /// [`Guessing::chance`], and nothing where every slot has a class.
+    pub(super) fn noticing(self, first: f64, rise: f64) -> f64 {
         let most = self.chance() - 1.0 / self.slots as f64;
-        (self.chance() - first).min(most).max(0.0)
+        (self.chance() - first).min(most).min(rise).max(0.0)
     }
 }
