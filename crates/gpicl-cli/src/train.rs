@@ -79,7 +79,7 @@ pub fn train(args: &TrainArgs, output: &Output) -> Result<ExitCode> {
     let config = layers.build()?;
     let run = match &args.run {
         Some(run) => run.clone(),
-        None => unused_folder(preset.unwrap_or(&config.data_name()), config.seed),
+        None => unused_folder(preset.unwrap_or(&config.source_name()), config.seed),
     };
     let trainer = Trainer::start(config, args.data_dir.data_dir.as_deref(), &run);
     let trainer = trainer.map_err(|error| layers.blame(error))?;

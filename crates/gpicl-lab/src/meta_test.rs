@@ -107,11 +107,12 @@ fn test_sets(info: &CheckpointInfo, request: &EvalRequest) -> Result<(Option<Tes
             tuning = Some(TestSet::tuning_on(SourcePair::together(&sources)?, config.seed)?);
         }
     }
-    // Further data sets are prepared like the first source's that has their name, or else like the first.
+    // Further data sets are prepared like the first source's that has their name, or else like the first there is.
     let beside = |spec: &String| {
         let data = DataConfig::from_spec(spec)?;
-        let like = components.iter().find(|it| it.data.name == data.name).unwrap_or(&components[0]);
-        like.data.beside(spec)
+        let mut known = components.iter().filter_map(|it| it.source.data());
+        let like = known.clone().find(|it| it.name == data.name).or_else(|| known.next());
+        like.map_or(Ok(data), |like| like.beside(spec))
     };
     let data = match request.data.as_slice() {
         [] => config.eval.data.clone(),
@@ -119,7 +120,7 @@ fn test_sets(info: &CheckpointInfo, request: &EvalRequest) -> Result<(Option<Tes
     };
     for data in data {
         let test = library.test(&data)?;
-        sets.push(TestSet::unseen_beside(&sets, components[0].tasks, seed, *dims, &data, &test)?);
+        sets.push(TestSet::unseen_beside(&sets, &components[0].source.tasks(), seed, *dims, &data, &test)?);
     }
     Ok((tuning, sets))
 }

@@ -8,7 +8,7 @@ use crate::figures::plot;
 use crate::figures::terminal::ascii_curve;
 use crate::table::Table;
 use gpicl::RunDir;
-use gpicl::eval::{LearningCurve, Outcome, OutcomeRule};
+use gpicl::eval::{Guessing, LearningCurve, Outcome, OutcomeRule};
 use gpicl::fs::write_atomic;
 use gpicl::models::Dims;
 use gpicl::provenance::Provenance;
@@ -50,11 +50,12 @@ impl Results {
         if curves.is_empty() {
             return Err(Error::argument("curves", "is empty"));
         }
-        let (rule, chance) = (OutcomeRule::default(), 1.0 / dims.classes as f64);
+        let rule = OutcomeRule::default();
         let outcomes = curves.array_windows().filter(|[seen, _]| seen.label.starts_with("seen"));
-        let outcomes =
-            outcomes.map(|[seen, unseen]| (unseen.label.clone(), rule.classify(seen, unseen, chance)));
-        let mut outcomes: Vec<(String, Outcome)> = outcomes.collect();
+        let outcome = |[seen, unseen]: &[LearningCurve; 2]| {
+            (unseen.label.clone(), rule.classify(seen, unseen, unseen.guessing(dims.classes)))
+        };
+        let mut outcomes: Vec<(String, Outcome)> = outcomes.map(outcome).collect();
         let outcome = outcomes.first().map(|(_, outcome)| *outcome);
         if outcomes.len() == 1 {
             outcomes.clear();
@@ -80,9 +81,19 @@ impl Results {
         Self { baselines, ..self }
     }
 
-    /// Accuracy by chance.
+    /// Accuracy by chance, where the tasks have a class for every label slot.
     pub fn chance(&self) -> f64 {
-        1.0 / self.dims.classes as f64
+        Guessing::among(self.dims.classes).chance()
+    }
+
+    /// Chance in %, and that of the sets whose tasks have fewer classes.
+    pub(crate) fn chance_text(&self) -> String {
+        let percent = |guessing: Guessing| format!("{:.1}", 100.0 * guessing.chance());
+        let fewer = self.curves.iter().filter(|curve| curve.classes.is_some());
+        let fewer = fewer
+            .map(|curve| format!(", on {} {}", curve.label, percent(curve.guessing(self.dims.classes))))
+            .collect::<String>();
+        percent(Guessing::among(self.dims.classes)) + &fewer
     }
 
     /// The model's curve of each set, and those of the baselines on it.
@@ -130,20 +141,27 @@ impl Results {
     pub fn text(&self) -> String {
         let what = if self.seeds > 1 { "seeds" } else { "episodes" };
         let mut text = format!(
-            "{}\naccuracy in % with 95% intervals over {what}; chance {:.1}\n\n{}",
+            "{}\naccuracy in % with 95% intervals over {what}; chance {}\n\n{}",
             self.table().text(),
-            100.0 * self.chance(),
+            self.chance_text(),
             ascii_curve(&self.curves, 72, 14),
         );
-        match (&self.outcome, self.outcomes.as_slice()) {
-            (Some(outcome), []) => text.push_str(&format!("\nverdict: {outcome}")),
-            (_, outcomes) => {
-                for (set, outcome) in outcomes {
-                    text.push_str(&format!("\nverdict on {set}: {outcome}"));
-                }
-            }
+        for (set, outcome) in self.verdicts() {
+            text.push_str(&match set {
+                Some(set) => format!("\nverdict on {set}: {outcome}"),
+                None => format!("\nverdict: {outcome}"),
+            });
         }
         text
+    }
+
+    /// The outcome where there is one source, without a name; of a mixture that on every source, by the set of its unseen
+    /// tasks.
+    pub(crate) fn verdicts(&self) -> Vec<(Option<&str>, Outcome)> {
+        match self.outcomes.as_slice() {
+            [] => self.outcome.iter().map(|outcome| (None, *outcome)).collect(),
+            outcomes => outcomes.iter().map(|(set, outcome)| (Some(set.as_str()), *outcome)).collect(),
+        }
     }
 
     /// One row a set, learner and position, for other programs.

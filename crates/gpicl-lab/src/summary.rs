@@ -7,7 +7,7 @@ use crate::results::Results;
 use gpicl::DeviceKind;
 use gpicl::RunDir;
 use gpicl::eval::Metric;
-use gpicl::eval::{CurveSummary, Outcome, Plateau, PlateauRule, Scores};
+use gpicl::eval::{CurveSummary, Guessing, Outcome, Plateau, PlateauRule, Scores};
 use gpicl::models::SequenceModel as _;
 use gpicl::train::read_metrics;
 use gpicl::{Error, Result};
@@ -64,7 +64,11 @@ impl RunSummary {
         let Some((_, final_loss)) = metrics.iter().rev().find_map(Metric::loss) else {
             return Err(Error::file(&path, "has no line of a training step", "run the run again"));
         };
-        let (rule, classes) = (PlateauRule::default(), results.dims.classes);
+        let (rule, slots) = (PlateauRule::default(), results.dims.classes);
+        let guessing = |start: &str| {
+            let curve = results.curves.iter().find(|curve| curve.label.starts_with(start));
+            curve.map_or(Guessing::among(slots), |curve| curve.guessing(slots))
+        };
         // Sizes depend on the configuration only; the model is made for them and dropped.
         let model = config.model.init(
             results.dims,
@@ -75,23 +79,22 @@ impl RunSummary {
         let source = |(set, outcome): &(String, Outcome)| SourceSummary {
             set: set.clone(),
             outcome: *outcome,
-            test_plateau: rule.of_meta_tests_on(&metrics, set, classes),
+            test_plateau: rule.of_meta_tests_on(&metrics, set, guessing(set).classes()),
         };
         let summary = Self {
             outcome: results.outcome,
             sources: results.outcomes.iter().map(source).collect(),
             scores: None,
             curves: results.curves.iter().map(|curve| (curve.label.clone(), curve.summary())).collect(),
-            plateau: rule.of_loss(&metrics, classes),
-            test_plateau: rule.of_meta_tests(&metrics, classes),
+            plateau: rule.of_loss(&metrics, slots),
+            test_plateau: rule.of_meta_tests(&metrics, guessing("unseen").classes()),
             final_loss,
             state_size: model.state_size(results.dims.episode_length),
             num_params: model.num_params(),
             steps: config.train.steps,
         };
-        let chance = 1.0 / classes as f64;
-        let scores =
-            summary.seen().zip(summary.unseen()).map(|(seen, unseen)| Scores::of(seen, unseen, chance));
+        let both = summary.seen().zip(summary.unseen());
+        let scores = both.map(|(seen, unseen)| Scores::of(seen, unseen, guessing("unseen")));
         Ok(Self { scores, ..summary })
     }
 

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use common::{SMALL, finish};
 use gpicl::data::{Dataset, InputShape, Library};
+use gpicl::eval::LearningCurve;
 use gpicl::eval::baselines::BaselinesConfig;
 use gpicl::tasks::{
     Batch, BatchSource, BiasConfig, Draw, Episode, Mixture, Mode, Prefetch, Projected, SharedBatches, Source,
@@ -19,6 +20,7 @@ use gpicl::train::{Ended, Event, Trainer, inspect};
 use gpicl::{Layers, Result, RunConfig, RunDir};
 use gpicl_lab::meta_test::{EvalRequest, evaluate_runs};
 use gpicl_lab::report::html;
+use gpicl_lab::results::conclude;
 use gpicl_lab::summary::RunSummary;
 use gpicl_lab::sweep::{Listener, train_together};
 use gpicl_lab::workers::Ending;
@@ -239,7 +241,7 @@ fn mixed(sets: &[&str]) -> RunConfig {
 #[test]
 fn a_mixture_is_written_without_the_tables_of_a_single_source() {
     let config = mixed(&["mix[1].weight=0.5", "mix[0].tasks.seed=4"]);
-    assert_eq!((config.mix[1].weight, config.mix[0].tasks.seed), (0.5, 4));
+    assert_eq!((config.mix[1].weight, config.mix[0].source.seed()), (0.5, 4));
     let text = config.to_toml();
     assert!(text.contains("[[mix]]") && !text.contains("\n[data]") && !text.contains("\n[tasks]"), "{text}");
     let mut read = Layers::default();
@@ -247,7 +249,7 @@ fn a_mixture_is_written_without_the_tables_of_a_single_source() {
     assert_eq!(read.build().unwrap(), config);
     assert!(!RunConfig::default().to_toml().contains("mix"));
     let reseeded = config.with_seed(9);
-    assert_eq!((reseeded.seed, reseeded.mix[0].tasks.seed, reseeded.mix[1].tasks.seed), (9, 9, 9));
+    assert_eq!((reseeded.seed, reseeded.mix[0].source.seed(), reseeded.mix[1].source.seed()), (9, 9, 9));
     assert!(reseeded.validate().is_ok());
 }
 
@@ -327,8 +329,13 @@ fn a_run_on_a_mixture_is_resumed_and_meta_tested_on_every_source() {
     let described = inspect(&whole).unwrap().text();
     let sources = "random, unlimited tasks, weight 3; random, 2^3 tasks, weight 1, seed 0";
     assert!(described.contains(sources), "{described}");
+    conclude(&Trainer::resume(&whole, None).unwrap()).unwrap();
     let page = html(&whole).unwrap();
-    assert!(page.contains("tasks 0 and 0, data 0 and 7"));
+    for part in
+        ["tasks 0 and 0, data 0 and 7", "On unseen tasks, random test: ", "On unseen tasks, random@7 test: "]
+    {
+        assert!(page.contains(part), "`{part}` is not in: {page}");
+    }
 
     let request = EvalRequest {
         data: Vec::new(),
@@ -343,6 +350,11 @@ fn a_run_on_a_mixture_is_resumed_and_meta_tested_on_every_source() {
     let results = evaluate_runs(&both[..1], &request, &mut |_| {}).unwrap();
     assert_eq!(results.curves.iter().map(|curve| curve.label.as_str()).collect::<Vec<_>>(), sets);
     assert_eq!(results.baselines.len(), 4);
+    // The second source has three classes in four label slots.
+    let classes = |curves: &[LearningCurve]| curves.iter().map(|curve| curve.classes).collect::<Vec<_>>();
+    assert_eq!(classes(&results.curves), [None, None, Some(3), Some(3)]);
+    assert_eq!(classes(&results.baselines), classes(&results.curves));
+    assert!(results.text().contains("chance 25.0, on seen tasks, random@7 train 33.3, on unseen"));
     assert_eq!(results.outcomes.iter().map(|(set, _)| set.as_str()).collect::<Vec<_>>(), [sets[1], sets[3]]);
     assert_eq!(results.outcome, Some(results.outcomes[0].1));
     assert_eq!(results.text().matches("verdict on unseen tasks").count(), 2);

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use common::{finish, small};
-use gpicl::eval::{Metric, Outcome, OutcomeRule};
+use gpicl::eval::{Guessing, Metric, Outcome, OutcomeRule};
 use gpicl::models::ModelConfig;
 use gpicl::train::{Ended, Event, Trainer, read_metrics};
 use gpicl::{Error, RunDir};
@@ -123,7 +123,7 @@ fn meta_training_learns_to_learn_on_unseen_tasks() {
     let (seen, unseen) = (&curves[0], curves[1].summary());
     assert!(unseen.first.high < 0.4, "nothing is known before the first example: {unseen:?}");
     assert!(unseen.last_10.low > 0.6, "four classes, chance 0.25: {unseen:?}");
-    let outcome = OutcomeRule::default().classify(seen, &curves[1], 0.25);
+    let outcome = OutcomeRule::default().classify(seen, &curves[1], Guessing::among(4));
     assert_eq!(outcome, Outcome::GeneralLearning);
 
     let metrics = read_metrics(&run.join("metrics.jsonl")).unwrap();

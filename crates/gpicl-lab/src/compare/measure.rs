@@ -12,11 +12,11 @@ use super::spec::{Learner, Method, Plan};
 use gpicl::RunConfig;
 use gpicl::data::{DataConfig, Dataset, Library};
 use gpicl::eval::baselines::BaselinesConfig;
-use gpicl::eval::{LearningCurve, TestSet, dims as source_dims, meta_test};
+use gpicl::eval::{LearningCurve, TestSet, episode_dims, meta_test};
 use gpicl::fs::write_atomic;
 use gpicl::models::{Dims, SequenceModel as _};
 use gpicl::provenance::Provenance;
-use gpicl::tasks::{TaskDistribution, TasksConfig, load_sources};
+use gpicl::tasks::{TasksConfig, load_sources};
 use gpicl::train::{checkpoint_path, load_to_test, read_info};
 use gpicl::{Error, Result};
 
@@ -60,8 +60,9 @@ pub(super) struct Bench {
     /// The data of the sets that are here, for runs whose projection has another length.
     data: Vec<Arc<Dataset>>,
     base: RunConfig,
-    /// The base's meta-training data.
-    train: Arc<Dataset>,
+    /// The base's data, for meta-training and held out.
+    splits: [Arc<Dataset>; 2],
+    library: Library,
     baselines: BaselinesConfig,
     episodes: usize,
     /// Everything that decides the episodes, as text.
@@ -75,13 +76,13 @@ impl Bench {
     /// Base data that is missing; a test set that is broken or does not fit the base.
     pub fn load(plan: &Plan, data_dir: Option<&Path>) -> Result<Self> {
         let Plan { base, .. } = plan;
-        let train = Arc::new(base.data.load(data_dir)?.train);
-        let dims = dims(&base.tasks, &train)?;
+        let library = Library::new(data_dir);
+        let splits = library.splits(&base.data)?;
+        let dims = episode_dims(&*load_sources(&base.components(), None, &library)?[0].train);
         let (mut data, mut sets) = (Vec::new(), Vec::<(String, Option<TestSet>)>::new());
         for config in &plan.sets {
-            let (name, set) = match config.load(data_dir) {
-                Ok(splits) => {
-                    let test = Arc::new(splits.test);
+            let (name, set) = match library.test(config) {
+                Ok(test) => {
                     data.push(Arc::clone(&test));
                     let set = TestSet::unseen(&base.tasks, base.eval.seed, dims, &test)?;
                     (test.name().to_string(), Some(set))
@@ -110,7 +111,8 @@ impl Bench {
             base: base.clone(),
             baselines: plan.baselines.clone(),
             episodes: plan.episodes,
-            train,
+            splits,
+            library,
             identity: identity.expect("configurations have a JSON form"),
             sets,
         })
@@ -124,21 +126,17 @@ impl Bench {
     ///
     /// # Errors
     /// [`Error::Config`] naming the method, [`Error::File`] naming a run that is to be loaded.
-    pub fn admit(&self, methods: &[Method], data_dir: Option<&Path>) -> Result<()> {
+    pub fn admit(&self, methods: &[Method]) -> Result<()> {
         for method in methods {
             match &method.learner {
                 Learner::Train(configs) => {
                     // The seeds' configurations differ in nothing that matters here.
                     let Some((_, config)) = configs.first() else { continue };
-                    let dims = if config.mix.is_empty() && config.data == self.base.data {
-                        dims(&config.tasks, &self.train)?
-                    } else {
-                        match load_sources(&config.components(), None, &Library::new(data_dir)) {
-                            Ok(sources) => source_dims(&*sources[0].train),
-                            // The run will say so; the other methods do not need it.
-                            Err(Error::Missing { .. }) => continue,
-                            Err(error) => return Err(error),
-                        }
+                    let dims = match load_sources(&config.components(), None, &self.library) {
+                        Ok(sources) => episode_dims(&*sources[0].train),
+                        // The run will say so; the other methods do not need it.
+                        Err(Error::Missing { .. }) => continue,
+                        Err(error) => return Err(error),
                     };
                     if let Some(problem) = self.misfit(config, dims) {
                         return Err(Error::config(format!("methods.{}", method.name), problem, FIX));
@@ -167,7 +165,7 @@ impl Bench {
             return Some(format!("has episodes of {}, the base of {}", sizes(dims), sizes(self.dims)));
         }
         let prepared = |data: &DataConfig| data.clone().prepared_like(&self.base.data) == *data;
-        let same = config.components().iter().all(|it| prepared(it.data));
+        let same = config.components().iter().all(|it| it.source.data().is_none_or(prepared));
         (!same).then(|| "has inputs prepared otherwise than the base's".into())
     }
 
@@ -216,7 +214,7 @@ impl Bench {
             let sets: Vec<&TestSet> = self.present().collect();
             // What it has to choose or to meta-train, it does on tasks and episodes of its own seed, as a model does.
             let tasks = TasksConfig { seed, ..self.base.tasks.clone() };
-            let tuning = TestSet::tuning(&tasks, seed, self.dims, &self.train)?;
+            let tuning = TestSet::tuning(&tasks, seed, self.dims, &self.splits[0])?;
             let (curves, settings) =
                 baseline::curves(name, &self.baselines, &tuning, &sets, self.episodes, seed)?;
             Ok(Measured { size: None, settings: Some(settings), commit: None, curves })
@@ -243,13 +241,6 @@ impl Bench {
         write_atomic(kept, &json.expect("curves have a JSON form"))?;
         Ok(measured)
     }
-}
-
-/// The sizes of episodes of tasks over `data`.
-fn dims(tasks: &TasksConfig, data: &Dataset) -> Result<Dims> {
-    let classes = data.num_classes();
-    let input_dim = TaskDistribution::new(tasks, data.dim(), classes, classes)?.input_dim();
-    Ok(Dims { input_dim, classes, episode_length: tasks.episode_length })
 }
 
 /// Where the measurement number `seed` of method `name` is kept.

@@ -124,7 +124,7 @@ pub fn compare(spec: &NamedSpec, around: &Surroundings<'_>) -> Result<Option<Com
         let fix = "run `gpicl data fetch NAME`, or name others in test_sets";
         return Err(Error::config("test_sets", format!("none of {} is here", names.join(", ")), fix));
     }
-    bench.admit(&plan.methods, around.data_dir)?;
+    bench.admit(&plan.methods)?;
     std::fs::create_dir_all(around.out).map_err(Error::io("create", around.out))?;
     let started = Instant::now();
     let Some(_lock) = lock(&around.out.join(".lock"), || started.elapsed() < PATIENCE)? else {

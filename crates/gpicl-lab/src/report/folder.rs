@@ -9,6 +9,7 @@ use super::page::{Page, Section, State, duration, facts, thousands};
 use super::run::program;
 use super::svg::{accuracies, figure, stamp};
 use super::view::{RunView, short_mark};
+use crate::summary::SourceSummary;
 use crate::sweep::{RunState, Sweep, SweepRow};
 use gpicl::eval::{Outcome, PlateauRule};
 use gpicl::provenance::Provenance;
@@ -193,7 +194,7 @@ fn results(rows: &[SweepRow], views: &[Option<RunView>]) -> Markup {
                 cells.push(time(view.as_ref()));
                 return cells;
             };
-            cells.push(summary.outcome.map_or(Cell::default(), |outcome| Cell::text(short(outcome))));
+            cells.push(outcomes(summary.outcome, &summary.sources).map_or(Cell::default(), Cell::text));
             for curve in [summary.unseen(), summary.seen()] {
                 cells.push(curve.map_or(Cell::default(), |curve| {
                     Cell::number(curve.last_10.percent(), curve.last_10.mean)
@@ -211,11 +212,13 @@ fn results(rows: &[SweepRow], views: &[Option<RunView>]) -> Markup {
             cells
         });
     let rule = PlateauRule::default();
+    let mixed = rows.iter().flat_map(|row| &row.summary).any(|summary| !summary.sources.is_empty());
     html! {
         (table("Runs and what came of them. A click on a column's head sorts by it.", &columns, &lines.collect::<Vec<_>>()))
         p.note {
             "Accuracies are means over the last ten positions, with 95% intervals over episodes. The plateau ends where the loss falls below "
             (rule.fraction) " of guessing, for good; ≥ where it was never left."
+            @if mixed { " Accuracies of a mixture are those on its first source." }
         }
     }
 }
@@ -224,6 +227,18 @@ fn time(view: Option<&RunView>) -> Cell {
     match view.and_then(RunView::seconds) {
         Some(seconds) => Cell::number(duration(seconds), seconds),
         None => Cell::default(),
+    }
+}
+
+/// The outcome in short; of a mixture that on each of its sources, named.
+fn outcomes(outcome: Option<Outcome>, sources: &[SourceSummary]) -> Option<String> {
+    let on = |source: &SourceSummary| {
+        let set = source.set.strip_prefix("unseen tasks, ").unwrap_or(&source.set);
+        format!("{set}: {}", short(source.outcome))
+    };
+    match sources {
+        [] => outcome.map(|outcome| short(outcome).to_string()),
+        _ => Some(sources.iter().map(on).collect::<Vec<_>>().join("; ")),
     }
 }
 
@@ -341,4 +356,21 @@ fn file_name(path: &Path) -> String {
 fn stem(path: &Path) -> String {
     let name = if path.is_dir() { path.file_name() } else { path.file_stem() };
     name.unwrap_or_default().to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_outcomes_of_a_mixture_name_their_sources() {
+        let (first, second) = (Outcome::GeneralLearning, Outcome::NoLearning);
+        assert_eq!(outcomes(Some(first), &[]).as_deref(), Some("learns to learn"));
+        assert_eq!(outcomes(None, &[]), None);
+        let source = |set: &str, outcome| SourceSummary { set: set.into(), outcome, test_plateau: None };
+        let sources =
+            [source("unseen tasks, glyphs test", first), source("unseen tasks, random test", second)];
+        let named = "glyphs test: learns to learn; random test: no learning";
+        assert_eq!(outcomes(Some(first), &sources).as_deref(), Some(named));
+    }
 }

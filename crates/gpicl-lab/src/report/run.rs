@@ -14,10 +14,9 @@ use crate::figures::plot;
 use crate::results::Results;
 use crate::sweep::RunState;
 use gpicl::Result;
-use gpicl::eval::{LearningCurve, Plateau, PlateauRule};
+use gpicl::eval::{LearningCurve, Outcome, Plateau, PlateauRule};
 use gpicl::models::SequenceModel as _;
 use gpicl::provenance::Provenance;
-use gpicl::tasks::Component;
 use gpicl::train::load_weights;
 use gpicl::{DeviceKind, Layers, RunConfig};
 
@@ -38,14 +37,14 @@ pub(super) fn page(dir: &Path, name: String) -> Result<Page> {
     }
     sections.push(Section::new("Configuration", configuration(&run.config)));
     sections.push(Section::new("Where it came from", origin(&run)));
-    let outcome = run.results.as_ref().and_then(|results| results.outcome.as_ref());
-    let lead = match outcome {
-        Some(outcome) => vec![sentence(&outcome.to_string())],
+    let verdict = |(set, outcome)| match set {
+        Some(set) => sentence(&format!("on {set}: {outcome}")),
+        None => sentence(&Outcome::to_string(&outcome)),
+    };
+    let lead = match &run.results {
+        Some(results) => results.verdicts().into_iter().map(verdict).collect(),
         None if state == RunState::Waiting => vec!["Nothing of it is meta-trained yet.".into()],
-        None if run.results.is_none() => {
-            vec!["It has no final meta-test yet; `gpicl resume` goes on with it.".into()]
-        }
-        None => Vec::new(),
+        None => vec!["It has no final meta-test yet; `gpicl resume` goes on with it.".into()],
     };
     Ok(Page { kind: "run", title: name, state: Some(mark(&state)), lead, numbers: numbers(&run), sections })
 }
@@ -138,7 +137,7 @@ fn meta_test(results: &Results) -> Result<Markup> {
         rows.iter().map(|row| row.iter().map(super::cells::measured).collect()).collect();
     Ok(html! {
         (figure(&svg, title, Some(&caption)))
-        (table(&format!("Accuracy in %, with 95% intervals over {what}; chance is {:.1}", 100.0 * results.chance()), &columns, &rows))
+        (table(&format!("Accuracy in %, with 95% intervals over {what}; chance is {}", results.chance_text()), &columns, &rows))
         @for (title, svg) in &baselines { (figure(svg, title, None)) }
         (folded("Accuracy after every number of examples, as a table", positions(&results.curves)))
     })
@@ -241,23 +240,17 @@ fn flat(config: &RunConfig) -> Vec<(String, Value)> {
 fn origin(run: &RunView) -> Markup {
     let RunConfig { seed, device, precision, eval, .. } = &run.config;
     let sources = run.config.components();
-    let seeds = |of: fn(&Component<'_>) -> u64| {
-        sources.iter().map(|it| of(it).to_string()).collect::<Vec<_>>().join(" and ")
-    };
+    let seeds = |seeds: Vec<u64>| seeds.iter().map(u64::to_string).collect::<Vec<_>>().join(" and ");
+    let tasks = seeds(sources.iter().map(|it| it.source.seed()).collect());
+    let data: Vec<u64> = sources.iter().filter_map(|it| Some(it.source.data()?.seed)).collect();
+    // Sources that make their tasks have no data set.
+    let data = if data.is_empty() { String::new() } else { format!(" data {},", seeds(data)) };
     let mut lines = vec![("Folder", run.dir.path().display().to_string())];
     lines.extend(program(run.provenance().as_ref()));
     lines.extend([
         ("Device", format!("{device:?}").to_lowercase()),
         ("Precision", format!("{precision:?}").to_lowercase()),
-        (
-            "Seeds",
-            format!(
-                "weights and batches {seed}, tasks {}, data {}, meta-test {}",
-                seeds(|it| it.tasks.seed),
-                seeds(|it| it.data.seed),
-                eval.seed
-            ),
-        ),
+        ("Seeds", format!("weights and batches {seed}, tasks {tasks},{data} meta-test {}", eval.seed)),
     ]);
     if let Some(seconds) = run.seconds() {
         let rate = (run.step() as usize * run.config.train.batch) as f64 / seconds;

@@ -286,7 +286,7 @@ pub(super) fn losses_table(runs: &[Run]) -> Table {
 #[cfg(test)]
 pub(super) mod toy {
     use super::*;
-    use gpicl::eval::{OutcomeRule, Plateau, Scores};
+    use gpicl::eval::{Guessing, OutcomeRule, Plateau, Scores};
 
     fn curve(first: f64, last: f64) -> CurveSummary {
         let at = |mean: f64| Interval { mean, low: mean - 0.01, high: mean + 0.01 };
@@ -318,7 +318,8 @@ pub(super) mod toy {
         }
         let config = layers.build().unwrap();
         let (seen_curve, unseen_curve) = (curve(seen.0, seen.1), curve(unseen.0, unseen.1));
-        let outcome = OutcomeRule::default().classify_summaries(&seen_curve, &unseen_curve, 0.1);
+        let outcome =
+            OutcomeRule::default().classify_summaries(&seen_curve, &unseen_curve, Guessing::among(10));
         let curves = vec![
             learning_curve("seen tasks, toy train", seen.0, seen.1),
             learning_curve("unseen tasks, toy test", unseen.0, unseen.1),
@@ -330,7 +331,7 @@ pub(super) mod toy {
             summary: RunSummary {
                 outcome: Some(outcome),
                 sources: Vec::new(),
-                scores: Some(Scores::of(&seen_curve, &unseen_curve, 0.1)),
+                scores: Some(Scores::of(&seen_curve, &unseen_curve, Guessing::among(10))),
                 curves: vec![(curves[0].label.clone(), seen_curve), (curves[1].label.clone(), unseen_curve)],
                 plateau: None,
                 test_plateau: None,

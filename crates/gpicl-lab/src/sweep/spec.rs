@@ -19,7 +19,8 @@ pub struct SweepSpec {
     pub preset: Option<String>,
     /// What all runs have in common, with the fields of a run's `config.toml`.
     pub base: Table,
-    /// Every seed's runs have it as `seed` and `tasks.seed`, in a mixture as that of every source. Absent: both as the rest of the configuration has them.
+    /// Every seed's runs have it as `seed` and `tasks.seed`, in a mixture as that of every source. Absent: both as the rest
+    /// of the configuration has them.
     pub seeds: Option<Vec<u64>>,
     /// The axes: fields of a run's `config.toml`, each with the array of its values.
     pub grid: Table,
@@ -273,7 +274,7 @@ impl NamedSweep {
         let mut layers = base.clone();
         layers.table(table);
         let config = layers.build().and_then(|config| {
-            config.validate_data()?;
+            config.validate_sources()?;
             Ok(config)
         });
         let mut config = config.map_err(|error| self.blame(base, entry, grid, error))?;
@@ -316,7 +317,9 @@ impl NamedSweep {
 
 /// Whether `value` of `field` has a seed that `seeds` decides.
 fn sets_seed(field: &str, value: &Value) -> bool {
-    let in_source = |source: &Value| source.get("tasks").is_some_and(|tasks| tasks.get("seed").is_some());
+    // A source's tasks are in any table of it but `data`.
+    let of_tasks = |(name, table): (&String, &Value)| name != "data" && table.get("seed").is_some();
+    let in_source = |source: &Value| source.as_table().is_some_and(|source| source.iter().any(of_tasks));
     match field {
         "seed" | "tasks.seed" => true,
         "mix" => value.as_array().is_some_and(|sources| sources.iter().any(in_source)),
@@ -527,9 +530,13 @@ mod tests {
         let ids: Vec<&str> = runs.iter().map(|run| run.id.as_str()).collect();
         assert_eq!(ids, ["alone,seed=5", "mixed,seed=5"]);
         let [alone, mixed] = [&runs[0].config, &runs[1].config];
-        assert_eq!((alone.data_name().as_str(), mixed.data_name().as_str()), ("glyphs", "glyphs+random"));
+        assert_eq!((alone.source_name().as_str(), mixed.source_name().as_str()), ("glyphs", "glyphs+random"));
         let seeds = |config: &RunConfig| {
-            config.components().iter().map(|it| (it.tasks.seed, it.data.seed)).collect::<Vec<_>>()
+            config
+                .components()
+                .iter()
+                .map(|it| (it.source.seed(), it.source.data().unwrap().seed))
+                .collect::<Vec<_>>()
         };
         assert_eq!((seeds(alone), seeds(mixed)), (vec![(5, 0)], vec![(5, 0), (5, 3)]));
         assert!(mixed.validate().is_ok());

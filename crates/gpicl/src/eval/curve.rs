@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF as _, StudentsT};
 
+use super::Guessing;
 use crate::error::{Error, Result};
 
 /// 97.5% quantile of the standard normal distribution.
@@ -111,6 +112,9 @@ pub struct LearningCurve {
     /// The baseline behind it; none for the model that was meta-trained.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub learner: Option<String>,
+    /// Classes of its tasks, where they are fewer than the label slots.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub classes: Option<usize>,
     /// Episodes behind it, of each seed.
     pub episodes: usize,
     /// Runs behind it. With one the intervals are over episodes, with several over runs.
@@ -126,6 +130,11 @@ impl LearningCurve {
     /// The curve in a few numbers.
     pub fn summary(&self) -> CurveSummary {
         self.summary
+    }
+
+    /// Guessing on its tasks, for a model of `slots` label slots.
+    pub fn guessing(&self, slots: usize) -> Guessing {
+        Guessing::new(slots, self.classes.unwrap_or(slots))
     }
 
     /// One curve from one curve a run: as it is where there is one, or where all runs agree to the last bit (a learner
@@ -166,6 +175,7 @@ impl LearningCurve {
         Ok(Self {
             label: first.label.clone(),
             learner: first.learner.clone(),
+            classes: first.classes,
             episodes: first.episodes,
             seeds: curves.iter().map(|curve| curve.seeds).sum(),
             accuracy: positions.clone().map(|j| over(&|curve| curve.accuracy[j])).collect::<Result<_>>()?,
@@ -247,6 +257,7 @@ impl CurveAccumulator {
         Ok(LearningCurve {
             label: label.into(),
             learner: None,
+            classes: None,
             episodes: count,
             seeds: 1,
             accuracy,
@@ -262,6 +273,18 @@ mod tests {
 
     fn close(a: f64, b: f64) -> bool {
         (a - b).abs() < 5e-4
+    }
+
+    #[test]
+    fn a_curve_says_its_classes_where_they_are_fewer_than_the_slots() {
+        let whole = curve(&[(1, 4), (3, 4)]);
+        let text = serde_json::to_string(&whole).unwrap();
+        assert!(!text.contains("classes"), "{text}");
+        assert_eq!(serde_json::from_str::<LearningCurve>(&text).unwrap(), whole);
+        assert_eq!((whole.guessing(10).classes(), whole.guessing(10).chance()), (10, 0.1));
+        let fewer = LearningCurve { classes: Some(2), ..whole };
+        let both = LearningCurve::across_seeds(&[fewer.clone(), curve(&[(2, 4), (3, 4)])]).unwrap();
+        assert_eq!((both.classes, both.guessing(10).chance()), (Some(2), 0.5));
     }
 
     #[test]

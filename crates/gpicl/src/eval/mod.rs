@@ -3,6 +3,7 @@
 pub mod baselines;
 mod config;
 mod curve;
+mod guessing;
 mod metric;
 mod outcome;
 mod plateau;
@@ -14,6 +15,7 @@ use burn::tensor::{Device, Tensor};
 
 pub use config::EvalConfig;
 pub use curve::{CurveAccumulator, CurveSummary, Interval, LearningCurve};
+pub use guessing::Guessing;
 pub use metric::Metric;
 pub use outcome::{Outcome, OutcomeRule, Scores};
 pub use plateau::{Plateau, PlateauRule};
@@ -35,6 +37,8 @@ pub struct TestSet {
     /// Name for tables and plots: `unseen tasks, mnist test`.
     pub label: String,
     dims: Dims,
+    /// Classes of its tasks.
+    classes: usize,
     episodes: BatchSource,
 }
 
@@ -44,8 +48,8 @@ impl TestSet {
     /// # Errors
     /// As [`BatchSource::new`].
     pub fn new(label: String, source: Arc<dyn Source>, mode: Mode, seed: u64) -> Result<Self> {
-        let dims = dims(&*source);
-        Ok(Self { label, dims, episodes: BatchSource::new(source, BATCH, mode, seed)?.unbiased() })
+        let (dims, classes) = (episode_dims(&*source), source.task_classes());
+        Ok(Self { label, dims, classes, episodes: BatchSource::new(source, BATCH, mode, seed)?.unbiased() })
     }
 
     /// Unseen tasks made of an unseen data set.
@@ -123,6 +127,13 @@ impl TestSet {
             .map(move |index| (self.episodes.batch(index as u64), BATCH.min(episodes - index * BATCH)))
     }
 
+    /// The curve of the episodes in `curve`, which are of this set.
+    fn finish(&self, curve: CurveAccumulator) -> Result<LearningCurve> {
+        let mut curve = curve.finish(&self.label)?;
+        curve.classes = (self.classes < self.dims.classes).then_some(self.classes);
+        Ok(curve)
+    }
+
     /// Batch after batch without end, for meta-training.
     fn endless(&self) -> impl Iterator<Item = Batch> {
         (0..).map(|index| self.episodes.batch(index))
@@ -130,7 +141,7 @@ impl TestSet {
 }
 
 /// The sizes of a source's episodes.
-pub fn dims(source: &dyn Source) -> Dims {
+pub fn episode_dims(source: &dyn Source) -> Dims {
     Dims { input_dim: source.input_dim(), classes: source.classes(), episode_length: source.episode_length() }
 }
 
@@ -164,7 +175,7 @@ pub fn meta_test(
             curve.add_episode(hits, nll);
         }
     }
-    curve.unwrap_or_else(|| CurveAccumulator::new(1)).finish(&set.label)
+    set.finish(curve.unwrap_or_else(|| CurveAccumulator::new(1)))
 }
 
 /// Whether the largest logit is the label's, `[batch x time]`; `logits` is `[batch, time, classes]`.

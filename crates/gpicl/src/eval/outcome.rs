@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{CurveSummary, LearningCurve};
+use super::{CurveSummary, Guessing, LearningCurve};
 
 /// What meta-training led to (paper, section 4.1). The rule is [`OutcomeRule`]'s.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,7 +36,8 @@ impl fmt::Display for Outcome {
 
 /// Thresholds, in accuracy above chance.
 ///
-/// A rise counts only where its 95% interval is above zero. In this order: unseen improvement at least `rise` is
+/// A rise counts only where its 95% interval is above zero; of tasks with fewer classes than label slots, the part of it
+/// that noticing which slots occur explains does not count ([`Guessing`]). In this order: unseen improvement at least `rise` is
 /// general learning-to-learn; else seen improvement at least `rise` is task identification; else seen accuracy at least
 /// `known` above chance on average is task memorisation; else no learning.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -55,13 +56,22 @@ impl Default for OutcomeRule {
 
 impl OutcomeRule {
     /// Applies the rule to the curves of seen and unseen tasks.
-    pub fn classify(&self, seen: &LearningCurve, unseen: &LearningCurve, chance: f64) -> Outcome {
-        self.classify_summaries(&seen.summary(), &unseen.summary(), chance)
+    pub fn classify(&self, seen: &LearningCurve, unseen: &LearningCurve, guessing: Guessing) -> Outcome {
+        self.classify_summaries(&seen.summary(), &unseen.summary(), guessing)
     }
 
     /// [`OutcomeRule::classify`] of curves in short, which is all that the rule reads.
-    pub fn classify_summaries(&self, seen: &CurveSummary, unseen: &CurveSummary, chance: f64) -> Outcome {
-        let rises = |curve: &CurveSummary| curve.improvement.mean >= self.rise && curve.improvement.low > 0.0;
+    pub fn classify_summaries(
+        &self,
+        seen: &CurveSummary,
+        unseen: &CurveSummary,
+        guessing: Guessing,
+    ) -> Outcome {
+        let chance = guessing.chance();
+        let rises = |curve: &CurveSummary| {
+            let noticing = guessing.noticing(curve.first.mean, curve.improvement.mean);
+            curve.improvement.mean >= self.rise + noticing && curve.improvement.low > noticing
+        };
         if rises(unseen) {
             Outcome::GeneralLearning
         } else if rises(seen) {
@@ -89,9 +99,13 @@ pub struct Scores {
 
 impl Scores {
     /// From the curves of seen and unseen tasks.
-    pub fn of(seen: &CurveSummary, unseen: &CurveSummary, chance: f64) -> Self {
+    pub fn of(seen: &CurveSummary, unseen: &CurveSummary, guessing: Guessing) -> Self {
+        let chance = guessing.chance();
         let above = |curve: &CurveSummary| curve.last_10.mean - chance;
-        let learning = |curve: &CurveSummary| curve.improvement.mean / (1.0 - chance);
+        let learning = |curve: &CurveSummary| {
+            (curve.improvement.mean - guessing.noticing(curve.first.mean, curve.improvement.mean))
+                / (1.0 - chance)
+        };
         let known = above(seen) >= OutcomeRule::default().known;
         Self {
             seen_learning: learning(seen),
@@ -121,7 +135,7 @@ mod tests {
     fn the_four_archetypes_are_told_apart() {
         let rule = OutcomeRule::default();
         let classify = |seen: (f64, f64), unseen: (f64, f64)| {
-            rule.classify(&curve(seen.0, seen.1), &curve(unseen.0, unseen.1), 0.1)
+            rule.classify(&curve(seen.0, seen.1), &curve(unseen.0, unseen.1), Guessing::among(10))
         };
         assert_eq!(classify((0.1, 0.1), (0.1, 0.1)), Outcome::NoLearning);
         assert_eq!(classify((0.9, 0.92), (0.1, 0.1)), Outcome::TaskMemorisation);
@@ -129,10 +143,38 @@ mod tests {
         assert_eq!(classify((0.1, 0.8), (0.1, 0.7)), Outcome::GeneralLearning);
     }
 
+    /// Two classes in ten slots: noticing which slots occur takes accuracy from 10% to 50%.
+    #[test]
+    fn noticing_which_slots_occur_is_no_learning() {
+        let classify = |seen: (f64, f64), unseen: (f64, f64), guessing| {
+            let (seen, unseen) = (curve(seen.0, seen.1), curve(unseen.0, unseen.1));
+            OutcomeRule::default().classify(&seen, &unseen, guessing)
+        };
+        let noticed = (0.1, 0.5);
+        let (slots, own) = (Guessing::among(10), Guessing::new(10, 2));
+        assert_eq!(classify(noticed, noticed, slots), Outcome::GeneralLearning);
+        assert_eq!(classify(noticed, noticed, own), Outcome::NoLearning);
+        assert_eq!(classify((0.1, 0.95), noticed, own), Outcome::TaskIdentification);
+        assert_eq!(classify((0.1, 0.95), (0.1, 0.95), own), Outcome::GeneralLearning);
+        // Who knows the slots before any example has nothing to notice.
+        assert_eq!(classify((0.5, 0.8), (0.5, 0.8), own), Outcome::GeneralLearning);
+        assert_eq!(classify((0.95, 0.95), noticed, own), Outcome::TaskMemorisation);
+        let (curve, above) = (curve(0.1, 0.5).summary(), curve(0.1, 0.95).summary());
+        let scores = Scores::of(&above, &curve, own);
+        // Over the last ten positions, seen tasks are halfway from guessing between two to always right.
+        assert_eq!(scores.unseen_learning, 0.0);
+        assert!((scores.seen_learning - 0.5).abs() < 0.02, "{scores:?}");
+        assert!(Scores::of(&curve, &curve, own).generalisation.is_none());
+    }
+
     #[test]
     fn scores_say_what_is_learned_and_what_carries_over() {
         let scores = |seen: (f64, f64), unseen: (f64, f64)| {
-            Scores::of(&curve(seen.0, seen.1).summary(), &curve(unseen.0, unseen.1).summary(), 0.1)
+            Scores::of(
+                &curve(seen.0, seen.1).summary(),
+                &curve(unseen.0, unseen.1).summary(),
+                Guessing::among(10),
+            )
         };
         let identified = scores((0.1, 0.9), (0.1, 0.1));
         assert!(identified.seen_learning > 0.6 && identified.unseen_learning.abs() < 1e-9);

@@ -26,7 +26,7 @@ pub struct Plateau {
 /// same for every run of a number of classes, whatever loss it ends at, so that lengths compare.
 ///
 /// *Meta-test*: the same with the mean accuracy over the last ten positions of unseen tasks, as it is, that has to be
-/// `rise` above chance. It says when learning generalises, also where a part of the training tasks is easier than the
+/// `rise` above chance, that of guessing among the classes of the set's tasks. It says when learning generalises, also where a part of the training tasks is easier than the
 /// others, as under [`crate::tasks::BiasConfig`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PlateauRule {
@@ -48,14 +48,14 @@ impl PlateauRule {
     /// Lines on either side that the median is taken over.
     const REACH: usize = 2;
 
-    /// The plateau of the training loss; `None` without training lines.
+    /// The plateau of the training loss of a model of `classes` label slots; `None` without training lines.
     pub fn of_loss(&self, metrics: &[Metric], classes: usize) -> Option<Plateau> {
         let (steps, losses): (Vec<u64>, Vec<f64>) = metrics.iter().filter_map(Metric::loss).unzip();
         let threshold = self.fraction * (classes as f64).ln();
         self.detect(&steps, &smoothed(&losses), |loss| loss < threshold)
     }
 
-    /// The plateau of the meta-tests on unseen tasks during meta-training; `None` if there were none.
+    /// The plateau of the meta-tests on unseen tasks, of `classes` classes, during meta-training; `None` if there were none.
     pub fn of_meta_tests(&self, metrics: &[Metric], classes: usize) -> Option<Plateau> {
         // The first is of the meta-training data set, the others of data sets that may be harder.
         let first = metrics.iter().find_map(|metric| match metric {
@@ -65,7 +65,8 @@ impl PlateauRule {
         self.of_meta_tests_on(metrics, first?, classes)
     }
 
-    /// The plateau of the meta-tests on one set during meta-training; `None` if there were none.
+    /// The plateau of the meta-tests on one set, of tasks of `classes` classes, during meta-training; `None` if there were
+    /// none.
     pub fn of_meta_tests_on(&self, metrics: &[Metric], set: &str, classes: usize) -> Option<Plateau> {
         let (steps, accuracies): (Vec<u64>, Vec<f64>) = metrics
             .iter()

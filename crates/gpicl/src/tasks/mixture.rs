@@ -84,6 +84,11 @@ impl Source for Mixture {
         self.components[0].classes()
     }
 
+    /// The most of any component.
+    fn task_classes(&self) -> usize {
+        self.components.iter().map(|source| source.task_classes()).max().unwrap_or_default()
+    }
+
     fn episode_length(&self) -> usize {
         self.components[0].episode_length()
     }

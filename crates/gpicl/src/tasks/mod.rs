@@ -3,7 +3,8 @@
 //!
 //! A [`Source`] has tasks, named by [`TaskId`], and makes an [`Episode`] of N examples of one: [`Projected`] over a data
 //! set ([`TasksConfig`] -> [`TaskDistribution`]), [`Mixture`] of several. [`BatchSource`] and [`Prefetch`] make B episodes
-//! of any source ahead of their use, [`SharedBatches`] for several runs. Nothing is stored per task: everything is a
+//! of any source ahead of their use, [`SharedBatches`] for several runs. A run's configuration has a [`SourceConfig`] for
+//! each source, and [`load_sources`] makes them. Nothing is stored per task: everything is a
 //! pure function of seeds and counters ([`crate::rng`]).
 
 mod batch;
@@ -12,28 +13,38 @@ mod component;
 mod count;
 mod distribution;
 mod episode;
+mod kind;
+mod load;
+mod mix;
 mod mixture;
+mod pair;
 mod permutation;
 mod prefetch;
 mod projected;
 mod projection;
 mod shared;
 mod source;
+mod sources;
 mod task;
 mod tensors;
 
 pub use batch::{Batch, BatchSource, Mode};
 pub use bias::{BiasConfig, BiasDecay};
-pub use component::{Component, MixConfig, SourcePair, load_sources};
+pub use component::Component;
 pub use count::TaskCount;
 pub use distribution::{TaskDistribution, TasksConfig};
 pub use episode::Episode;
+pub use kind::{Loaded, MakePair, SourceKind};
+pub use load::load_sources;
+pub use mix::MixConfig;
 pub use mixture::Mixture;
+pub use pair::SourcePair;
 pub use permutation::permutation;
 pub use prefetch::Prefetch;
-pub use projected::Projected;
+pub use projected::{Projected, ProjectedConfig};
 pub use projection::{projection, random_matrix};
 pub use shared::SharedBatches;
 pub use source::Source;
+pub use sources::SourceConfig;
 pub use task::{Draw, TaskId};
 pub use tensors::{host, label_tensor, to_device};

@@ -2,12 +2,105 @@
 
 use std::sync::Arc;
 
-use super::distribution::TaskDistribution;
+use super::distribution::{TaskDistribution, TasksConfig};
+use super::kind::{Loaded, SourceKind};
+use super::pair::SourcePair;
 use super::source::Source;
 use super::task::{Draw, TaskId};
-use crate::data::Dataset;
+use crate::data::{DataConfig, Dataset, Library};
 use crate::error::{Error, Result};
 use crate::rng::Stream;
+
+/// Tasks over a data set as they are configured: the tables `data` and `tasks`, of a run or of an element of `[[mix]]`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ProjectedConfig {
+    /// The data set that the tasks are made of.
+    pub data: DataConfig,
+    /// The task distribution.
+    pub tasks: TasksConfig,
+}
+
+impl SourceKind for ProjectedConfig {
+    fn name(&self) -> String {
+        self.data.name.clone()
+    }
+
+    /// With the data set's seed or file.
+    fn long_name(&self) -> String {
+        self.data.short_form()
+    }
+
+    fn table(&self) -> &'static str {
+        "tasks"
+    }
+
+    fn count(&self) -> String {
+        self.tasks.count.to_string()
+    }
+
+    fn episode_length(&self) -> usize {
+        self.tasks.episode_length
+    }
+
+    fn seed(&self) -> u64 {
+        self.tasks.seed
+    }
+
+    fn set_seed(&mut self, seed: u64) {
+        self.tasks.seed = seed;
+    }
+
+    fn clear_seeds(&mut self) {
+        (self.tasks.seed, self.data.seed) = (0, 0);
+    }
+
+    fn data(&self) -> Option<&DataConfig> {
+        Some(&self.data)
+    }
+
+    fn tasks(&self) -> TasksConfig {
+        self.tasks.clone()
+    }
+
+    fn validate(&self) -> Result<()> {
+        self.data.validate()
+    }
+
+    fn load(&self, library: &Library) -> Result<Loaded> {
+        let (tasks, splits) = (self.tasks.clone(), library.splits(&self.data)?);
+        Ok(Loaded {
+            name: splits[0].name().to_string(),
+            classes: splits[0].num_classes(),
+            make: Box::new(move |name, input_dim, slots| {
+                SourcePair::projected(name, &tasks, &splits, input_dim, slots)
+            }),
+        })
+    }
+}
+
+impl SourcePair {
+    /// Tasks over the two splits of a data set, for a model that reads inputs of `input_dim` numbers (if absent, as `tasks`
+    /// has it) and has `classes` label slots. It is called `name`.
+    ///
+    /// # Errors
+    /// As [`TaskDistribution::new`] and [`Projected::new`].
+    pub fn projected(
+        name: &str,
+        tasks: &TasksConfig,
+        [train, test]: &[Arc<Dataset>; 2],
+        input_dim: Option<usize>,
+        classes: usize,
+    ) -> Result<Self> {
+        let over = |data: &Arc<Dataset>, input_dim| {
+            let tasks = TasksConfig { input_dim, ..tasks.clone() };
+            let distribution = TaskDistribution::new(&tasks, data.dim(), data.num_classes(), classes)?;
+            Ok(Projected::new(distribution, Arc::clone(data))?.named(name))
+        };
+        let train = over(train, input_dim.or(tasks.input_dim))?;
+        let test = over(test, Some(train.input_dim()))?;
+        Ok(Self { weight: 1.0, train: Arc::new(train), test: Arc::new(test) })
+    }
+}
 
 /// The paper's source of episodes: N examples of a data set, drawn with replacement, classes as they come, as task k
 /// shows them.
@@ -82,6 +175,10 @@ impl Source for Projected {
 
     fn classes(&self) -> usize {
         self.distribution.classes()
+    }
+
+    fn task_classes(&self) -> usize {
+        self.distribution.data_classes()
     }
 
     fn episode_length(&self) -> usize {

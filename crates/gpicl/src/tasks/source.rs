@@ -18,6 +18,11 @@ pub trait Source: Debug + Send + Sync {
     /// Label slots; labels are below it.
     fn classes(&self) -> usize;
 
+    /// Classes of a task: label slots that occur in its episodes. The others stay empty.
+    fn task_classes(&self) -> usize {
+        self.classes()
+    }
+
     /// Examples in an episode, N.
     fn episode_length(&self) -> usize;
 

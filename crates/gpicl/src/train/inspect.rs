@@ -63,7 +63,7 @@ impl Inspection {
         line("state size", format!("{} numbers at {} examples", self.state_size, dims.episode_length));
         line("reads", format!("inputs of {} numbers, {} label slots", dims.input_dim, dims.classes));
         let sources = config.components().into_iter().map(|it| {
-            let source = format!("{}, {} tasks", it.data.name, it.tasks.count);
+            let source = format!("{}, {} tasks", it.source.name(), it.source.count());
             if config.mix.is_empty() { source } else { format!("{source}, weight {}", it.weight) }
         });
         let sources = sources.collect::<Vec<_>>().join("; ");

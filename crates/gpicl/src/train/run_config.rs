@@ -10,7 +10,7 @@ use crate::device::DeviceKind;
 use crate::error::{Error, Result};
 use crate::eval::EvalConfig;
 use crate::models::ModelConfig;
-use crate::tasks::{Component, MixConfig, TasksConfig};
+use crate::tasks::{Component, MixConfig, ProjectedConfig, SourceConfig, TasksConfig};
 
 /// Everything that determines a run: `config.toml` of the run folder holds it whole and reruns it.
 ///
@@ -104,37 +104,34 @@ impl RunConfig {
         MixConfig::validate_all(&self.mix)
     }
 
-    /// Checks that the data set of every source is known and that every field that is set applies to it.
+    /// Checks of every source what is known without its data: that a data set is one that there is, and that every field
+    /// that is set applies to it.
     ///
     /// # Errors
-    /// As [`DataConfig::validate`].
-    pub fn validate_data(&self) -> Result<()> {
-        self.components().iter().try_for_each(|it| it.data.validate().map_err(|error| it.blame(error)))
+    /// [`Error::Config`] naming the field.
+    pub fn validate_sources(&self) -> Result<()> {
+        self.components().iter().try_for_each(|it| it.source.validate().map_err(|error| it.blame(error)))
     }
 
     /// The sources of the run's episodes: those of the mixture, or the one that `data` and `tasks` are.
-    pub fn components(&self) -> Vec<Component<'_>> {
+    pub fn components(&self) -> Vec<Component> {
         if self.mix.is_empty() {
-            return vec![Component {
-                place: String::new(),
-                weight: 1.0,
-                data: &self.data,
-                tasks: &self.tasks,
-            }];
+            let (data, tasks) = (self.data.clone(), self.tasks.clone());
+            let source = SourceConfig::Projected(ProjectedConfig { data, tasks });
+            return vec![Component { place: String::new(), weight: 1.0, source }];
         }
         let entries = self.mix.iter().enumerate();
-        let components = entries.map(|(number, MixConfig { weight, data, tasks })| Component {
+        let components = entries.map(|(number, MixConfig { weight, source })| Component {
             place: format!("mix[{number}]."),
             weight: *weight,
-            data,
-            tasks,
+            source: source.clone(),
         });
         components.collect()
     }
 
-    /// The names of the data sets that the run's tasks are made of: `glyphs`, or `glyphs+random` of a mixture.
-    pub fn data_name(&self) -> String {
-        self.components().iter().map(|it| it.data.name.as_str()).collect::<Vec<_>>().join("+")
+    /// The names of the run's sources: `glyphs`, or `glyphs+random` of a mixture.
+    pub fn source_name(&self) -> String {
+        self.components().iter().map(|it| it.source.name()).collect::<Vec<_>>().join("+")
     }
 
     /// The same under another seed: of weights, batches and every source's tasks.
@@ -143,7 +140,7 @@ impl RunConfig {
         if self.mix.is_empty() {
             self.tasks.seed = seed;
         }
-        self.mix.iter_mut().for_each(|entry| entry.tasks.seed = seed);
+        self.mix.iter_mut().for_each(|entry| entry.source.set_seed(seed));
         self
     }
 
@@ -151,7 +148,7 @@ impl RunConfig {
     pub fn without_seeds(&self) -> Self {
         let mut config = self.clone().with_seed(0);
         config.data.seed = 0;
-        config.mix.iter_mut().for_each(|entry| entry.data.seed = 0);
+        config.mix.iter_mut().for_each(|entry| entry.source.clear_seeds());
         config
     }
 

@@ -17,7 +17,7 @@ use super::step::{StepOutcome, meta_train_step};
 use super::{Checkpoints, Optimizer};
 use crate::data::Library;
 use crate::error::{Error, Result};
-use crate::eval::{CurveSummary, LearningCurve, Metric, TestSet, dims, hits, meta_test};
+use crate::eval::{CurveSummary, LearningCurve, Metric, TestSet, episode_dims, hits, meta_test};
 use crate::models::{Dims, Model};
 use crate::provenance::Provenance;
 use crate::tasks::{Batch, BatchSource, Mode, Prefetch, SourcePair, load_sources};
@@ -366,11 +366,11 @@ impl Stage {
         let components = config.components();
         let sources = load_sources(&components, None, library)?;
         let source = SourcePair::together(&sources)?;
-        let dims = dims(&*source);
+        let dims = episode_dims(&*source);
         let mut tests = TestSet::meta_training(&sources, config.eval.seed)?;
         for data in &config.eval.data {
-            let (tasks, test) = (components[0].tasks, library.test(data)?);
-            tests.push(TestSet::unseen_beside(&tests, tasks, config.eval.seed, dims, data, &test)?);
+            let (tasks, test) = (components[0].source.tasks(), library.test(data)?);
+            tests.push(TestSet::unseen_beside(&tests, &tasks, config.eval.seed, dims, data, &test)?);
         }
         let batches = BatchSource::new(source, config.train.batch, Mode::MetaTrain, config.seed)?;
         Ok(Self { dims, device, batches: Arc::new(batches), tests })

@@ -222,7 +222,7 @@ pub fn curve(learner: &(impl Learner + ?Sized), set: &TestSet, episodes: usize) 
         }
         first += count as u64;
     }
-    curve.finish(&set.label)
+    set.finish(curve)
 }
 
 /// Episode `i` of a batch whose first one has the number `first`.
