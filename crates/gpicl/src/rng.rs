@@ -30,6 +30,8 @@ pub enum Stream {
     Baseline = 9,
     /// Which source of a mixture an episode is of.
     SourceChoice = 10,
+    /// Validation examples of a training split.
+    Validation = 11,
 }
 
 /// A sequence of draws from one (seed, stream, k).

@@ -12,7 +12,7 @@ use super::spec::{Learner, Method, Plan};
 use gpicl::RunConfig;
 use gpicl::data::{DataConfig, Dataset, Library};
 use gpicl::eval::baselines::BaselinesConfig;
-use gpicl::eval::{LearningCurve, TestSet, episode_dims, meta_test};
+use gpicl::eval::{LearningCurve, Sample, TestSet, episode_dims, meta_test};
 use gpicl::fs::write_atomic;
 use gpicl::models::{Dims, SequenceModel as _};
 use gpicl::provenance::Provenance;
@@ -60,11 +60,11 @@ pub(super) struct Bench {
     /// The data of the sets that are here, for runs whose projection has another length.
     data: Vec<Arc<Dataset>>,
     base: RunConfig,
-    /// The base's data, for meta-training and held out.
-    splits: [Arc<Dataset>; 2],
+    /// The base's data: training, validation and test split.
+    splits: [Arc<Dataset>; 3],
     library: Library,
     baselines: BaselinesConfig,
-    episodes: usize,
+    sample: Sample,
     /// Everything that decides the episodes, as text.
     identity: String,
 }
@@ -101,7 +101,7 @@ impl Bench {
             .map(|(config, _)| config)
             .collect();
         let identity = serde_json::to_string(&(
-            (&base.data, &base.tasks, base.eval.seed, plan.episodes),
+            (&base.data, &base.tasks, base.eval.seed, (plan.sample.episodes, plan.sample.queries)),
             present,
             Provenance::current(),
         ));
@@ -110,7 +110,7 @@ impl Bench {
             data,
             base: base.clone(),
             baselines: plan.baselines.clone(),
-            episodes: plan.episodes,
+            sample: plan.sample,
             splits,
             library,
             identity: identity.expect("configurations have a JSON form"),
@@ -185,7 +185,7 @@ impl Bench {
                 params: burn::module::Module::num_params(&model),
                 state: model.state_size(self.dims.episode_length),
             };
-            let test = |set: &TestSet| meta_test(&model, set, self.episodes, &device);
+            let test = |set: &TestSet| meta_test(&model, set, self.sample, &device);
             let curves: Result<_> = if info.dims == self.dims {
                 self.present().map(test).collect()
             } else {
@@ -216,7 +216,7 @@ impl Bench {
             let tasks = TasksConfig { seed, ..self.base.tasks.clone() };
             let tuning = TestSet::tuning(&tasks, seed, self.dims, &self.splits[0])?;
             let (curves, settings) =
-                baseline::curves(name, &self.baselines, &tuning, &sets, self.episodes, seed)?;
+                baseline::curves(name, &self.baselines, &tuning, &sets, self.sample, seed)?;
             Ok(Measured { size: None, settings: Some(settings), commit: None, curves })
         })
     }

@@ -26,7 +26,7 @@ pub use spec::{CompareSpec, MethodSpec, NamedSpec, TestSetSpec};
 use crate::workers::{Ending, Observer, Workers};
 use gpicl::DeviceKind;
 use gpicl::RunDir;
-use gpicl::eval::LearningCurve;
+use gpicl::eval::{LearningCurve, Sample};
 use gpicl::folder::{Kind, claim};
 use gpicl::fs::{lock, write_atomic};
 use gpicl::models::Dims;
@@ -39,8 +39,8 @@ use spec::{Learner, Method, Plan};
 pub struct Comparison {
     /// Sizes that all learners have in common.
     pub dims: Dims,
-    /// Meta-test episodes for each set and run.
-    pub episodes: usize,
+    /// Meta-test episodes for each set and run, and queries of each context.
+    pub sample: Sample,
     /// Seeds of the methods that were meta-trained here.
     pub seeds: Vec<u64>,
     /// The columns.
@@ -154,7 +154,7 @@ pub fn compare(spec: &NamedSpec, around: &Surroundings<'_>) -> Result<Option<Com
     let sets = bench.sets.iter();
     Ok(Some(Comparison {
         dims: bench.dims,
-        episodes: plan.episodes,
+        sample: plan.sample,
         seeds: plan.seeds,
         sets: sets.map(|(name, set)| Column { name: name.clone(), present: set.is_some() }).collect(),
         methods,

@@ -9,6 +9,7 @@ use crate::presets::find_comparison;
 use crate::spec::{Sourced, names_a_file, repeated};
 use gpicl::Result;
 use gpicl::data::DataConfig;
+use gpicl::eval::Sample;
 use gpicl::eval::baselines::BaselinesConfig;
 use gpicl::{Layers, RunConfig};
 
@@ -24,6 +25,8 @@ pub struct CompareSpec {
     pub seeds: Vec<u64>,
     /// Meta-test episodes for each set and run.
     pub episodes: usize,
+    /// Fresh examples that are asked for after each context.
+    pub queries: usize,
     /// The table's rows.
     pub methods: Vec<MethodSpec>,
     /// The table's columns; unseen tasks made of these data sets' test splits.
@@ -39,7 +42,8 @@ impl Default for CompareSpec {
             preset: None,
             base: Table::new(),
             seeds: vec![0, 1, 2],
-            episodes: 1024,
+            episodes: 256,
+            queries: 256,
             methods: Vec::new(),
             test_sets: sets.map(|name| TestSetSpec::Like(name.into())).to_vec(),
             baselines: BaselinesConfig::default(),
@@ -116,7 +120,7 @@ pub(super) struct Plan {
     /// Decides data, tasks and meta-test episodes, which all methods share.
     pub base: RunConfig,
     pub seeds: Vec<u64>,
-    pub episodes: usize,
+    pub sample: Sample,
     pub methods: Vec<Method>,
     pub sets: Vec<DataConfig>,
     pub baselines: BaselinesConfig,
@@ -206,7 +210,7 @@ impl NamedSpec {
             methods: methods.collect::<Result<_>>()?,
             sets: sets.collect::<Result<_>>()?,
             seeds: spec.seeds.clone(),
-            episodes: spec.episodes,
+            sample: Sample { episodes: spec.episodes, queries: spec.queries },
             baselines: spec.baselines.clone(),
             base,
         })

@@ -122,7 +122,7 @@ impl Comparison {
         let mut caption = vec![
             format!(
                 "In %, on unseen tasks; {} episodes a set, the same examples for every learner. Chance: {:.1}.",
-                self.episodes,
+                self.sample.episodes,
                 100.0 * self.chance()
             ),
             format!("95% intervals over {over}."),
@@ -360,7 +360,7 @@ fn escaped(text: &str) -> String {
 mod tests {
     use super::super::Column;
     use super::*;
-    use gpicl::eval::CurveAccumulator;
+    use gpicl::eval::{CurveAccumulator, Sample};
     use gpicl::models::Dims;
 
     /// A curve that is right at its last `right` of 100 positions in `of` episodes out of 10.
@@ -393,7 +393,7 @@ mod tests {
         let column = |name: &str, present| Column { name: name.into(), present };
         Comparison {
             dims: Dims { input_dim: 8, classes: 10, episode_length: 100 },
-            episodes: 10,
+            sample: Sample::episodes(10),
             seeds: vec![0],
             sets: vec![column("mnist", true), column("kmnist", false), column("glyphs", true)],
             methods: vec![

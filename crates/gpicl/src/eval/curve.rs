@@ -4,6 +4,8 @@
 //! accuracy at a position (hits out of episodes), the normal one for means over several positions. Across
 //! seeds it says how far the mean over all possible runs may be: Student's t over the runs' means.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF as _, StudentsT};
 
@@ -12,6 +14,8 @@ use crate::error::{Error, Result};
 
 /// 97.5% quantile of the standard normal distribution.
 const Z: f64 = 1.959_963_984_540_054;
+/// The learner of a control's curve: the network as it was initialised.
+pub const UNTRAINED: &str = "untrained";
 /// Positions of [`CurveSummary::last_10`].
 const LAST: usize = 10;
 
@@ -39,6 +43,18 @@ impl Interval {
     /// The normal interval for the mean of many `values`.
     pub fn normal(values: &[f64]) -> Self {
         Self::symmetric(values, Z)
+    }
+
+    /// The interval for the mean of many episodes' accuracies, each of several answers. Where all agree their spread is none:
+    /// then it is Wilson's, as if each episode had one answer.
+    pub fn of_episodes(accuracies: &[f64]) -> Self {
+        let interval = Self::normal(accuracies);
+        if interval.low < interval.high {
+            return Self { low: interval.low.max(0.0), high: interval.high.min(1.0), ..interval };
+        }
+        let hits = (interval.mean * accuracies.len() as f64).round() as usize;
+        let wilson = Self::wilson(hits, accuracies.len());
+        Self { mean: interval.mean, low: wilson.low.min(interval.mean), high: wilson.high.max(interval.mean) }
     }
 
     /// Student's interval for the mean of a few `values`, such as one a seed.
@@ -92,7 +108,7 @@ impl Interval {
 pub struct CurveSummary {
     /// Accuracy before any example.
     pub first: Interval,
-    /// Accuracy at the last position: after N - 1 examples.
+    /// Accuracy at the last position: after N - 1 examples; of all queries there, if there are some.
     pub last: Interval,
     /// Mean accuracy over the last ten positions.
     pub last_10: Interval,
@@ -102,6 +118,19 @@ pub struct CurveSummary {
     pub improvement: Interval,
     /// Mean cross-entropy over all positions, in nats.
     pub loss: f64,
+}
+
+/// The accuracies of every episode, in the order of the set's episodes: what differences between learners are paired by.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct EpisodeScores {
+    /// Before any example.
+    pub first: Vec<f64>,
+    /// After N - 1 examples.
+    pub last: Vec<f64>,
+    /// Mean over the last ten positions.
+    pub last_10: Vec<f64>,
+    /// Mean over all positions.
+    pub mean: Vec<f64>,
 }
 
 /// Accuracy by the number of examples seen.
@@ -117,6 +146,21 @@ pub struct LearningCurve {
     pub classes: Option<usize>,
     /// Episodes behind it, of each seed.
     pub episodes: usize,
+    /// Queries of each context at the last position; 0: an episode's own example there.
+    #[serde(default)]
+    pub queries: usize,
+    /// Examples that the episodes are made of, if they are of a data set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub images: Option<usize>,
+    /// Whether a query can stand in its own context.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub replacement: bool,
+    /// Fingerprint of the episodes, but for the length of their inputs: curves of one have the same episodes.
+    #[serde(default)]
+    pub set: String,
+    /// Every episode's; not kept in a run's results.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_episode: Option<EpisodeScores>,
     /// Runs behind it. With one the intervals are over episodes, with several over runs.
     pub seeds: usize,
     /// `accuracy[j]`: after `j` examples.
@@ -135,6 +179,16 @@ impl LearningCurve {
     /// Guessing on its tasks, for a model of `slots` label slots.
     pub fn guessing(&self, slots: usize) -> Guessing {
         Guessing::new(slots, self.classes.unwrap_or(slots))
+    }
+
+    /// As that of a network that was not meta-trained.
+    pub fn of_untrained(self) -> Self {
+        Self { learner: Some(UNTRAINED.into()), ..self }
+    }
+
+    /// Without every episode's scores.
+    pub fn short(self) -> Self {
+        Self { per_episode: None, ..self }
     }
 
     /// One curve from one curve a run: as it is where there is one, or where all runs agree to the last bit (a learner
@@ -177,6 +231,11 @@ impl LearningCurve {
             learner: first.learner.clone(),
             classes: first.classes,
             episodes: first.episodes,
+            queries: first.queries,
+            images: first.images,
+            replacement: first.replacement,
+            set: first.set.clone(),
+            per_episode: None,
             seeds: curves.iter().map(|curve| curve.seeds).sum(),
             accuracy: positions.clone().map(|j| over(&|curve| curve.accuracy[j])).collect::<Result<_>>()?,
             loss: positions.map(|j| mean(&|curve| curve.loss[j])).collect(),
@@ -197,21 +256,35 @@ impl LearningCurve {
 pub struct CurveAccumulator {
     hits: Vec<usize>,
     nll: Vec<f64>,
-    episodes: Vec<EpisodeMeans>,
+    scores: EpisodeScores,
+    /// By the number of examples before them: what was asked of every episode.
+    asked: BTreeMap<usize, Vec<Answers>>,
 }
 
-/// What the summary needs of an episode.
-#[derive(Clone, Copy, Debug)]
-struct EpisodeMeans {
-    first: f64,
-    last_10: f64,
-    mean: f64,
+/// Answers to the queries of one context.
+#[derive(Clone, Copy, Debug, Default)]
+struct Answers {
+    count: usize,
+    hits: usize,
+    nll: f64,
+}
+
+impl Answers {
+    fn accuracy(&self) -> f64 {
+        self.hits as f64 / self.count as f64
+    }
 }
 
 impl CurveAccumulator {
     /// For episodes of `length` examples.
     pub fn new(length: usize) -> Self {
-        Self { hits: vec![0; length], nll: vec![0.0; length], episodes: Vec::new() }
+        let (hits, nll) = (vec![0; length], vec![0.0; length]);
+        Self { hits, nll, scores: EpisodeScores::default(), asked: BTreeMap::new() }
+    }
+
+    /// Episodes so far.
+    pub fn episodes(&self) -> usize {
+        self.scores.first.len()
     }
 
     /// Adds an episode: whether each prediction was right, and its cross-entropy in nats.
@@ -224,11 +297,22 @@ impl CurveAccumulator {
             *sum += f64::from(nll);
         }
         let mean = |part: &[bool]| part.iter().filter(|&&hit| hit).count() as f64 / part.len() as f64;
-        self.episodes.push(EpisodeMeans {
-            first: mean(&correct[..1]),
-            last_10: mean(&correct[correct.len().saturating_sub(LAST)..]),
-            mean: mean(correct),
-        });
+        self.scores.first.push(mean(&correct[..1]));
+        self.scores.last.push(mean(&correct[correct.len() - 1..]));
+        self.scores.last_10.push(mean(&correct[correct.len().saturating_sub(LAST)..]));
+        self.scores.mean.push(mean(correct));
+    }
+
+    /// Adds answers to queries after the first `examples` examples of an episode that was added: whether each was right, and
+    /// its cross-entropy in nats. They stand for the accuracy at that position instead of the episode's own example.
+    pub fn add_queries(&mut self, episode: usize, examples: usize, correct: &[bool], nll: &[f32]) {
+        assert!(episode < self.episodes() && examples < self.hits.len(), "an episode that was added");
+        let asked = self.asked.entry(examples).or_default();
+        asked.resize(asked.len().max(episode + 1), Answers::default());
+        let answers = &mut asked[episode];
+        answers.count += correct.len();
+        answers.hits += correct.iter().filter(|&&hit| hit).count();
+        answers.nll += nll.iter().map(|&nll| f64::from(nll)).sum::<f64>();
     }
 
     /// The curve.
@@ -236,22 +320,33 @@ impl CurveAccumulator {
     /// # Errors
     /// [`Error::Argument`] for fewer than two episodes.
     pub fn finish(self, label: &str) -> Result<LearningCurve> {
-        let count = self.episodes.len();
+        let count = self.episodes();
         if count < 2 {
             return Err(Error::argument("episodes", format!("{count} given, an interval needs at least 2")));
         }
-        let over = |value: &dyn Fn(&EpisodeMeans) -> f64| {
-            Interval::normal(&self.episodes.iter().map(value).collect::<Vec<f64>>())
-        };
-        let accuracy: Vec<Interval> = self.hits.iter().map(|&hits| Interval::wilson(hits, count)).collect();
-        let loss: Vec<f64> = self.nll.iter().map(|sum| sum / count as f64).collect();
-        let (first, last_10) = (accuracy[0], over(&|episode| episode.last_10));
+        let Self { hits, nll, mut scores, asked } = self;
+        let mut accuracy: Vec<Interval> = hits.iter().map(|&hits| Interval::wilson(hits, count)).collect();
+        let mut loss: Vec<f64> = nll.iter().map(|sum| sum / count as f64).collect();
+        for (examples, answers) in asked {
+            assert_eq!(answers.len(), count, "every episode is asked the same");
+            let means: Vec<f64> = answers.iter().map(Answers::accuracy).collect();
+            accuracy[examples] = Interval::of_episodes(&means);
+            let losses = answers.iter().map(|answers| answers.nll / answers.count as f64);
+            loss[examples] = losses.sum::<f64>() / count as f64;
+            if examples + 1 == hits.len() {
+                scores.last = means;
+            }
+        }
+        let over = |values: &[f64]| Interval::normal(values);
+        let (first, last_10) = (accuracy[0], over(&scores.last_10));
+        let rises: Vec<f64> =
+            scores.last_10.iter().zip(&scores.first).map(|(last, first)| last - first).collect();
         let summary = CurveSummary {
             first,
             last: accuracy[accuracy.len() - 1],
             last_10,
-            mean: over(&|episode| episode.mean),
-            improvement: over(&|episode| episode.last_10 - episode.first).or_wider(last_10.less(first)),
+            mean: over(&scores.mean),
+            improvement: over(&rises).or_wider(last_10.less(first)),
             loss: loss.iter().sum::<f64>() / loss.len() as f64,
         };
         Ok(LearningCurve {
@@ -259,6 +354,11 @@ impl CurveAccumulator {
             learner: None,
             classes: None,
             episodes: count,
+            queries: 0,
+            images: None,
+            replacement: false,
+            set: String::new(),
+            per_episode: Some(scores),
             seeds: 1,
             accuracy,
             loss,
