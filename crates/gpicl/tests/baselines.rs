@@ -33,7 +33,7 @@ fn on_glyphs(name: &str, config: &BaselinesConfig, length: usize, episodes: usiz
 #[test]
 fn classical_methods_learn_on_unseen_glyphs() {
     let config = BaselinesConfig { tune_episodes: 4, ..BaselinesConfig::default() };
-    for name in ["knn", "nearest-mean", "ridge", "logistic"] {
+    for name in ["knn", "smoother", "nearest-mean", "ridge", "logistic", "kernel-ridge", "svm"] {
         let curve = on_glyphs(name, &config, LENGTH, 24);
         let summary = curve.summary();
         assert_eq!((curve.learner.as_deref(), curve.accuracy.len()), (Some(name), LENGTH));
@@ -55,6 +55,38 @@ fn every_baseline_gives_the_same_bits_on_any_number_of_threads() {
         let (one, three) = (run(1), run(3));
         assert_eq!(one, three, "{}", baseline.name);
         assert!(one.loss.iter().all(|loss| loss.is_finite()), "{}: {:?}", baseline.name, one.loss);
+    }
+}
+
+#[test]
+fn answers_are_those_of_the_last_position_of_an_episode() {
+    let length = 13;
+    let (train, _) = glyphs();
+    let tasks = TasksConfig { episode_length: length, ..TasksConfig::default() };
+    let dims @ Dims { input_dim, classes, .. } = dims(&train, length);
+    let tuning = TestSet::tuning(&tasks, 0, dims, &train).unwrap();
+    let (batch, _) = tuning.batches(1).next().unwrap();
+    let maml = MamlConfig { steps: 3, hidden: 8, layers: 2, ..MamlConfig::default() };
+    let config = BaselinesConfig { tune_episodes: 2, refit: vec![], maml };
+    let queries = &batch.inputs[(length - 3) * input_dim..length * input_dim];
+    for baseline in BASELINES {
+        let fitted = baseline.fit(&config, &tuning, 0).unwrap();
+        for count in [0, 1, 2, 10] {
+            let (inputs, labels) = (&batch.inputs[..count * input_dim], &batch.labels[..count]);
+            let context = Examples { inputs, labels, input_dim, classes, index: 5 };
+            let mut answers = vec![0.0; 3 * classes];
+            fitted.learner().answer(context, queries, &mut answers);
+            for (query, answer) in queries.chunks_exact(input_dim).zip(answers.chunks_exact(classes)) {
+                let (inputs, labels) = ([inputs, query].concat(), [labels, &[0]].concat());
+                let episode = Examples { inputs: &inputs, labels: &labels, input_dim, classes, index: 5 };
+                let mut logits = vec![0.0; labels.len() * classes];
+                fitted.learner().logits(episode, &mut logits);
+                for (is, expected) in answer.iter().zip(&logits[count * classes..]) {
+                    let close = (is - expected).abs() < 1e-4 * (1.0 + expected.abs());
+                    assert!(close, "{} after {count}: {answer:?} {logits:?}", baseline.name);
+                }
+            }
+        }
     }
 }
 
@@ -85,6 +117,10 @@ impl Learner for Oracle {
         for (row, &label) in logits.chunks_exact_mut(episode.classes).zip(labels) {
             row[label as usize] = 1.0;
         }
+    }
+
+    fn answer(&self, _: Examples<'_>, _: &[f32], logits: &mut [f32]) {
+        logits.fill(0.0);
     }
 }
 
