@@ -21,7 +21,7 @@ pub use outcome::{Outcome, OutcomeRule, Scores};
 pub use plateau::{Plateau, PlateauRule};
 pub use rank::spearman;
 
-use crate::data::{DataConfig, Dataset};
+use crate::data::{DataConfig, Dataset, Description};
 use crate::error::Result;
 use crate::models::{Dims, SequenceModel};
 use crate::tasks::{
@@ -39,6 +39,7 @@ pub struct TestSet {
     dims: Dims,
     /// Classes of its tasks.
     classes: usize,
+    description: Option<Description>,
     episodes: BatchSource,
 }
 
@@ -49,7 +50,14 @@ impl TestSet {
     /// As [`BatchSource::new`].
     pub fn new(label: String, source: Arc<dyn Source>, mode: Mode, seed: u64) -> Result<Self> {
         let (dims, classes) = (episode_dims(&*source), source.task_classes());
-        Ok(Self { label, dims, classes, episodes: BatchSource::new(source, BATCH, mode, seed)?.unbiased() })
+        let description = source.description().cloned();
+        let episodes = BatchSource::new(source, BATCH, mode, seed)?.unbiased();
+        Ok(Self { label, dims, classes, description, episodes })
+    }
+
+    /// What its examples are, if they are of a data set that says so.
+    pub fn description(&self) -> Option<&Description> {
+        self.description.as_ref()
     }
 
     /// Unseen tasks made of an unseen data set.

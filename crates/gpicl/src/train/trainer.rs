@@ -338,6 +338,11 @@ impl Trainer {
         self.tests.iter().map(|set| meta_test(&model, set, episodes, &self.device.clone().inner())).collect()
     }
 
+    /// The sets that [`Trainer::meta_test`] tests on.
+    pub fn test_sets(&self) -> &[TestSet] {
+        &self.tests
+    }
+
     fn save(&mut self) -> Result<()> {
         let info = CheckpointInfo {
             step: self.step,
