@@ -309,7 +309,17 @@ fn data_lists_and_shows() {
         assert!(list.contains(name), "{list}");
     }
     let shown = ok(dir.path(), &["data", "show", "glyphs", "--sheet", "sheet.png"]);
-    assert!(shown.contains("8000 training and 2000 held-out examples"), "{shown}");
+    assert!(
+        shown.contains("glyphs, drawn characters of seed 0: 10 classes, 8,000 + 2,000 examples"),
+        "{shown}"
+    );
+    assert!(shown.contains("8000 training and 2000 held-out examples, 14x14 grey, 10 classes"), "{shown}");
+    let json: serde_json::Value =
+        serde_json::from_str(ok(dir.path(), &["data", "show", "random@3", "--json"]).trim()).unwrap();
+    assert_eq!(
+        (&json["official"], &json["description"]["origin"]["made"]["seeds"][0]),
+        (&false.into(), &3.into())
+    );
     assert!(dir.path().join("sheet.png").exists());
 }
 

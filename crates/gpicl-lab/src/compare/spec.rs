@@ -215,15 +215,17 @@ impl NamedSpec {
         spec.baselines.validate().map_err(self.0.at("baselines"))?;
         let methods = spec.methods.iter().enumerate().map(|(i, method)| self.method(i, method, &layers));
         let sets = spec.test_sets.iter().enumerate().map(|(i, set)| {
-            let set = match set {
-                TestSetSpec::Like(spec) => {
-                    base.data.beside(spec).map(|data| PlannedSet { label: None, data })
-                }
+            let (label, data) = match set {
+                TestSetSpec::Like(spec) => (None, base.data.beside(spec)),
                 TestSetSpec::Whole { label, data } => {
-                    let (label, data) = (label.clone(), DataConfig::clone(data));
-                    data.validate().map(|()| PlannedSet { label, data })
+                    (label.clone(), data.validate().map(|()| DataConfig::clone(data)))
                 }
             };
+            let set = data.map(|data| {
+                // Noise of one's own makes another data set than the one whose numbers the paper has.
+                let noisy = || data.noise.map(|noise| format!("{}, noise {noise}", data.name));
+                PlannedSet { label: label.or_else(noisy), data }
+            });
             set.map_err(self.0.at(&format!("test_sets[{i}]")))
         });
         Ok(Plan {
@@ -286,7 +288,7 @@ mod tests {
     const TWO: &str = r#"
         preset = "quickstart"
         seeds = [3, 4]
-        test_sets = ["glyphs", "mnist", { label = "short", name = "random", size = 5 }]
+        test_sets = ["glyphs", "mnist", { label = "short", name = "random", size = 5 }, { name = "random", noise = 2 }]
         [base.train]
         steps = 7
         [[methods]]
@@ -320,6 +322,7 @@ mod tests {
             "as large as glyphs"
         );
         assert_eq!((plan.sets[2].data.size, plan.sets[2].label.as_deref()), (Some(5), Some("short")));
+        assert_eq!(plan.sets[3].label.as_deref(), Some("random, noise 2"), "not the paper's");
     }
 
     #[test]
