@@ -1,5 +1,6 @@
 //! The result of a meta-test: table, JSON, CSV, plot and verdict.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -8,7 +9,8 @@ use crate::figures::plot;
 use crate::figures::terminal::ascii_curve;
 use crate::table::Table;
 use gpicl::RunDir;
-use gpicl::eval::{Guessing, LearningCurve, Outcome, OutcomeRule};
+use gpicl::data::Description;
+use gpicl::eval::{Guessing, LearningCurve, Outcome, OutcomeRule, TestSet};
 use gpicl::fs::write_atomic;
 use gpicl::models::Dims;
 use gpicl::provenance::Provenance;
@@ -36,6 +38,9 @@ pub struct Results {
     /// Baselines on the same episodes: one curve a baseline and set.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub baselines: Vec<LearningCurve>,
+    /// What the data of each set are, by the set's label.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub data: BTreeMap<String, Description>,
     /// Program and machine that made them.
     pub provenance: Provenance,
 }
@@ -61,7 +66,8 @@ impl Results {
             outcomes.clear();
         }
         let provenance = Provenance::current();
-        Ok(Self { dims, seeds, outcome, outcomes, curves, baselines: Vec::new(), provenance })
+        let (baselines, data) = (Vec::new(), BTreeMap::new());
+        Ok(Self { dims, seeds, outcome, outcomes, curves, baselines, data, provenance })
     }
 
     /// Reads a `results.json`.
@@ -79,6 +85,21 @@ impl Results {
     /// With the curves of baselines, which tables and plots show beside the model's of the same set.
     pub fn with_baselines(self, baselines: Vec<LearningCurve>) -> Self {
         Self { baselines, ..self }
+    }
+
+    /// With what the data of each set are, by the set's label.
+    pub fn with_data(self, data: BTreeMap<String, Description>) -> Self {
+        Self { data, ..self }
+    }
+
+    /// The data of all sets in words, each once, in the order of the sets.
+    pub(crate) fn data_text(&self) -> Vec<String> {
+        let mut lines: Vec<String> = Vec::new();
+        for curve in &self.curves {
+            let line = self.data.get(&curve.label).map(Description::to_string);
+            lines.extend(line.filter(|line| !lines.contains(line)));
+        }
+        lines
     }
 
     /// Accuracy by chance, where the tasks have a class for every label slot.
@@ -151,8 +172,9 @@ impl Results {
     /// For a terminal: table, learning curve, verdict.
     pub fn text(&self) -> String {
         let what = if self.seeds > 1 { "seeds" } else { "episodes" };
+        let data: String = self.data_text().iter().map(|line| format!("data: {line}\n")).collect();
         let mut text = format!(
-            "{}\naccuracy in % with 95% intervals over {what}; chance {}\n\n{}",
+            "{}\naccuracy in % with 95% intervals over {what}; chance {}\n{data}\n{}",
             self.table().text(),
             self.chance_text(),
             ascii_curve(&self.curves, 72, 14),
@@ -200,6 +222,16 @@ impl Results {
     }
 }
 
+/// Adds to `data` what the data of `sets` are, by their labels; of a set that is there already, as under another seed, both.
+pub fn describe(data: &mut BTreeMap<String, Description>, sets: &[TestSet]) {
+    for set in sets {
+        let Some(description) = set.description() else { continue };
+        let earlier = data.remove(&set.label);
+        let together = earlier.map_or_else(|| description.clone(), |earlier| earlier.and(description));
+        data.insert(set.label.clone(), together);
+    }
+}
+
 /// Results written to a folder, and how to show them.
 #[derive(Debug)]
 pub struct Written {
@@ -215,14 +247,7 @@ pub struct Written {
 ///
 /// # Errors
 /// [`Error::Io`], or curves that cannot be drawn.
-pub fn write_results(
-    run: &RunDir,
-    dims: Dims,
-    curves: Vec<LearningCurve>,
-    untrained: Vec<LearningCurve>,
-) -> Result<Written> {
-    let short = |curves: Vec<LearningCurve>| curves.into_iter().map(LearningCurve::short).collect();
-    let results = Results::new(dims, 1, short(curves))?.with_baselines(short(untrained));
+pub fn write_results(run: &RunDir, results: Results) -> Result<Written> {
     std::fs::create_dir_all(run.plots_dir()).map_err(Error::io("create", run.plots_dir()))?;
     let metrics = gpicl::train::read_metrics(&run.metrics_path())?;
     let training = plot::training_curves(&metrics, &run.plots_dir().join("training"))?;
@@ -237,7 +262,13 @@ pub fn write_results(
 /// As [`write_results`].
 pub fn conclude(trainer: &Trainer) -> Result<Written> {
     let sample = trainer.config().eval.final_sample();
-    write_results(trainer.run(), trainer.dims(), trainer.meta_test(sample)?, trainer.untrained(sample)?)
+    let short = |curves: Vec<LearningCurve>| curves.into_iter().map(LearningCurve::short).collect();
+    let mut data = BTreeMap::new();
+    describe(&mut data, &trainer.final_sets()?);
+    let results = Results::new(trainer.dims(), 1, short(trainer.meta_test(sample)?))?
+        .with_baselines(short(trainer.untrained(sample)?))
+        .with_data(data);
+    write_results(trainer.run(), results)
 }
 
 /// Writes `results.json`, `results.csv` and the learning-curve plot below `dir`. The JSON comes last: a run that has it

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::baseline;
-use super::spec::{Learner, Method, Plan};
+use super::spec::{Learner, Method, Plan, PlannedSet};
 use gpicl::RunConfig;
 use gpicl::data::{DataConfig, Dataset, Library};
 use gpicl::eval::baselines::BaselinesConfig;
@@ -80,16 +80,20 @@ impl Bench {
         let splits = library.splits(&base.data)?;
         let dims = episode_dims(&*load_sources(&base.components(), None, &library)?[0].train);
         let (mut data, mut sets) = (Vec::new(), Vec::<(String, Option<TestSet>)>::new());
-        for config in &plan.sets {
+        for PlannedSet { label, data: config } in &plan.sets {
             let (name, set) = match library.test(config) {
                 Ok(test) => {
                     data.push(Arc::clone(&test));
-                    let set = TestSet::unseen(&base.tasks, base.eval.seed, dims, &test)?;
+                    let mut set = TestSet::unseen(&base.tasks, base.eval.seed, dims, &test)?;
+                    if let Some(label) = label {
+                        set.label = format!("unseen tasks, {label} test");
+                    }
                     (test.name().to_string(), Some(set))
                 }
                 Err(Error::Missing { .. }) => (config.name.clone(), None),
                 Err(error) => return Err(error),
             };
+            let name = label.clone().unwrap_or(name);
             let taken = sets.iter().any(|(other, _)| *other == name);
             sets.push((if taken { config.short_form() } else { name }, set));
         }
@@ -98,7 +102,7 @@ impl Bench {
             .iter()
             .zip(&sets)
             .filter(|(_, (_, set))| set.is_some())
-            .map(|(config, _)| config)
+            .map(|(planned, _)| &planned.data)
             .collect();
         let identity = serde_json::to_string(&(
             (&base.data, &base.tasks, base.eval.seed, (plan.sample.episodes, plan.sample.queries)),
@@ -164,7 +168,8 @@ impl Bench {
             let sizes = |dims: Dims| format!("{} classes in {} examples", dims.classes, dims.episode_length);
             return Some(format!("has episodes of {}, the base of {}", sizes(dims), sizes(self.dims)));
         }
-        let prepared = |data: &DataConfig| data.clone().prepared_like(&self.base.data) == *data;
+        let like_the_base = |data: &DataConfig| data.clone().prepared_like(&self.base.data);
+        let prepared = |data: &DataConfig| like_the_base(data).is_ok_and(|alike| alike == *data);
         let same = config.components().iter().all(|it| it.source.data().is_none_or(prepared));
         (!same).then(|| "has inputs prepared otherwise than the base's".into())
     }
