@@ -180,7 +180,7 @@ impl Machine {
     fn solve(&mut self, bound: f64, gram: &Gram) {
         let Self { members, signs, beta, errors, .. } = self;
         let rows: Vec<&[f64]> =
-            members.iter().map(|&i| &gram.row(i, members[members.len() - 1] + 1)[..]).collect();
+            members.iter().map(|&i| gram.row(i, members[members.len() - 1] + 1)).collect();
         let kernel = |m: usize, n: usize| rows[m][members[n]];
         let high = |m: usize| if signs[m] > 0.0 { bound } else { 0.0 };
         let low = |m: usize| if signs[m] > 0.0 { 0.0 } else { -bound };
