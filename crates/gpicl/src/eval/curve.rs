@@ -5,87 +5,12 @@
 //! seeds it says how far the mean over all possible runs may be: Student's t over the runs' means.
 
 use serde::{Deserialize, Serialize};
-use statrs::distribution::{ContinuousCDF as _, StudentsT};
 
-use super::Guessing;
+use super::{Guessing, Interval};
 use crate::error::{Error, Result};
 
-/// 97.5% quantile of the standard normal distribution.
-const Z: f64 = 1.959_963_984_540_054;
 /// Positions of [`CurveSummary::last_10`].
 const LAST: usize = 10;
-
-/// A mean with its 95% interval.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Interval {
-    /// The mean.
-    pub mean: f64,
-    /// Lower end.
-    pub low: f64,
-    /// Upper end.
-    pub high: f64,
-}
-
-impl Interval {
-    /// Wilson's interval for a proportion of `hits` in `count`.
-    pub fn wilson(hits: usize, count: usize) -> Self {
-        let (n, mean) = (count as f64, hits as f64 / count as f64);
-        let z2 = Z * Z / n;
-        let centre = (mean + 0.5 * z2) / (1.0 + z2);
-        let half = Z * (mean * (1.0 - mean) / n + 0.25 * z2 / n).sqrt() / (1.0 + z2);
-        Self { mean, low: (centre - half).max(0.0), high: (centre + half).min(1.0) }
-    }
-
-    /// The normal interval for the mean of many `values`.
-    pub fn normal(values: &[f64]) -> Self {
-        Self::symmetric(values, Z)
-    }
-
-    /// Student's interval for the mean of a few `values`, such as one a seed.
-    ///
-    /// # Errors
-    /// [`Error::Argument`] for fewer than two.
-    pub fn student(values: &[f64]) -> Result<Self> {
-        if values.len() < 2 {
-            return Err(Error::argument("Interval::student", format!("{} values, needs 2", values.len())));
-        }
-        let t = StudentsT::new(0.0, 1.0, (values.len() - 1) as f64).expect("at least one degree of freedom");
-        Ok(Self::symmetric(values, t.inverse_cdf(0.975)))
-    }
-
-    /// The same with both ends inside `low..=high`, the values that there can be.
-    fn within(self, low: f64, high: f64) -> Self {
-        Self { low: self.low.max(low), high: self.high.min(high), ..self }
-    }
-
-    /// The interval of a difference from those of its terms, without their correlation (Newcombe 1998).
-    fn less(self, other: Self) -> Self {
-        let below = (self.mean - self.low).hypot(other.high - other.mean);
-        let above = (self.high - self.mean).hypot(other.mean - other.low);
-        let mean = self.mean - other.mean;
-        Self { mean, low: mean - below, high: mean + above }
-    }
-
-    /// With the lower and the upper end of either that is further away. Of a few episodes all can be wrong at one position;
-    /// then their spread is none, and Wilson's interval still has a width.
-    fn or_wider(self, other: Self) -> Self {
-        Self { low: self.low.min(other.low), high: self.high.max(other.high), ..self }
-    }
-
-    fn symmetric(values: &[f64], quantile: f64) -> Self {
-        let n = values.len() as f64;
-        let mean = values.iter().sum::<f64>() / n;
-        let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (n - 1.0).max(1.0);
-        let half = quantile * (variance / n).sqrt();
-        Self { mean, low: mean - half, high: mean + half }
-    }
-
-    /// For a table: `73.7 ± 1.2`, in percent, with the end that is further away.
-    pub fn percent(&self) -> String {
-        let half = (self.mean - self.low).max(self.high - self.mean);
-        format!("{:.1} ± {:.1}", 100.0 * self.mean, 100.0 * half)
-    }
-}
 
 /// A learning curve in a few numbers; each with its own 95% interval.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -285,19 +210,6 @@ mod tests {
         let fewer = LearningCurve { classes: Some(2), ..whole };
         let both = LearningCurve::across_seeds(&[fewer.clone(), curve(&[(2, 4), (3, 4)])]).unwrap();
         assert_eq!((both.classes, both.guessing(10).chance()), (Some(2), 0.5));
-    }
-
-    #[test]
-    fn intervals_agree_with_published_values() {
-        // Wilson 1927 for 8 of 10, and for 0 of 20, as statistics packages give them.
-        let wilson = Interval::wilson(8, 10);
-        assert!(close(wilson.low, 0.4902) && close(wilson.high, 0.9433), "{wilson:?}");
-        let none = Interval::wilson(0, 20);
-        assert!(none.low == 0.0 && close(none.high, 0.1611), "{none:?}");
-        // t(2, 0.975) = 4.3027; deviation of 1, 2, 3 is 1.
-        let student = Interval::student(&[1.0, 2.0, 3.0]).unwrap();
-        assert!(close(student.high - student.mean, 4.3027 / 3.0_f64.sqrt()), "{student:?}");
-        assert!(Interval::student(&[1.0]).is_err());
     }
 
     fn curve(rates: &[(usize, usize)]) -> LearningCurve {

@@ -4,6 +4,7 @@ pub mod baselines;
 mod config;
 mod curve;
 mod guessing;
+mod interval;
 mod metric;
 mod outcome;
 mod plateau;
@@ -14,8 +15,9 @@ use std::sync::Arc;
 use burn::tensor::{Device, Tensor};
 
 pub use config::EvalConfig;
-pub use curve::{CurveAccumulator, CurveSummary, Interval, LearningCurve};
+pub use curve::{CurveAccumulator, CurveSummary, LearningCurve};
 pub use guessing::Guessing;
+pub use interval::{Design, Interval};
 pub use metric::Metric;
 pub use outcome::{Outcome, OutcomeRule, Scores};
 pub use plateau::{Plateau, PlateauRule};
