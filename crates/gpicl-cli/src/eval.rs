@@ -4,8 +4,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use gpicl::DeviceKind;
+use gpicl::data::Split;
+use gpicl::eval::Sample;
 use gpicl::eval::baselines::BaselinesConfig;
 use gpicl::folder::{Kind, claim};
 use gpicl_lab::meta_test::{EvalRequest, evaluate_runs};
@@ -13,6 +15,22 @@ use gpicl_lab::results::{Results, save_results};
 
 use crate::args::DataDirArgs;
 use crate::output::Output;
+
+/// Held-out examples.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum HeldOut {
+    Validation,
+    Test,
+}
+
+impl From<HeldOut> for Split {
+    fn from(held_out: HeldOut) -> Self {
+        match held_out {
+            HeldOut::Validation => Self::Validation,
+            HeldOut::Test => Self::Test,
+        }
+    }
+}
 
 /// Arguments of `gpicl eval`.
 #[derive(Debug, Args)]
@@ -25,8 +43,14 @@ pub struct EvalArgs {
     #[arg(long, value_name = "DATA", value_delimiter = ',')]
     data: Vec<String>,
     /// Episodes for each set and run.
-    #[arg(long, default_value_t = 1024)]
+    #[arg(long, default_value_t = 256)]
     episodes: usize,
+    /// Fresh examples to ask for after each context.
+    #[arg(long, default_value_t = 256)]
+    queries: usize,
+    /// Examples that unseen tasks are made of: validation to choose by, test to report.
+    #[arg(long, value_enum, default_value_t = HeldOut::Test)]
+    split: HeldOut,
     /// Seed of the meta-test episodes.
     #[arg(long)]
     seed: Option<u64>,
@@ -49,7 +73,8 @@ pub struct EvalArgs {
 pub fn eval(args: &EvalArgs, output: &Output) -> Result<ExitCode> {
     let request = EvalRequest {
         data: args.data.clone(),
-        episodes: args.episodes,
+        sample: Sample { episodes: args.episodes, queries: args.queries },
+        split: args.split.into(),
         seed: args.seed,
         device: args.device,
         data_dir: args.data_dir.data_dir.clone(),

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use crate::results::Results;
 use gpicl::DeviceKind;
-use gpicl::data::{DataConfig, Library};
+use gpicl::data::{DataConfig, Library, Split};
 use gpicl::eval::baselines::{Baseline, BaselinesConfig};
-use gpicl::eval::{LearningCurve, TestSet, meta_test};
-use gpicl::tasks::{SourcePair, load_sources};
+use gpicl::eval::{LearningCurve, Sample, TestSet, Trained, meta_test};
+use gpicl::tasks::{SourceSplits, load_sources};
 use gpicl::train::{CheckpointInfo, checkpoint_path, load_to_test};
 use gpicl::{Error, Result};
 
@@ -16,8 +16,10 @@ use gpicl::{Error, Result};
 pub struct EvalRequest {
     /// Data sets, as [`gpicl::data::DataConfig::from_spec`] reads them; empty: those of the run's configuration.
     pub data: Vec<String>,
-    /// Episodes for each set and run.
-    pub episodes: usize,
+    /// Episodes for each set and run, and queries of each context.
+    pub sample: Sample,
+    /// The split of unseen tasks.
+    pub split: Split,
     /// Seed of the episodes; the run's own if absent.
     pub seed: Option<u64>,
     /// Where to compute; the run's own device if absent.
@@ -40,10 +42,10 @@ pub fn evaluate_runs(
     request: &EvalRequest,
     note: &mut dyn FnMut(String),
 ) -> Result<Results> {
-    if request.episodes < 2 {
+    if request.sample.episodes < 2 {
         return Err(Error::config(
             "--episodes",
-            format!("is {}", request.episodes),
+            format!("is {}", request.sample.episodes),
             "an interval needs at least 2",
         ));
     }
@@ -60,19 +62,24 @@ pub fn evaluate_runs(
         }
         note(format!("meta-testing {}", path.display()));
         let (tuning, sets) = test_sets(&info, request)?;
-        let curves = sets.iter().map(|set| meta_test(&model, set, request.episodes, &device));
+        let curves = sets.iter().map(|set| meta_test(&model, set, request.sample, &device));
         add_seed(&mut by_set, curves.collect::<Result<_>>()?);
+        let config = &info.config;
+        let fresh = config.model.init(info.dims, config.precision, config.seed, &device)?;
+        let held_out = sets.iter().filter(|set| !set.of_training());
+        let mut controls: Vec<LearningCurve> = held_out
+            .map(|set| Ok(meta_test(&fresh, set, request.sample, &device)?.of_untrained()))
+            .collect::<Result<_>>()?;
         if let Some(tuning) = tuning {
-            let mut curves = Vec::new();
             for baseline in &baselines {
                 let fitted = baseline.fit(&request.baselines_config, &tuning, info.config.seed)?;
                 note(format!("{}: {}", fitted.name, fitted.settings));
                 for set in &sets {
-                    curves.push(fitted.curve(set, request.episodes)?);
+                    controls.push(fitted.curve(set, request.sample)?);
                 }
             }
-            add_seed(&mut by_baseline, curves);
         }
+        add_seed(&mut by_baseline, controls);
     }
     let Some(info) = first else {
         return Err(Error::argument("runs", "is empty; give at least one run or checkpoint"));
@@ -88,7 +95,7 @@ fn add_seed(seeds: &mut Vec<Vec<LearningCurve>>, curves: Vec<LearningCurve>) {
 }
 
 fn join_seeds(seeds: Vec<Vec<LearningCurve>>) -> Result<Vec<LearningCurve>> {
-    seeds.iter().map(|curves| LearningCurve::together(curves)).collect()
+    seeds.iter().map(|curves| LearningCurve::together(curves).map(LearningCurve::short)).collect()
 }
 
 /// The episodes that baselines are tuned on, if any are asked for, and the sets to meta-test on.
@@ -101,10 +108,13 @@ fn test_sets(info: &CheckpointInfo, request: &EvalRequest) -> Result<(Option<Tes
     if request.data.is_empty() || !request.baselines.is_empty() {
         let sources = load_sources(&components, Some((dims.input_dim, dims.classes)), &library)?;
         if request.data.is_empty() {
-            sets = TestSet::meta_training(&sources, seed)?;
+            let source = SourceSplits::together(&sources)?;
+            let episodes = info.step * config.train.batch as u64;
+            let trained = Trained { source, seed: config.seed, episodes };
+            sets = TestSet::meta_training(&sources, &trained, seed, request.split, true);
         }
         if !request.baselines.is_empty() {
-            tuning = Some(TestSet::tuning_on(SourcePair::together(&sources)?, config.seed)?);
+            tuning = Some(TestSet::tuning_on(SourceSplits::together(&sources)?, config.seed));
         }
     }
     // Further data sets are prepared like the first source's that has their name, or else like the first there is.
@@ -119,8 +129,9 @@ fn test_sets(info: &CheckpointInfo, request: &EvalRequest) -> Result<(Option<Tes
         specs => specs.iter().map(beside).collect::<Result<_>>()?,
     };
     for data in data {
-        let test = library.test(&data)?;
-        sets.push(TestSet::unseen_beside(&sets, &components[0].source.tasks(), seed, *dims, &data, &test)?);
+        let held_out = library.split(&data, request.split)?;
+        let (tasks, beside) = (components[0].source.tasks(), (&held_out, request.split));
+        sets.push(TestSet::unseen_beside(&sets, &tasks, seed, *dims, &data, beside)?);
     }
     Ok((tuning, sets))
 }

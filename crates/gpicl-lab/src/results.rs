@@ -119,7 +119,16 @@ impl Results {
     /// The table: one row a set and learner.
     pub fn table(&self) -> Table {
         let last = format!("after {} examples", self.dims.episode_length - 1);
-        let mut table = Table::new(["set", "episodes", "seeds", "no example", &last, "last 10 positions"]);
+        let mut table = Table::new([
+            "set",
+            "episodes",
+            "queries",
+            "images",
+            "seeds",
+            "no example",
+            &last,
+            "last 10 positions",
+        ]);
         for curve in self.by_set().flatten() {
             let summary = curve.summary();
             table.push([
@@ -128,6 +137,8 @@ impl Results {
                     None => curve.label.clone(),
                 },
                 curve.episodes.to_string(),
+                curve.queries.to_string(),
+                curve.images.map_or("-".into(), |images| images.to_string()),
                 curve.seeds.to_string(),
                 summary.first.percent(),
                 summary.last.percent(),
@@ -200,12 +211,18 @@ pub struct Written {
     pub files: Vec<PathBuf>,
 }
 
-/// Writes the final meta-test of a run: `results.json`, `results.csv`, `plots/`.
+/// Writes the final meta-test of a run, and its control: `results.json`, `results.csv`, `plots/`.
 ///
 /// # Errors
 /// [`Error::Io`], or curves that cannot be drawn.
-pub fn write_results(run: &RunDir, dims: Dims, curves: &[LearningCurve]) -> Result<Written> {
-    let results = Results::new(dims, 1, curves.to_vec())?;
+pub fn write_results(
+    run: &RunDir,
+    dims: Dims,
+    curves: Vec<LearningCurve>,
+    untrained: Vec<LearningCurve>,
+) -> Result<Written> {
+    let short = |curves: Vec<LearningCurve>| curves.into_iter().map(LearningCurve::short).collect();
+    let results = Results::new(dims, 1, short(curves))?.with_baselines(short(untrained));
     std::fs::create_dir_all(run.plots_dir()).map_err(Error::io("create", run.plots_dir()))?;
     let metrics = gpicl::train::read_metrics(&run.metrics_path())?;
     let training = plot::training_curves(&metrics, &run.plots_dir().join("training"))?;
@@ -219,8 +236,8 @@ pub fn write_results(run: &RunDir, dims: Dims, curves: &[LearningCurve]) -> Resu
 /// # Errors
 /// As [`write_results`].
 pub fn conclude(trainer: &Trainer) -> Result<Written> {
-    let curves = trainer.meta_test(trainer.config().eval.final_episodes)?;
-    write_results(trainer.run(), trainer.dims(), &curves)
+    let sample = trainer.config().eval.final_sample();
+    write_results(trainer.run(), trainer.dims(), trainer.meta_test(sample)?, trainer.untrained(sample)?)
 }
 
 /// Writes `results.json`, `results.csv` and the learning-curve plot below `dir`. The JSON comes last: a run that has it

@@ -30,6 +30,10 @@ pub enum Stream {
     Baseline = 9,
     /// Which source of a mixture an episode is of.
     SourceChoice = 10,
+    /// Validation examples of a training split.
+    Validation = 11,
+    /// Which points a bootstrap draws.
+    Bootstrap = 12,
 }
 
 /// A sequence of draws from one (seed, stream, k).

@@ -6,7 +6,7 @@ use gpicl::data::{DataConfig, Dataset};
 use gpicl::eval::baselines::{BASELINES, Baseline, BaselinesConfig, Examples, Learner, MamlConfig, curve};
 use gpicl::eval::{LearningCurve, TestSet};
 use gpicl::models::Dims;
-use gpicl::tasks::{BatchSource, Mode, SourcePair, TasksConfig};
+use gpicl::tasks::{BatchSource, Mode, SourceSplits, TasksConfig};
 
 const LENGTH: usize = 100;
 
@@ -93,7 +93,7 @@ fn a_baseline_is_judged_on_the_episodes_that_models_are_judged_on() {
     let (train, _) = glyphs();
     let tasks = TasksConfig { episode_length: 6, ..TasksConfig::default() };
     let splits = [Arc::clone(&train), Arc::clone(&train)];
-    let pair = SourcePair::projected("toy", &tasks, &splits, None, dims(&train, 6).classes).unwrap();
+    let pair = SourceSplits::projected("toy", &tasks, &splits, None, dims(&train, 6).classes).unwrap();
     // A meta-test of 40 episodes takes the first 40 of this stream, in batches of 32.
     let source = BatchSource::new(Arc::clone(&pair.train), 40, Mode::Seen, 7).unwrap();
     let batch = source.batch(0);
@@ -113,7 +113,7 @@ fn tuning_episodes_are_no_test_episodes() {
     let dims = dims(&train, LENGTH);
     let tuning = TestSet::tuning(&tasks, 3, dims, &train).unwrap();
     let splits = [Arc::clone(&train), Arc::clone(&train)];
-    let pair = SourcePair::projected("toy", &tasks, &splits, None, dims.classes).unwrap();
+    let pair = SourceSplits::projected("toy", &tasks, &splits, None, dims.classes).unwrap();
     for set in TestSet::meta_training(&[pair], 3).unwrap() {
         let (test, _) = set.batches(32).next().unwrap();
         let (tune, _) = tuning.batches(32).next().unwrap();

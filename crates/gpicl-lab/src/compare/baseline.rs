@@ -2,7 +2,7 @@
 
 use gpicl::Result;
 use gpicl::eval::baselines::{Baseline, BaselinesConfig};
-use gpicl::eval::{LearningCurve, TestSet};
+use gpicl::eval::{LearningCurve, Sample, TestSet};
 
 /// Whether there is a baseline called `name`.
 pub(super) fn check(name: &str) -> Result<()> {
@@ -16,14 +16,14 @@ pub(super) fn curves(
     config: &BaselinesConfig,
     tuning: &TestSet,
     sets: &[&TestSet],
-    episodes: usize,
+    sample: Sample,
     seed: u64,
 ) -> Result<(Vec<LearningCurve>, String)> {
     let (mut curves, mut settings) = (Vec::new(), Vec::new());
     for baseline in Baseline::select(&[name])? {
         let fitted = baseline.fit(config, tuning, seed)?;
         for set in sets {
-            curves.push(fitted.curve(set, episodes)?);
+            curves.push(fitted.curve(set, sample)?);
         }
         settings.push(fitted.settings);
     }

@@ -9,6 +9,7 @@ use crate::presets::find_comparison;
 use crate::spec::{Sourced, names_a_file, repeated};
 use gpicl::Result;
 use gpicl::data::DataConfig;
+use gpicl::eval::Sample;
 use gpicl::eval::baselines::BaselinesConfig;
 use gpicl::{Layers, RunConfig};
 
@@ -20,14 +21,21 @@ pub struct CompareSpec {
     pub preset: Option<String>,
     /// What all methods have in common, with the fields of a run's `config.toml`.
     pub base: Table,
-    /// Seeds of every method: `seed` and `tasks.seed` of its runs.
+    /// Seeds of every method: of weights, batches and tasks of its runs, and of data that are made.
     pub seeds: Vec<u64>,
     /// Meta-test episodes for each set and run.
     pub episodes: usize,
+    /// Fresh examples that are asked for after each context.
+    pub queries: usize,
     /// The table's rows.
     pub methods: Vec<MethodSpec>,
     /// The table's columns; unseen tasks made of these data sets' test splits.
     pub test_sets: Vec<TestSetSpec>,
+    /// Name of the method that the others stand against, with intervals of the differences; if absent, the baseline with
+    /// the best mean on each set.
+    pub against: Option<String>,
+    /// Whether every network is judged as it was initialised too.
+    pub untrained: bool,
     /// What the baselines may cost, and the sizes of those that have any.
     pub baselines: BaselinesConfig,
 }
@@ -39,9 +47,12 @@ impl Default for CompareSpec {
             preset: None,
             base: Table::new(),
             seeds: vec![0, 1, 2],
-            episodes: 1024,
+            episodes: 256,
+            queries: 256,
             methods: Vec::new(),
             test_sets: sets.map(|name| TestSetSpec::Like(name.into())).to_vec(),
+            against: None,
+            untrained: true,
             baselines: BaselinesConfig::default(),
         }
     }
@@ -116,9 +127,11 @@ pub(super) struct Plan {
     /// Decides data, tasks and meta-test episodes, which all methods share.
     pub base: RunConfig,
     pub seeds: Vec<u64>,
-    pub episodes: usize,
+    pub sample: Sample,
     pub methods: Vec<Method>,
     pub sets: Vec<DataConfig>,
+    pub against: Option<String>,
+    pub untrained: bool,
     pub baselines: BaselinesConfig,
 }
 
@@ -193,6 +206,18 @@ impl NamedSpec {
             let problem = format!("is {}", spec.episodes);
             return Err(self.0.fault("episodes", &problem, "an interval needs at least 2"));
         }
+        if let Some(against) = &spec.against
+            && !spec.methods.iter().any(|method| method.name == *against)
+        {
+            let problem = format!("`{against}` is none of the methods");
+            return Err(self.0.fault("against", &problem, "give the name of one, or leave it out"));
+        }
+        let controls = spec.methods.iter().map(|method| super::untrained_name(&method.name));
+        let names = spec.methods.iter().map(|method| method.name.clone());
+        if let Some(name) = repeated(names.chain(controls)) {
+            let problem = format!("`{name}` is the name of another one's control");
+            return Err(self.0.fault("methods", &problem, "choose another name"));
+        }
         spec.baselines.validate().map_err(self.0.at("baselines"))?;
         let methods = spec.methods.iter().enumerate().map(|(i, method)| self.method(i, method, &layers));
         let sets = spec.test_sets.iter().enumerate().map(|(i, set)| {
@@ -206,7 +231,9 @@ impl NamedSpec {
             methods: methods.collect::<Result<_>>()?,
             sets: sets.collect::<Result<_>>()?,
             seeds: spec.seeds.clone(),
-            episodes: spec.episodes,
+            sample: Sample { episodes: spec.episodes, queries: spec.queries },
+            against: spec.against.clone(),
+            untrained: spec.untrained,
             baselines: spec.baselines.clone(),
             base,
         })
@@ -311,6 +338,11 @@ mod tests {
             ("[[methods]]\nlabel = 'x'", &["c.toml", "methods[0]", "name"]),
             ("[[methods]]\nname = 'a/b'", &["c.toml", "methods[0].name", "a/b"]),
             ("[[methods]]\nname = 'a'\n[[methods]]\nname = 'a'", &["c.toml", "methods", "twice"]),
+            ("against = 'b'\n[[methods]]\nname = 'a'", &["c.toml", "against", "`b`"]),
+            (
+                "[[methods]]\nname = 'a'\n[[methods]]\nname = 'a-untrained'",
+                &["c.toml", "methods", "a-untrained", "control"],
+            ),
             ("seeds = []\n[[methods]]\nname = 'a'", &["c.toml", "seeds"]),
             (
                 "[[methods]]\nname = 'a'\nset = { model = { heads = 7 } }",

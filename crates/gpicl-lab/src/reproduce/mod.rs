@@ -383,7 +383,7 @@ mod tests {
                 let dir = sweep.prepare(run)?;
                 let mut trainer = Trainer::resume(dir.path(), watch.data_dir)?;
                 trainer.train(watch.stop, &mut |_| ())?;
-                let curves = trainer.meta_test(trainer.config().eval.final_episodes)?;
+                let curves = trainer.meta_test(trainer.config().eval.final_sample())?;
                 let results = Results::new(trainer.dims(), 1, curves)?;
                 std::fs::write(dir.results_path(), serde_json::to_vec(&results).unwrap()).unwrap();
             }

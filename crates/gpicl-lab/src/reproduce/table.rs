@@ -82,7 +82,7 @@ mod tests {
         let column = |name: &str, present| Column { name: name.into(), present };
         let table = Comparison {
             dims: Dims { input_dim: 4, classes: 10, episode_length: 4 },
-            episodes: 100,
+            sample: gpicl::eval::Sample::episodes(100),
             seeds: vec![0],
             sets: vec![column("mnist", false), column("glyphs", true)],
             methods: rows.iter().map(row).collect(),

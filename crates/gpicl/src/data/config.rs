@@ -53,7 +53,11 @@ pub struct DataConfig {
     /// Part that is held out where the source has no test split of its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub test_fraction: Option<f64>,
-    /// Seed of a made data set, and of the split where the source has none.
+    /// Part of the training split that becomes the validation split; a tenth if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validation_fraction: Option<f64>,
+    /// Seed of a made data set, of the split where the source has none, and of the choice of validation examples. Of a made
+    /// data set 0 stands for the seed of the run where that is given for all (`--seed`, `seeds` of a sweep or comparison).
     pub seed: u64,
 }
 
@@ -72,7 +76,17 @@ impl Default for DataConfig {
             size: None,
             noise: None,
             test_fraction: None,
+            validation_fraction: None,
             seed: 0,
+        }
+    }
+}
+
+impl DataConfig {
+    /// Gives a made data set the seed of a run, unless its own is another than 0.
+    pub fn set_seed(&mut self, seed: u64) {
+        if self.seed == 0 && self.is_made() {
+            self.seed = seed;
         }
     }
 }

@@ -41,6 +41,11 @@ impl DataConfig {
         }
     }
 
+    /// Whether it is made from its seed.
+    pub fn is_made(&self) -> bool {
+        Source::find(&self.name).is_ok_and(|source| source.kind == Kind::Made)
+    }
+
     /// Its short form, which tells it from others of its name.
     pub fn short_form(&self) -> String {
         match &self.path {
@@ -123,9 +128,17 @@ impl DataConfig {
         if self.noise.is_some_and(|noise| !(noise.is_finite() && noise >= 0.0)) {
             return Err(Error::config("data.noise", format!("is {:?}", self.noise), "give 0 or more"));
         }
-        if self.test_fraction.is_some_and(|fraction| !(fraction > 0.0 && fraction < 1.0)) {
-            let problem = format!("is {:?}", self.test_fraction);
-            return Err(Error::config("data.test_fraction", problem, "give a fraction between 0 and 1"));
+        for (field, value) in
+            [("test_fraction", self.test_fraction), ("validation_fraction", self.validation_fraction)]
+        {
+            if let Some(value) = value.filter(|&fraction| !(fraction > 0.0 && fraction < 1.0)) {
+                let problem = format!("is {value}");
+                return Err(Error::config(
+                    format!("data.{field}"),
+                    problem,
+                    "give a fraction between 0 and 1",
+                ));
+            }
         }
         Ok(())
     }

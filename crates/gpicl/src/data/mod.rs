@@ -10,6 +10,7 @@ pub mod csv;
 mod embed;
 #[cfg(feature = "download")]
 pub mod fetch;
+mod fingerprint;
 mod glyphs;
 mod idx;
 mod images;
@@ -25,6 +26,7 @@ mod sheet;
 pub mod sources;
 mod svhn;
 pub mod transform;
+mod validation;
 
 use gpicl_ops::cpu::project::Grid;
 use serde::{Deserialize, Serialize};
@@ -181,7 +183,8 @@ impl Dataset {
     }
 }
 
-/// The two splits of a data set, with the same classes and the same preparation.
+/// The two splits that a source has, with the same classes and the same preparation. [`Library::splits`] takes a validation
+/// split out of the first.
 #[derive(Clone, Debug)]
 pub struct Splits {
     /// For meta-training.
@@ -190,12 +193,14 @@ pub struct Splits {
     pub test: Dataset,
 }
 
-/// Which split.
+/// Which split; in the order of [`Library::splits`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Split {
     /// For meta-training.
     Train,
+    /// Held out of the training split, for choices: of presets, of settings, of a step to stop at.
+    Validation,
     /// Held out.
     Test,
 }

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::data::DataConfig;
+use super::sample::Sample;
+use crate::data::{DataConfig, Split};
 use crate::error::{Error, Result};
 
 /// What is meta-tested, when, and on how many episodes.
@@ -15,24 +16,46 @@ pub struct EvalConfig {
     pub episodes: usize,
     /// Episodes for each set after the last step.
     pub final_episodes: usize,
+    /// Fresh examples that are asked for after each episode's context, in the meta-test after the last step; as many as
+    /// there are beside the context, and none with 0.
+    pub queries: usize,
+    /// The split of unseen tasks after the last step. During meta-training it is always the validation split.
+    pub split: Split,
     /// Seed of the meta-test episodes; the same ones at every evaluation.
     pub seed: u64,
-    /// Unseen data sets, meta-tested on unseen tasks made of their test split.
+    /// Unseen data sets, meta-tested on unseen tasks made of that split of theirs.
     pub data: Vec<DataConfig>,
 }
 
 impl Default for EvalConfig {
     fn default() -> Self {
-        Self { every: 100, episodes: 64, final_episodes: 512, seed: 0, data: Vec::new() }
+        Self {
+            every: 100,
+            episodes: 64,
+            final_episodes: 256,
+            queries: 256,
+            split: Split::Test,
+            seed: 0,
+            data: Vec::new(),
+        }
     }
 }
 
 impl EvalConfig {
+    /// How much is asked after the last step.
+    pub fn final_sample(&self) -> Sample {
+        Sample { episodes: self.final_episodes, queries: self.queries }
+    }
+
     /// Checks every number.
     ///
     /// # Errors
     /// [`Error::Config`] naming the field.
     pub fn validate(&self) -> Result<()> {
+        if self.split == Split::Train {
+            let fix = "choose \"test\", or \"validation\" to choose by it";
+            return Err(Error::config("eval.split", "is \"train\"", fix));
+        }
         for (field, value) in [("episodes", self.episodes), ("final_episodes", self.final_episodes)] {
             if value < 2 {
                 let problem = format!("is {value}");

@@ -1,14 +1,17 @@
-//! Learning curves and their intervals.
+//! Learning curves, of one run and of several seeds.
 //!
-//! Within one run an interval says how far the mean over all possible episodes may be: Wilson's for the
-//! accuracy at a position (hits out of episodes), the normal one for means over several positions. Across
-//! seeds it says how far the mean over all possible runs may be: Student's t over the runs' means.
+//! Within one run an interval says how far the mean over all possible episodes may be; across seeds, how far the mean over all
+//! possible runs and episodes may be. How is [`Interval`]'s.
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Guessing, Interval};
+use super::{Design, Guessing, Interval};
 use crate::error::{Error, Result};
 
+/// The learner of a control's curve: the network as it was initialised.
+pub const UNTRAINED: &str = "untrained";
 /// Positions of [`CurveSummary::last_10`].
 const LAST: usize = 10;
 
@@ -17,7 +20,7 @@ const LAST: usize = 10;
 pub struct CurveSummary {
     /// Accuracy before any example.
     pub first: Interval,
-    /// Accuracy at the last position: after N - 1 examples.
+    /// Accuracy at the last position: after N - 1 examples; of all queries there, if there are some.
     pub last: Interval,
     /// Mean accuracy over the last ten positions.
     pub last_10: Interval,
@@ -27,6 +30,26 @@ pub struct CurveSummary {
     pub improvement: Interval,
     /// Mean cross-entropy over all positions, in nats.
     pub loss: f64,
+}
+
+/// The accuracies of every episode, in the order of the set's episodes: what differences between learners are paired by.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct EpisodeScores {
+    /// Before any example.
+    pub first: Vec<f64>,
+    /// After N - 1 examples.
+    pub last: Vec<f64>,
+    /// Mean over the last ten positions.
+    pub last_10: Vec<f64>,
+    /// Mean over all positions.
+    pub mean: Vec<f64>,
+}
+
+impl EpisodeScores {
+    /// From the first position to the last ten.
+    fn rises(&self) -> Vec<f64> {
+        self.last_10.iter().zip(&self.first).map(|(last, first)| last - first).collect()
+    }
 }
 
 /// Accuracy by the number of examples seen.
@@ -42,7 +65,22 @@ pub struct LearningCurve {
     pub classes: Option<usize>,
     /// Episodes behind it, of each seed.
     pub episodes: usize,
-    /// Runs behind it. With one the intervals are over episodes, with several over runs.
+    /// Queries of each context at the last position; 0: an episode's own example there.
+    #[serde(default)]
+    pub queries: usize,
+    /// Examples that the episodes are made of, if they are of a data set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub images: Option<usize>,
+    /// Whether a query can stand in its own context.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub replacement: bool,
+    /// Fingerprint of the episodes, but for the length of their inputs: curves of one have the same episodes.
+    #[serde(default)]
+    pub set: String,
+    /// Every episode's; not kept in a run's results.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_episode: Option<EpisodeScores>,
+    /// Runs behind it. With one the intervals are over episodes, with several over runs and episodes.
     pub seeds: usize,
     /// `accuracy[j]`: after `j` examples.
     pub accuracy: Vec<Interval>,
@@ -62,6 +100,16 @@ impl LearningCurve {
         Guessing::new(slots, self.classes.unwrap_or(slots))
     }
 
+    /// As that of a network that was not meta-trained.
+    pub fn of_untrained(self) -> Self {
+        Self { learner: Some(UNTRAINED.into()), ..self }
+    }
+
+    /// Without every episode's scores.
+    pub fn short(self) -> Self {
+        Self { per_episode: None, ..self }
+    }
+
     /// One curve from one curve a run: as it is where there is one, or where all runs agree to the last bit (a learner
     /// without chance); else as [`LearningCurve::across_seeds`].
     ///
@@ -74,8 +122,46 @@ impl LearningCurve {
         }
     }
 
-    /// One curve from one curve a seed: means of the seeds' means, Student's intervals over seeds; where all seeds agree,
-    /// those of one seed over its episodes.
+    /// How the episodes of several seeds' curves relate: crossed if all are of one set, else nested. A curve that does not say
+    /// its set is of its own.
+    pub fn design(curves: &[Self]) -> Design {
+        let same = |curve: &Self| !curve.set.is_empty() && curve.set == curves[0].set;
+        if curves.iter().all(same) { Design::Crossed } else { Design::Nested }
+    }
+
+    /// What the learner of `ours` has over that of `theirs`, a curve a seed of each, on the same episodes; `of` says in which
+    /// scores. A learner without chance counts under every seed of the other. `None` where the two met other episodes, or
+    /// these are not kept.
+    pub fn difference(
+        ours: &[Self],
+        theirs: &[Self],
+        of: impl Fn(&EpisodeScores) -> &[f64],
+    ) -> Option<Interval> {
+        let rows = |curves: &'_ [Self]| -> Option<Vec<Vec<f64>>> {
+            let scores = curves.iter().map(|curve| curve.per_episode.as_ref());
+            scores.map(|scores| scores.map(|scores| of(scores).to_vec())).collect()
+        };
+        let (mut ours_rows, mut theirs_rows) = (rows(ours)?, rows(theirs)?);
+        let set = &ours.first()?.set;
+        let design = if ours.iter().chain(theirs).all(|curve| !set.is_empty() && curve.set == *set) {
+            for rows in [&mut ours_rows, &mut theirs_rows] {
+                if rows.iter().all(|row| *row == rows[0]) {
+                    rows.truncate(1);
+                }
+            }
+            Design::Crossed
+        } else {
+            let same = |(ours, theirs): (&Self, &Self)| !ours.set.is_empty() && ours.set == theirs.set;
+            (ours.len() == theirs.len() && ours.iter().zip(theirs).all(same)).then_some(Design::Nested)?
+        };
+        let [ours, theirs] =
+            [&ours_rows, &theirs_rows].map(|rows| rows.iter().map(Vec::as_slice).collect::<Vec<_>>());
+        Interval::paired(&ours, &theirs, design).ok()
+    }
+
+    /// One curve from one curve a seed: means of the seeds' means, with intervals over seeds and episodes by the
+    /// [`LearningCurve::design`]. Single positions, of which no episodes are kept, have [`Interval::accuracy_over_seeds`],
+    /// which is too wide rather than too narrow; so has the summary where a curve comes without its episodes.
     ///
     /// # Errors
     /// [`Error::Argument`] for fewer than two curves, or curves of different lengths.
@@ -86,33 +172,62 @@ impl LearningCurve {
         if curves.iter().any(|curve| curve.accuracy.len() != first.accuracy.len()) {
             return Err(Error::argument("across_seeds", "the curves have different lengths"));
         }
-        // Where all seeds agree, their spread says nothing: what is left is the interval of one over its episodes.
-        let student = |of: &dyn Fn(&Self) -> Interval| {
-            let means: Vec<f64> = curves.iter().map(|curve| of(curve).mean).collect();
-            if means.len() > 1 && means.iter().all(|&mean| mean == means[0]) {
-                return Ok(of(first));
-            }
-            Interval::student(&means)
+        let design = Self::design(curves);
+        let single = |of: &dyn Fn(&Self) -> Interval| {
+            let seeds: Vec<Interval> = curves.iter().map(of).collect();
+            Interval::accuracy_over_seeds(&seeds, first.episodes, design)
         };
-        let over = |of: &dyn Fn(&Self) -> Interval| student(of).map(|interval| interval.within(0.0, 1.0));
+        let kept: Option<Vec<&EpisodeScores>> =
+            curves.iter().map(|curve| curve.per_episode.as_ref()).collect();
+        let over = |scores: &dyn Fn(&EpisodeScores) -> &Vec<f64>, of: &dyn Fn(&Self) -> Interval| match &kept
+        {
+            Some(kept) if kept.len() > 1 => {
+                let rows: Vec<&[f64]> = kept.iter().map(|kept| scores(kept).as_slice()).collect();
+                Interval::accuracy(&rows, design)
+            }
+            _ => single(of),
+        };
+        let improvement = match &kept {
+            Some(kept) if kept.len() > 1 => {
+                let rises: Vec<Vec<f64>> = kept.iter().map(|kept| kept.rises()).collect();
+                let rows: Vec<&[f64]> = rises.iter().map(Vec::as_slice).collect();
+                Interval::mean_of(&rows, design)?
+            }
+            _ => {
+                let seeds: Vec<Interval> = curves.iter().map(|curve| curve.summary.improvement).collect();
+                Interval::over_seeds(&seeds, first.episodes, design)?
+            }
+        };
         let mean = |value: &dyn Fn(&Self) -> f64| curves.iter().map(value).sum::<f64>() / curves.len() as f64;
         let positions = 0..first.accuracy.len();
+        let summary = CurveSummary {
+            first: over(&|scores| &scores.first, &|curve| curve.summary.first)?,
+            last: over(&|scores| &scores.last, &|curve| curve.summary.last)?,
+            last_10: over(&|scores| &scores.last_10, &|curve| curve.summary.last_10)?,
+            mean: over(&|scores| &scores.mean, &|curve| curve.summary.mean)?,
+            improvement: improvement.within(-1.0, 1.0),
+            loss: mean(&|curve| curve.summary.loss),
+        };
+        let mut accuracy: Vec<Interval> =
+            positions.clone().map(|j| single(&|curve| curve.accuracy[j])).collect::<Result<_>>()?;
+        // The same numbers in both places.
+        if let [.., last] = accuracy.as_mut_slice() {
+            *last = summary.last;
+        }
         Ok(Self {
             label: first.label.clone(),
             learner: first.learner.clone(),
             classes: first.classes,
             episodes: first.episodes,
+            queries: first.queries,
+            images: first.images,
+            replacement: first.replacement,
+            set: if design == Design::Crossed { first.set.clone() } else { String::new() },
+            per_episode: None,
             seeds: curves.iter().map(|curve| curve.seeds).sum(),
-            accuracy: positions.clone().map(|j| over(&|curve| curve.accuracy[j])).collect::<Result<_>>()?,
+            accuracy,
             loss: positions.map(|j| mean(&|curve| curve.loss[j])).collect(),
-            summary: CurveSummary {
-                first: over(&|curve| curve.summary.first)?,
-                last: over(&|curve| curve.summary.last)?,
-                last_10: over(&|curve| curve.summary.last_10)?,
-                mean: over(&|curve| curve.summary.mean)?,
-                improvement: student(&|curve| curve.summary.improvement)?.within(-1.0, 1.0),
-                loss: mean(&|curve| curve.summary.loss),
-            },
+            summary,
         })
     }
 }
@@ -122,21 +237,35 @@ impl LearningCurve {
 pub struct CurveAccumulator {
     hits: Vec<usize>,
     nll: Vec<f64>,
-    episodes: Vec<EpisodeMeans>,
+    scores: EpisodeScores,
+    /// By the number of examples before them: what was asked of every episode.
+    asked: BTreeMap<usize, Vec<Answers>>,
 }
 
-/// What the summary needs of an episode.
-#[derive(Clone, Copy, Debug)]
-struct EpisodeMeans {
-    first: f64,
-    last_10: f64,
-    mean: f64,
+/// Answers to the queries of one context.
+#[derive(Clone, Copy, Debug, Default)]
+struct Answers {
+    count: usize,
+    hits: usize,
+    nll: f64,
+}
+
+impl Answers {
+    fn accuracy(&self) -> f64 {
+        self.hits as f64 / self.count as f64
+    }
 }
 
 impl CurveAccumulator {
     /// For episodes of `length` examples.
     pub fn new(length: usize) -> Self {
-        Self { hits: vec![0; length], nll: vec![0.0; length], episodes: Vec::new() }
+        let (hits, nll) = (vec![0; length], vec![0.0; length]);
+        Self { hits, nll, scores: EpisodeScores::default(), asked: BTreeMap::new() }
+    }
+
+    /// Episodes so far.
+    pub fn episodes(&self) -> usize {
+        self.scores.first.len()
     }
 
     /// Adds an episode: whether each prediction was right, and its cross-entropy in nats.
@@ -149,11 +278,22 @@ impl CurveAccumulator {
             *sum += f64::from(nll);
         }
         let mean = |part: &[bool]| part.iter().filter(|&&hit| hit).count() as f64 / part.len() as f64;
-        self.episodes.push(EpisodeMeans {
-            first: mean(&correct[..1]),
-            last_10: mean(&correct[correct.len().saturating_sub(LAST)..]),
-            mean: mean(correct),
-        });
+        self.scores.first.push(mean(&correct[..1]));
+        self.scores.last.push(mean(&correct[correct.len() - 1..]));
+        self.scores.last_10.push(mean(&correct[correct.len().saturating_sub(LAST)..]));
+        self.scores.mean.push(mean(correct));
+    }
+
+    /// Adds answers to queries after the first `examples` examples of an episode that was added: whether each was right, and
+    /// its cross-entropy in nats. They stand for the accuracy at that position instead of the episode's own example.
+    pub fn add_queries(&mut self, episode: usize, examples: usize, correct: &[bool], nll: &[f32]) {
+        assert!(episode < self.episodes() && examples < self.hits.len(), "an episode that was added");
+        let asked = self.asked.entry(examples).or_default();
+        asked.resize(asked.len().max(episode + 1), Answers::default());
+        let answers = &mut asked[episode];
+        answers.count += correct.len();
+        answers.hits += correct.iter().filter(|&&hit| hit).count();
+        answers.nll += nll.iter().map(|&nll| f64::from(nll)).sum::<f64>();
     }
 
     /// The curve.
@@ -161,22 +301,33 @@ impl CurveAccumulator {
     /// # Errors
     /// [`Error::Argument`] for fewer than two episodes.
     pub fn finish(self, label: &str) -> Result<LearningCurve> {
-        let count = self.episodes.len();
+        let count = self.episodes();
         if count < 2 {
             return Err(Error::argument("episodes", format!("{count} given, an interval needs at least 2")));
         }
-        let over = |value: &dyn Fn(&EpisodeMeans) -> f64| {
-            Interval::normal(&self.episodes.iter().map(value).collect::<Vec<f64>>())
-        };
-        let accuracy: Vec<Interval> = self.hits.iter().map(|&hits| Interval::wilson(hits, count)).collect();
-        let loss: Vec<f64> = self.nll.iter().map(|sum| sum / count as f64).collect();
-        let (first, last_10) = (accuracy[0], over(&|episode| episode.last_10));
+        let Self { hits, nll, mut scores, asked } = self;
+        let mut accuracy: Vec<Interval> = hits.iter().map(|&hits| Interval::wilson(hits, count)).collect();
+        let mut loss: Vec<f64> = nll.iter().map(|sum| sum / count as f64).collect();
+        for (examples, answers) in asked {
+            assert_eq!(answers.len(), count, "every episode is asked the same");
+            let means: Vec<f64> = answers.iter().map(Answers::accuracy).collect();
+            accuracy[examples] = Interval::accuracy(&[&means], Design::Crossed)?;
+            let losses = answers.iter().map(|answers| answers.nll / answers.count as f64);
+            loss[examples] = losses.sum::<f64>() / count as f64;
+            if examples + 1 == hits.len() {
+                scores.last = means;
+            }
+        }
+        let over = |values: &[f64]| Interval::accuracy(&[values], Design::Crossed);
+        let (first, last_10) = (accuracy[0], over(&scores.last_10)?);
         let summary = CurveSummary {
             first,
             last: accuracy[accuracy.len() - 1],
             last_10,
-            mean: over(&|episode| episode.mean),
-            improvement: over(&|episode| episode.last_10 - episode.first).or_wider(last_10.less(first)),
+            mean: over(&scores.mean)?,
+            improvement: Interval::mean_of(&[&scores.rises()], Design::Crossed)?
+                .or_wider(last_10.less(first))
+                .within(-1.0, 1.0),
             loss: loss.iter().sum::<f64>() / loss.len() as f64,
         };
         Ok(LearningCurve {
@@ -184,6 +335,11 @@ impl CurveAccumulator {
             learner: None,
             classes: None,
             episodes: count,
+            queries: 0,
+            images: None,
+            replacement: false,
+            set: String::new(),
+            per_episode: Some(scores),
             seeds: 1,
             accuracy,
             loss,

@@ -121,6 +121,24 @@ impl Spread {
         }
     }
 
+    /// Of seeds that have only their means, each with an interval over its episodes.
+    fn over_seeds(seeds: &[Interval], episodes: usize, design: Design) -> Result<Self> {
+        if seeds.len() < 2 || episodes < 2 {
+            let problem = format!("{} seeds of {episodes} episodes; needs 2 of both", seeds.len());
+            return Err(Error::argument("Interval::over_seeds", problem));
+        }
+        let nested = Self::of(seeds.iter().map(|seed| seed.mean), episodes * seeds.len());
+        Ok(match design {
+            Design::Nested => nested,
+            Design::Crossed => {
+                let own = |seed: &Interval| ((seed.high - seed.low) / (2.0 * Z)).powi(2);
+                let own = seeds.iter().map(own).sum::<f64>() / seeds.len() as f64;
+                let freedom = [seeds.len(), episodes].map(|count| (count - 1) as f64);
+                Self::sum(nested.mean, (nested.variance, freedom[0]), (own, freedom[1]), episodes)
+            }
+        })
+    }
+
     /// Symmetric about the mean. Where there is no spread at all, as wide as what may happen in a part of the episodes that
     /// none of these shows.
     fn symmetric(self) -> Interval {
@@ -240,28 +258,22 @@ impl Interval {
         Ok(Spread::new(WHAT, &lengths, design, at)?.symmetric().within(-1.0, 1.0))
     }
 
-    /// For the mean accuracy of seeds of which no episodes are kept, from each one's interval over `episodes` episodes.
-    /// Nested: Student's over their means. Crossed: the episodes' part is the mean of the seeds' own, as if all erred on
-    /// the same episodes; it is too wide by what seeds and episodes do to each other.
+    /// For the mean of seeds of which no episodes are kept, from each one's interval over `episodes` episodes. Nested:
+    /// Student's over their means. Crossed: the episodes' part is the mean of the seeds' own, as if all erred on the same
+    /// episodes; it is too wide by what seeds and episodes do to each other.
     ///
     /// # Errors
     /// [`Error::Argument`] for fewer than two seeds.
     pub fn over_seeds(seeds: &[Self], episodes: usize, design: Design) -> Result<Self> {
-        if seeds.len() < 2 || episodes < 2 {
-            let problem = format!("{} seeds of {episodes} episodes; needs 2 of both", seeds.len());
-            return Err(Error::argument("Interval::over_seeds", problem));
-        }
-        let spread = Spread::of(seeds.iter().map(|seed| seed.mean), episodes * seeds.len());
-        Ok(match design {
-            Design::Nested => spread.wilson(),
-            Design::Crossed => {
-                let own = |seed: &Self| ((seed.high - seed.low) / (2.0 * Z)).powi(2);
-                let own = seeds.iter().map(own).sum::<f64>() / seeds.len() as f64;
-                let (freedom, seeds_part) = ((seeds.len() - 1) as f64, spread.variance);
-                Spread::sum(spread.mean, (seeds_part, freedom), (own, (episodes - 1) as f64), episodes)
-                    .wilson()
-            }
-        })
+        Ok(Spread::over_seeds(seeds, episodes, design)?.symmetric())
+    }
+
+    /// [`Interval::over_seeds`] for accuracies: Wilson's form, which keeps within 0 and 1.
+    ///
+    /// # Errors
+    /// As [`Interval::over_seeds`].
+    pub fn accuracy_over_seeds(seeds: &[Self], episodes: usize, design: Design) -> Result<Self> {
+        Ok(Spread::over_seeds(seeds, episodes, design)?.wilson())
     }
 
     /// The same with both ends inside `low..=high`, the values that there can be.
@@ -400,10 +412,10 @@ mod tests {
         let whole = Interval::accuracy(&rows(&values), Design::Crossed).unwrap();
         let single = |row: &Vec<f64>| Interval::normal(row);
         let single: Vec<Interval> = values.iter().map(single).collect();
-        let kept = Interval::over_seeds(&single, 128, Design::Crossed).unwrap();
+        let kept = Interval::accuracy_over_seeds(&single, 128, Design::Crossed).unwrap();
         let ratio = (kept.high - kept.low) / (whole.high - whole.low);
         assert!(kept.mean == whole.mean && (1.0..1.5).contains(&ratio), "{ratio} {kept:?} {whole:?}");
-        let nested = Interval::over_seeds(&single, 128, Design::Nested).unwrap();
+        let nested = Interval::accuracy_over_seeds(&single, 128, Design::Nested).unwrap();
         assert!(nested.mean == whole.mean && nested.low > 0.0 && nested.high < 1.0, "{nested:?}");
         assert!(Interval::over_seeds(&single[..1], 128, Design::Nested).is_err());
     }

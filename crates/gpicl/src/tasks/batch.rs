@@ -6,6 +6,7 @@ use rayon::prelude::*;
 
 use super::source::Source;
 use super::task::{Draw, TaskId};
+use super::visited::Visited;
 use crate::error::{Error, Result};
 use crate::rng::{Rng, Stream};
 
@@ -14,7 +15,7 @@ use crate::rng::{Rng, Stream};
 pub enum Mode {
     /// Meta-training: seen tasks, with the bias if there is one.
     MetaTrain,
-    /// Meta-test on tasks of the meta-training distribution.
+    /// Meta-test on tasks of the meta-training distribution; on those that were drawn, with [`BatchSource::of`].
     Seen,
     /// Meta-test on tasks that meta-training never draws.
     Unseen,
@@ -42,9 +43,31 @@ impl Batch {
         self.tasks.is_empty()
     }
 
+    /// Its episodes apart from the examples after their first `length`: `[batch, length]` and what is left.
+    pub fn split_at(&self, length: usize) -> [Self; 2] {
+        let (whole, dim) = (self.episode_length(), self.input_dim());
+        let part = |range: std::ops::Range<usize>| {
+            let of = |i: usize| range.start + i * whole..range.end + i * whole;
+            let (mut inputs, mut labels) = (Vec::new(), Vec::new());
+            for examples in (0..self.len()).map(of) {
+                inputs.extend_from_slice(&self.inputs[examples.start * dim..examples.end * dim]);
+                labels.extend_from_slice(&self.labels[examples]);
+            }
+            Self { inputs, labels, tasks: self.tasks.clone() }
+        };
+        [part(0..length), part(length..whole)]
+    }
+
     /// Examples in an episode; 0 if there is none.
     pub fn episode_length(&self) -> usize {
         self.labels.len().checked_div(self.tasks.len()).unwrap_or(0)
+    }
+
+    /// Inputs `[N, input_dim]` and labels `[N]` of episode `i`.
+    pub fn episode(&self, i: usize) -> (&[f32], &[u32]) {
+        let (length, dim) = (self.episode_length(), self.input_dim());
+        let inputs = &self.inputs[i * length * dim..(i + 1) * length * dim];
+        (inputs, &self.labels[i * length..(i + 1) * length])
     }
 
     /// Length of an input; 0 if there is none.
@@ -61,6 +84,9 @@ pub struct BatchSource {
     mode: Mode,
     seed: u64,
     biased: bool,
+    visited: Option<Visited>,
+    /// Examples of a draw.
+    length: usize,
 }
 
 impl BatchSource {
@@ -77,7 +103,26 @@ impl BatchSource {
             Mode::MetaTrain => seed,
             Mode::Seen | Mode::Unseen => Rng::new(seed, Stream::MetaTest, 0).bits64(),
         };
-        Ok(Self { source, batch, mode, seed, biased: mode == Mode::MetaTrain })
+        let length = source.episode_length();
+        Ok(Self { source, batch, mode, seed, biased: mode == Mode::MetaTrain, visited: None, length })
+    }
+
+    /// With tasks that meta-training drew.
+    pub fn of(self, visited: Visited) -> Self {
+        Self { visited: Some(visited), ..self }
+    }
+
+    /// The same episodes, each with up to `queries` further examples of its task after it: as many as there are.
+    pub fn with_queries(self, queries: usize) -> Self {
+        let episode = self.source.episode_length();
+        Self { length: (episode + queries).min(self.source.longest()).max(episode), ..self }
+    }
+
+    /// What makes its episodes what they are, but the length of inputs and the queries.
+    pub fn identity(&self) -> String {
+        let Self { source, mode, seed, visited, .. } = self;
+        let visited = visited.as_ref().map(Visited::identity);
+        format!("{mode:?} {seed} {visited:?} {}", source.identity())
     }
 
     /// The same tasks and examples without the source's bias.
@@ -94,15 +139,16 @@ impl BatchSource {
 
     /// [`BatchSource::batch`] into the buffers of an old batch.
     pub fn fill(&self, index: u64, out: &mut Batch) {
-        let (length, dim) = (self.source.episode_length(), self.source.input_dim());
+        let (length, dim) = (self.length, self.source.input_dim());
         out.inputs.resize(self.batch * length * dim, 0.0);
         out.labels.resize(self.batch * length, 0);
         let first = index * self.batch as u64;
         let draw = |i: usize| Draw::new(self.seed, first + i as u64);
         out.tasks.clear();
-        out.tasks.extend((0..self.batch).map(|i| match self.mode {
-            Mode::MetaTrain | Mode::Seen => self.source.seen_task(draw(i)),
-            Mode::Unseen => self.source.unseen_task(draw(i)),
+        out.tasks.extend((0..self.batch).map(|i| match (self.mode, &self.visited) {
+            (Mode::MetaTrain, _) | (Mode::Seen, None) => self.source.seen_task(draw(i)),
+            (Mode::Seen, Some(visited)) => visited.task(draw(i)),
+            (Mode::Unseen, _) => self.source.unseen_task(draw(i)),
         }));
         let biased =
             if self.biased { self.source.biased(index, &out.tasks) } else { vec![false; self.batch] };

@@ -28,6 +28,9 @@ pub struct TasksConfig {
     pub project: bool,
     /// Whether labels are permuted by `rho_k`.
     pub permute: bool,
+    /// Whether an example can stand in an episode twice. Where there are fewer examples than an episode has, it can
+    /// whatever is said here.
+    pub replacement: bool,
     /// The paper's intervention against the plateau.
     pub bias: Option<BiasConfig>,
 }
@@ -41,6 +44,7 @@ impl Default for TasksConfig {
             input_dim: None,
             project: true,
             permute: true,
+            replacement: false,
             bias: None,
         }
     }

@@ -3,7 +3,7 @@
 use std::fmt::{self, Debug};
 
 use super::distribution::TasksConfig;
-use super::pair::SourcePair;
+use super::splits::SourceSplits;
 use crate::data::{DataConfig, Library};
 use crate::error::Result;
 
@@ -54,9 +54,9 @@ pub trait SourceKind: Debug {
     fn load(&self, library: &Library) -> Result<Loaded>;
 }
 
-/// Makes the two sources of a pair: their name, the length of inputs that a model reads (if absent, the source's own), and
+/// Makes the sources over the splits: their name, the length of inputs that a model reads (if absent, the source's own), and
 /// the model's label slots.
-pub type MakePair = dyn FnOnce(&str, Option<usize>, usize) -> Result<SourcePair>;
+pub type MakeSplits = dyn FnOnce(&str, Option<usize>, usize) -> Result<SourceSplits>;
 
 /// A source that was read, before the sizes of the model are known.
 pub struct Loaded {
@@ -65,7 +65,7 @@ pub struct Loaded {
     /// Classes of its tasks.
     pub classes: usize,
     /// Makes it.
-    pub make: Box<MakePair>,
+    pub make: Box<MakeSplits>,
 }
 
 impl Debug for Loaded {

@@ -2,7 +2,7 @@
 
 use super::component::Component;
 use super::kind::Loaded;
-use super::pair::SourcePair;
+use super::splits::SourceSplits;
 use crate::data::Library;
 use crate::error::{Error, Result};
 
@@ -16,28 +16,28 @@ pub fn load_sources(
     components: &[Component],
     sizes: Option<(usize, usize)>,
     library: &Library,
-) -> Result<Vec<SourcePair>> {
+) -> Result<Vec<SourceSplits>> {
     let loaded = components.iter().map(|it| it.source.load(library).map_err(|error| it.blame(error)));
     let loaded: Vec<Loaded> = loaded.collect::<Result<_>>()?;
     let (input_dim, classes) = match sizes {
         Some((input_dim, classes)) => (Some(input_dim), classes),
         None => (None, loaded.iter().map(|it| it.classes).max().unwrap_or_default()),
     };
-    let mut pairs: Vec<SourcePair> = Vec::new();
+    let mut all: Vec<SourceSplits> = Vec::new();
     for (component, Loaded { name, make, .. }) in components.iter().zip(loaded) {
-        let taken = |name: &String| pairs.iter().any(|pair| pair.train.name() == name);
+        let taken = |name: &String| all.iter().any(|splits| splits.train.name() == name);
         let longer = component.source.long_name();
         let name = [name, longer.clone()].into_iter().find(|name| !taken(name));
         let name = name.unwrap_or_else(|| format!("{longer} ({})", component.place.trim_end_matches('.')));
-        let pair = make(&name, input_dim, classes).map_err(|error| component.blame(error))?;
-        let (length, first) = (pair.train.input_dim(), pairs.first().map(|pair| pair.train.input_dim()));
+        let splits = make(&name, input_dim, classes).map_err(|error| component.blame(error))?;
+        let (length, first) = (splits.train.input_dim(), all.first().map(|first| first.train.input_dim()));
         if let Some(first) = first.filter(|&first| first != length) {
             let problem = format!("inputs have {length} numbers, those of mix[0] {first}");
             let field = format!("{}.input_dim", component.source.table());
             let fix = format!("give all sources the same {field}");
             return Err(component.blame(Error::config(field, problem, fix)));
         }
-        pairs.push(SourcePair { weight: component.weight, ..pair });
+        all.push(SourceSplits { weight: component.weight, ..splits });
     }
-    Ok(pairs)
+    Ok(all)
 }

@@ -93,6 +93,23 @@ impl Source for Mixture {
         self.components[0].episode_length()
     }
 
+    /// The least of any component, which every episode can have.
+    fn longest(&self) -> usize {
+        self.components.iter().map(|source| source.longest()).min().unwrap_or_default()
+    }
+
+    fn replacement(&self) -> bool {
+        self.components.iter().any(|source| source.replacement())
+    }
+
+    fn identity(&self) -> String {
+        let parts = self.components.iter().zip(&self.cumulative);
+        parts
+            .map(|(source, weight)| format!("{weight} {}", source.identity()))
+            .collect::<Vec<_>>()
+            .join(" + ")
+    }
+
     fn seen_task(&self, draw: Draw) -> TaskId {
         let chosen = self.choose(draw);
         self.components[chosen].seen_task(draw).of(chosen as u32)

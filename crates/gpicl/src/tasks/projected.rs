@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use super::choice::choose;
 use super::distribution::{TaskDistribution, TasksConfig};
 use super::kind::{Loaded, SourceKind};
-use super::pair::SourcePair;
 use super::source::Source;
+use super::splits::SourceSplits;
 use super::task::{Draw, TaskId};
 use crate::data::{DataConfig, Dataset, Library};
 use crate::error::{Error, Result};
@@ -48,6 +49,7 @@ impl SourceKind for ProjectedConfig {
 
     fn set_seed(&mut self, seed: u64) {
         self.tasks.seed = seed;
+        self.data.set_seed(seed);
     }
 
     fn clear_seeds(&mut self) {
@@ -72,14 +74,14 @@ impl SourceKind for ProjectedConfig {
             name: splits[0].name().to_string(),
             classes: splits[0].num_classes(),
             make: Box::new(move |name, input_dim, slots| {
-                SourcePair::projected(name, &tasks, &splits, input_dim, slots)
+                SourceSplits::projected(name, &tasks, &splits, input_dim, slots)
             }),
         })
     }
 }
 
-impl SourcePair {
-    /// Tasks over the two splits of a data set, for a model that reads inputs of `input_dim` numbers (if absent, as `tasks`
+impl SourceSplits {
+    /// Tasks over the splits of a data set (training, validation, test), for a model that reads inputs of `input_dim` numbers (if absent, as `tasks`
     /// has it) and has `classes` label slots. It is called `name`.
     ///
     /// # Errors
@@ -87,7 +89,7 @@ impl SourcePair {
     pub fn projected(
         name: &str,
         tasks: &TasksConfig,
-        [train, test]: &[Arc<Dataset>; 2],
+        [train, validation, test]: &[Arc<Dataset>; 3],
         input_dim: Option<usize>,
         classes: usize,
     ) -> Result<Self> {
@@ -97,13 +99,15 @@ impl SourcePair {
             Ok(Projected::new(distribution, Arc::clone(data))?.named(name))
         };
         let train = over(train, input_dim.or(tasks.input_dim))?;
-        let test = over(test, Some(train.input_dim()))?;
-        Ok(Self { weight: 1.0, train: Arc::new(train), test: Arc::new(test) })
+        let held_out =
+            |data| -> Result<Arc<dyn Source>> { Ok(Arc::new(over(data, Some(train.input_dim()))?)) };
+        let (validation, test) = (held_out(validation)?, held_out(test)?);
+        Ok(Self { weight: 1.0, train: Arc::new(train), validation, test })
     }
 }
 
-/// The paper's source of episodes: N examples of a data set, drawn with replacement, classes as they come, as task k
-/// shows them.
+/// The paper's source of episodes: N examples of a data set, none of them twice, classes as they come, as task k shows
+/// them.
 #[derive(Clone, Debug)]
 pub struct Projected {
     name: String,
@@ -141,15 +145,14 @@ impl Projected {
         Self { name: name.into(), ..self }
     }
 
-    /// Which examples of the data set an episode is made of, `[N]`.
-    pub fn examples(&self, draw: Draw) -> Vec<usize> {
-        let mut rng = draw.rng(Stream::ExampleChoice);
-        (0..self.episode_length()).map(|_| rng.below(self.data.len() as u64) as usize).collect()
+    /// Which examples of the data set a draw of `count` has: the first N are an episode's.
+    pub fn choice(&self, draw: Draw, count: usize) -> Vec<usize> {
+        choose(&mut draw.rng(Stream::ExampleChoice), count, self.data.len(), self.replacement())
     }
 
     /// An episode relabelled by `rho`.
     fn relabelled(&self, task: TaskId, draw: Draw, rho: &[u32], inputs: &mut [f32], labels: &mut [u32]) {
-        let examples = self.examples(draw);
+        let examples = self.choice(draw, labels.len());
         for (label, &example) in labels.iter_mut().zip(&examples) {
             *label = rho[self.data.label(example) as usize];
         }
@@ -183,6 +186,20 @@ impl Source for Projected {
 
     fn episode_length(&self) -> usize {
         self.distribution.episode_length()
+    }
+
+    fn examples(&self) -> Option<usize> {
+        Some(self.data.len())
+    }
+
+    fn replacement(&self) -> bool {
+        self.distribution.config().replacement || self.data.len() < self.episode_length()
+    }
+
+    fn identity(&self) -> String {
+        let tasks = TasksConfig { input_dim: None, bias: None, ..self.distribution.config().clone() };
+        let tasks = serde_json::to_string(&tasks).expect("a configuration has a JSON form");
+        format!("{} {} {tasks}", self.data.fingerprint(), self.distribution.classes())
     }
 
     fn seen_task(&self, draw: Draw) -> TaskId {

@@ -43,7 +43,30 @@ pub trait Source: Debug + Send + Sync {
         vec![false; tasks.len()]
     }
 
-    /// Writes an episode of `task`: `inputs` `[N, input_dim]`, row-major, and `labels` `[N]`.
+    /// Examples that its episodes are made of; none if it makes them without end.
+    fn examples(&self) -> Option<usize> {
+        None
+    }
+
+    /// Whether an example can stand in an episode twice.
+    fn replacement(&self) -> bool {
+        false
+    }
+
+    /// Most examples that a draw can have: those of the episode, and fresh ones to ask for.
+    fn longest(&self) -> usize {
+        match self.examples() {
+            Some(examples) if !self.replacement() => examples,
+            _ => usize::MAX,
+        }
+    }
+
+    /// What makes its episodes what they are, but the length of inputs: two sources of one identity make the same.
+    fn identity(&self) -> String;
+
+    /// Writes the first examples of a draw as `task` shows them, as many as there are `labels`: `inputs` `[n, input_dim]`,
+    /// row-major, and `labels` `[n]`. The first N are the episode; those after it are further examples of its task, none of
+    /// which stands in it unless [`Source::replacement`].
     fn fill(&self, task: TaskId, draw: Draw, inputs: &mut [f32], labels: &mut [u32]);
 
     /// [`Source::fill`] of a biased episode.

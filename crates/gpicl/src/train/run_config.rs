@@ -134,11 +134,16 @@ impl RunConfig {
         self.components().iter().map(|it| it.source.name()).collect::<Vec<_>>().join("+")
     }
 
-    /// The same under another seed: of weights, batches and every source's tasks.
+    /// The same under another seed: of weights, batches, every source's tasks, made data sets and meta-test episodes. A
+    /// `data.seed` or `eval.seed` other than 0 stays.
     pub fn with_seed(mut self, seed: u64) -> Self {
         self.seed = seed;
+        if self.eval.seed == 0 {
+            self.eval.seed = seed;
+        }
         if self.mix.is_empty() {
             self.tasks.seed = seed;
+            self.data.set_seed(seed);
         }
         self.mix.iter_mut().for_each(|entry| entry.source.set_seed(seed));
         self
@@ -147,7 +152,7 @@ impl RunConfig {
     /// The same under seed 0, that of made data sets too: what the runs of one experiment have in common.
     pub fn without_seeds(&self) -> Self {
         let mut config = self.clone().with_seed(0);
-        config.data.seed = 0;
+        (config.data.seed, config.eval.seed) = (0, 0);
         config.mix.iter_mut().for_each(|entry| entry.source.clear_seeds());
         config
     }

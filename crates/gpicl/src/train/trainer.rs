@@ -15,12 +15,14 @@ use super::run::{RunDir, RunLock};
 use super::run_config::RunConfig;
 use super::step::{StepOutcome, meta_train_step};
 use super::{Checkpoints, Optimizer};
-use crate::data::Library;
+use crate::data::{DataConfig, Dataset, Library, Split};
 use crate::error::{Error, Result};
-use crate::eval::{CurveSummary, LearningCurve, Metric, TestSet, episode_dims, hits, meta_test};
+use crate::eval::{
+    CurveSummary, LearningCurve, Metric, Sample, TestSet, Trained, episode_dims, hits, meta_test,
+};
 use crate::models::{Dims, Model};
 use crate::provenance::Provenance;
-use crate::tasks::{Batch, BatchSource, Mode, Prefetch, SourcePair, load_sources};
+use crate::tasks::{Batch, BatchSource, Mode, Prefetch, Source, SourceSplits, TasksConfig, load_sources};
 
 /// What happens during meta-training, for a progress display.
 #[derive(Clone, Debug)]
@@ -75,7 +77,7 @@ pub struct Trainer {
     optimizer: Optimizer,
     step: u64,
     batches: Arc<BatchSource>,
-    tests: Vec<TestSet>,
+    tests: Tests,
     metrics: RunLog,
     checkpoints: Checkpoints,
     clock: Option<Clock>,
@@ -315,7 +317,10 @@ impl Trainer {
         on_event(Event::Step { step, loss, accuracy_first, accuracy_last });
         let every = self.config.eval.every;
         if every > 0 && !last && step.is_multiple_of(every) {
-            for curve in self.meta_test(self.config.eval.episodes)? {
+            let sample = Sample::episodes(self.config.eval.episodes);
+            for curve in
+                self.meta_test_on(&self.tests.made(&self.trained(), Split::Validation, false)?, sample)?
+            {
                 let (set, summary) = (curve.label.clone(), curve.summary());
                 self.metrics.write(&Metric::Eval { step, set: set.clone(), summary })?;
                 on_event(Event::Eval { step, set, summary });
@@ -329,13 +334,42 @@ impl Trainer {
         Ok(if last { Some(Ended::Finished) } else { stopped.then_some(Ended::Stopped { step }) })
     }
 
-    /// The learning curve on each of the run's sets, over `episodes` episodes each.
+    /// The learning curve on each of the run's sets: seen tasks, unseen tasks over the split that the configuration names
+    /// and over meta-training's examples, then the other data sets.
     ///
     /// # Errors
     /// As [`meta_test`].
-    pub fn meta_test(&self, episodes: usize) -> Result<Vec<LearningCurve>> {
+    pub fn meta_test(&self, sample: Sample) -> Result<Vec<LearningCurve>> {
+        self.meta_test_on(&self.final_sets()?, sample)
+    }
+
+    /// The control: the learning curves of the network as it was initialised, on the sets of [`Trainer::meta_test`] whose
+    /// examples meta-training did not see.
+    ///
+    /// # Errors
+    /// As [`meta_test`].
+    pub fn untrained(&self, sample: Sample) -> Result<Vec<LearningCurve>> {
+        let (config, device) = (&self.config, self.device.clone().inner());
+        let model = config.model.init(self.dims, config.precision, config.seed, &device)?;
+        let mut sets = self.final_sets()?;
+        sets.retain(|set| !set.of_training());
+        sets.iter().map(|set| Ok(meta_test(&model, set, sample, &device)?.of_untrained())).collect()
+    }
+
+    fn final_sets(&self) -> Result<Vec<TestSet>> {
+        self.tests.made(&self.trained(), self.config.eval.split, true)
+    }
+
+    fn meta_test_on(&self, sets: &[TestSet], sample: Sample) -> Result<Vec<LearningCurve>> {
         let model = self.model.valid();
-        self.tests.iter().map(|set| meta_test(&model, set, episodes, &self.device.clone().inner())).collect()
+        sets.iter().map(|set| meta_test(&model, set, sample, &self.device.clone().inner())).collect()
+    }
+
+    /// What is meta-trained so far.
+    fn trained(&self) -> Trained {
+        let Self { config, tests, step, .. } = self;
+        let episodes = step * config.train.batch as u64;
+        Trained { source: Arc::clone(&tests.source), seed: config.seed, episodes }
     }
 
     fn save(&mut self) -> Result<()> {
@@ -356,7 +390,34 @@ struct Stage {
     dims: Dims,
     device: Device,
     batches: Arc<BatchSource>,
-    tests: Vec<TestSet>,
+    tests: Tests,
+}
+
+/// What the run's test sets are made of.
+#[derive(Debug)]
+struct Tests {
+    dims: Dims,
+    seed: u64,
+    /// What meta-training draws from.
+    source: Arc<dyn Source>,
+    splits: Vec<SourceSplits>,
+    /// How tasks are made of the other data sets.
+    tasks: TasksConfig,
+    /// The other data sets, with their validation and their test split.
+    others: Vec<(DataConfig, [Arc<Dataset>; 2])>,
+}
+
+impl Tests {
+    /// The sets, after as much meta-training as `trained` says.
+    fn made(&self, trained: &Trained, split: Split, both: bool) -> Result<Vec<TestSet>> {
+        let Self { dims, seed, tasks, .. } = self;
+        let mut sets = TestSet::meta_training(&self.splits, trained, *seed, split, both);
+        for (config, [validation, test]) in &self.others {
+            let data = if split == Split::Test { test } else { validation };
+            sets.push(TestSet::unseen_beside(&sets, tasks, *seed, *dims, config, (data, split))?);
+        }
+        Ok(sets)
+    }
 }
 
 impl Stage {
@@ -365,13 +426,26 @@ impl Stage {
         let device = config.device()?.autodiff();
         let components = config.components();
         let sources = load_sources(&components, None, library)?;
-        let source = SourcePair::together(&sources)?;
+        let source = SourceSplits::together(&sources)?;
         let dims = episode_dims(&*source);
-        let mut tests = TestSet::meta_training(&sources, config.eval.seed)?;
-        for data in &config.eval.data {
-            let (tasks, test) = (components[0].source.tasks(), library.test(data)?);
-            tests.push(TestSet::unseen_beside(&tests, &tasks, config.eval.seed, dims, data, &test)?);
-        }
+        let others = config.eval.data.iter().map(|data| {
+            let [_, validation, test] = library.splits(data)?;
+            Ok((data.clone(), [validation, test]))
+        });
+        let tests = Tests {
+            dims,
+            seed: config.eval.seed,
+            source: Arc::clone(&source),
+            splits: sources,
+            tasks: components[0].source.tasks(),
+            others: others.collect::<Result<_>>()?,
+        };
+        // A set that cannot be made is better known before the first step.
+        tests.made(
+            &Trained { source: Arc::clone(&source), seed: config.seed, episodes: 0 },
+            config.eval.split,
+            true,
+        )?;
         let batches = BatchSource::new(source, config.train.batch, Mode::MetaTrain, config.seed)?;
         Ok(Self { dims, device, batches: Arc::new(batches), tests })
     }

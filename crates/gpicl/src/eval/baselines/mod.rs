@@ -4,14 +4,14 @@
 //!
 //! ```no_run
 //! # use std::sync::Arc;
-//! # use gpicl::eval::{TestSet, baselines::{Baseline, BaselinesConfig}};
+//! # use gpicl::eval::{Sample, TestSet, baselines::{Baseline, BaselinesConfig}};
 //! # use gpicl::{data::Dataset, models::Dims, tasks::TasksConfig};
 //! # fn f(tasks: &TasksConfig, dims: Dims, train: &Arc<Dataset>, test: &Arc<Dataset>) -> gpicl::Result<()> {
 //! let tuning = TestSet::tuning(tasks, 0, dims, train)?; // meta-training episodes, never the test's
 //! let set = TestSet::unseen(tasks, 0, dims, test)?;
 //! for baseline in Baseline::select(&["knn", "ridge"])? { // or "all"
 //!     let fitted = baseline.fit(&BaselinesConfig::default(), &tuning, 0)?;
-//!     let curve = fitted.curve(&set, 256)?; // curve.learner is Some("knn")
+//!     let curve = fitted.curve(&set, Sample { episodes: 256, queries: 256 })?; // curve.learner is Some("knn")
 //!     println!("{} ({}): {}", fitted.name, fitted.settings, curve.summary().last.percent());
 //! }
 //! # Ok(())
@@ -49,7 +49,8 @@ pub use mlp::Mlp;
 pub use optimizer::Optimizer;
 
 use self::tune::{Chosen, Tuning};
-use super::{CurveAccumulator, LearningCurve, TestSet, host_hits};
+use super::meta_test::host_hits;
+use super::{CurveAccumulator, LearningCurve, Sample, TestSet};
 use crate::error::{Error, Result};
 use crate::models::Dims;
 use crate::tasks::Batch;
@@ -69,11 +70,24 @@ pub struct Examples<'a> {
     pub index: u64,
 }
 
+impl<'a> Examples<'a> {
+    /// The first `count` of them.
+    pub fn upto(self, count: usize) -> Self {
+        Self { inputs: &self.inputs[..count * self.input_dim], labels: &self.labels[..count], ..self }
+    }
+}
+
 /// A learning algorithm with every number chosen.
 pub trait Learner: Debug + Send + Sync {
     /// Fills `logits` `[N, classes]`: row `j` is the prediction of `labels[j]` from `inputs[j]` and the examples
     /// before `j`.
     fn logits(&self, episode: Examples<'_>, logits: &mut [f32]);
+
+    /// Fills `logits` `[Q, classes]` for `queries` `[Q, input_dim]`, each as if it stood alone after all of `context`: what
+    /// [`Learner::logits`] gives at the last position of an episode of the context and that query.
+    fn answer(&self, context: Examples<'_>, queries: &[f32], logits: &mut [f32]) {
+        todo!("{context:?} {} {}", queries.len(), logits.len())
+    }
 }
 
 /// What the baselines may cost, and the sizes of those that have any.
@@ -185,13 +199,13 @@ pub struct Fitted {
 }
 
 impl Fitted {
-    /// The learning curve over the first `episodes` episodes of `set`, the ones that [`super::meta_test`] takes.
+    /// The learning curve over the first episodes of `set`, the ones that [`super::meta_test`] takes.
     /// Its `label` is the set's, its `learner` the baseline's name.
     ///
     /// # Errors
-    /// [`Error::Argument`] if `episodes` is too small for an interval.
-    pub fn curve(&self, set: &TestSet, episodes: usize) -> Result<LearningCurve> {
-        let mut curve = curve(&*self.learner, set, episodes)?;
+    /// [`Error::Argument`] if there are too few episodes for an interval.
+    pub fn curve(&self, set: &TestSet, sample: Sample) -> Result<LearningCurve> {
+        let mut curve = curve(&*self.learner, set, sample)?;
         curve.learner = Some(self.name.into());
         Ok(curve)
     }
@@ -200,41 +214,52 @@ impl Fitted {
 /// The learning curve of any learner, as [`super::meta_test`] makes a model's.
 ///
 /// # Errors
-/// [`Error::Argument`] if `episodes` is too small for an interval.
-pub fn curve(learner: &(impl Learner + ?Sized), set: &TestSet, episodes: usize) -> Result<LearningCurve> {
+/// [`Error::Argument`] if there are too few episodes for an interval.
+pub fn curve(learner: &(impl Learner + ?Sized), set: &TestSet, sample: Sample) -> Result<LearningCurve> {
     let dims = set.dims();
     let mut curve = CurveAccumulator::new(dims.episode_length);
-    let mut first = 0;
-    for (batch, count) in set.batches(episodes) {
-        let judged: Vec<(Vec<bool>, Vec<f32>)> = (0..count)
+    for asked in set.ask(sample) {
+        let first = curve.episodes();
+        let judge = |logits: &[f32], labels: &[u32]| -> Judged {
+            let rows = logits.chunks_exact(dims.classes).zip(labels);
+            let nll = rows.map(|(row, &label)| cross_entropy(row, label as usize)).collect();
+            (host_hits(logits, labels, dims.classes), nll)
+        };
+        let most = asked.questions().map(|(_, queries)| queries).max().unwrap_or_default();
+        let queries = asked.queries(0..most);
+        let judged: Vec<(Judged, Vec<Judged>)> = (0..asked.count)
             .into_par_iter()
             .map(|i| {
-                let episode = examples(&batch, i, dims, first);
+                let episode = examples(&asked.batch, i, dims, first as u64);
                 let mut logits = vec![0.0; episode.labels.len() * dims.classes];
                 learner.logits(episode, &mut logits);
-                let rows = logits.chunks_exact(dims.classes).zip(episode.labels);
-                let nll = rows.map(|(row, &label)| cross_entropy(row, label as usize)).collect();
-                (host_hits(&logits, episode.labels, dims.classes), nll)
+                let (inputs, labels) = queries.episode(i);
+                let answers = asked.questions().map(|(examples, count)| {
+                    let mut logits = vec![0.0; count * dims.classes];
+                    learner.answer(episode.upto(examples), &inputs[..count * dims.input_dim], &mut logits);
+                    judge(&logits, &labels[..count])
+                });
+                (judge(&logits, episode.labels), answers.collect())
             })
             .collect();
-        for (hits, nll) in &judged {
+        for (i, ((hits, nll), answers)) in judged.iter().enumerate() {
             curve.add_episode(hits, nll);
+            for ((examples, _), (hits, nll)) in asked.questions().zip(answers) {
+                curve.add_queries(first + i, examples, hits, nll);
+            }
         }
-        first += count as u64;
     }
-    set.finish(curve)
+    set.finish(curve, sample)
 }
+
+/// Whether each prediction was right, and its cross-entropy in nats.
+type Judged = (Vec<bool>, Vec<f32>);
 
 /// Episode `i` of a batch whose first one has the number `first`.
 fn examples(batch: &Batch, i: usize, dims: Dims, first: u64) -> Examples<'_> {
-    let Dims { input_dim, classes, episode_length: length } = dims;
-    Examples {
-        inputs: &batch.inputs[i * length * input_dim..(i + 1) * length * input_dim],
-        labels: &batch.labels[i * length..(i + 1) * length],
-        input_dim,
-        classes,
-        index: first + i as u64,
-    }
+    let Dims { input_dim, classes, .. } = dims;
+    let (inputs, labels) = batch.episode(i);
+    Examples { inputs, labels, input_dim, classes, index: first + i as u64 }
 }
 
 /// `-log softmax(logits)[label]`, in nats.

@@ -2,7 +2,7 @@
 
 use super::{BaselinesConfig, Learner, curve};
 use crate::error::Result;
-use crate::eval::TestSet;
+use crate::eval::{Sample, TestSet};
 
 /// Divisors of scores to choose from where a method gives scores and no probabilities.
 pub(super) const TEMPERATURES: [f64; 9] = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0];
@@ -37,7 +37,8 @@ impl Tuning<'_> {
     ) -> Result<(String, L)> {
         let mut best: Option<(f64, f64, (String, L))> = None;
         for candidate in candidates {
-            let summary = curve(&candidate.1, self.set, self.config.tune_episodes)?.summary();
+            let summary =
+                curve(&candidate.1, self.set, Sample::episodes(self.config.tune_episodes))?.summary();
             let (accuracy, loss) = (summary.last_10.mean, summary.loss);
             tracing::debug!(settings = candidate.0, accuracy, loss, "candidate");
             let better = |best: &(f64, f64, _)| accuracy > best.0 || accuracy == best.0 && loss < best.1;
