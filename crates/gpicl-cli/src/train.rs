@@ -38,6 +38,10 @@ pub struct TrainArgs {
     /// Set one field on top of both, like `train.lr=0.0003` or `data.name=mnist`; can be repeated.
     #[arg(long, value_name = "FIELD=VALUE")]
     set: Vec<String>,
+    /// Seed of everything: weights, batches, tasks, meta-test episodes, and the examples of a made data set. Runs under
+    /// several are the seeds of one result.
+    #[arg(long, value_name = "SEED")]
+    seed: Option<u64>,
     /// Folder of the run; default: a new one below `runs/`.
     #[arg(long, value_name = "DIR")]
     run: Option<PathBuf>,
@@ -77,6 +81,10 @@ pub fn train(args: &TrainArgs, output: &Output) -> Result<ExitCode> {
         layers.set(assignment)?;
     }
     let config = layers.build()?;
+    let config = match args.seed {
+        Some(seed) => config.with_seed(seed),
+        None => config,
+    };
     let run = match &args.run {
         Some(run) => run.clone(),
         None => unused_folder(preset.unwrap_or(&config.source_name()), config.seed),

@@ -161,7 +161,7 @@ fn eval_judges_baselines_on_the_same_sets() {
     assert!(["model", "knn", "ridge"].iter().all(|name| figure.contains(name)));
     ok(dir.path(), &[&args[..], &["again"]].concat());
     assert_eq!(read("again/results.json")["baselines"], results["baselines"]);
-    assert!(refused(dir.path(), &["eval", "run", "--baselines", "svm"]).contains("`svm` is none"));
+    assert!(refused(dir.path(), &["eval", "run", "--baselines", "forest"]).contains("`forest` is none"));
 }
 
 #[test]

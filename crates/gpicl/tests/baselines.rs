@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use gpicl::data::{DataConfig, Dataset};
+use gpicl::data::{DataConfig, Dataset, Split};
 use gpicl::eval::baselines::{BASELINES, Baseline, BaselinesConfig, Examples, Learner, MamlConfig, curve};
-use gpicl::eval::{LearningCurve, TestSet};
+use gpicl::eval::{LearningCurve, Sample, TestSet, Trained};
 use gpicl::models::Dims;
-use gpicl::tasks::{BatchSource, Mode, SourceSplits, TasksConfig};
+use gpicl::tasks::{Batch, BatchSource, Mode, SourceSplits, TasksConfig};
 
 const LENGTH: usize = 100;
 
@@ -27,13 +27,13 @@ fn on_glyphs(name: &str, config: &BaselinesConfig, length: usize, episodes: usiz
     let tuning = TestSet::tuning(&tasks, 0, dims, &train).unwrap();
     let set = TestSet::unseen(&tasks, 0, dims, &test).unwrap();
     let fitted = Baseline::select(&[name]).unwrap()[0].fit(config, &tuning, 0).unwrap();
-    fitted.curve(&set, episodes).unwrap()
+    fitted.curve(&set, Sample::episodes(episodes)).unwrap()
 }
 
 #[test]
 fn classical_methods_learn_on_unseen_glyphs() {
     let config = BaselinesConfig { tune_episodes: 4, ..BaselinesConfig::default() };
-    for name in ["knn", "nearest-mean", "ridge", "logistic"] {
+    for name in ["knn", "smoother", "nearest-mean", "ridge", "logistic", "kernel-ridge", "svm"] {
         let curve = on_glyphs(name, &config, LENGTH, 24);
         let summary = curve.summary();
         assert_eq!((curve.learner.as_deref(), curve.accuracy.len()), (Some(name), LENGTH));
@@ -59,6 +59,38 @@ fn every_baseline_gives_the_same_bits_on_any_number_of_threads() {
 }
 
 #[test]
+fn answers_are_those_of_the_last_position_of_an_episode() {
+    let length = 13;
+    let (train, _) = glyphs();
+    let tasks = TasksConfig { episode_length: length, ..TasksConfig::default() };
+    let dims @ Dims { input_dim, classes, .. } = dims(&train, length);
+    let tuning = TestSet::tuning(&tasks, 0, dims, &train).unwrap();
+    let (batch, _) = tuning.batches(1).next().unwrap();
+    let maml = MamlConfig { steps: 3, hidden: 8, layers: 2, ..MamlConfig::default() };
+    let config = BaselinesConfig { tune_episodes: 2, refit: vec![], maml };
+    let queries = &batch.inputs[(length - 3) * input_dim..length * input_dim];
+    for baseline in BASELINES {
+        let fitted = baseline.fit(&config, &tuning, 0).unwrap();
+        for count in [0, 1, 2, 10] {
+            let (inputs, labels) = (&batch.inputs[..count * input_dim], &batch.labels[..count]);
+            let context = Examples { inputs, labels, input_dim, classes, index: 5 };
+            let mut answers = vec![0.0; 3 * classes];
+            fitted.learner().answer(context, queries, &mut answers);
+            for (query, answer) in queries.chunks_exact(input_dim).zip(answers.chunks_exact(classes)) {
+                let (inputs, labels) = ([inputs, query].concat(), [labels, &[0]].concat());
+                let episode = Examples { inputs: &inputs, labels: &labels, input_dim, classes, index: 5 };
+                let mut logits = vec![0.0; labels.len() * classes];
+                fitted.learner().logits(episode, &mut logits);
+                for (is, expected) in answer.iter().zip(&logits[count * classes..]) {
+                    let close = (is - expected).abs() < 1e-4 * (1.0 + expected.abs());
+                    assert!(close, "{} after {count}: {answer:?} {logits:?}", baseline.name);
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn a_short_meta_training_makes_maml_better_than_no_training() {
     let config = |steps| BaselinesConfig {
         tune_episodes: 8,
@@ -69,55 +101,76 @@ fn a_short_meta_training_makes_maml_better_than_no_training() {
     assert!(long.summary().loss < short.summary().loss - 0.05, "{short:?} {long:?}");
 }
 
-/// Knows the labels of one batch, and is right exactly where the episode has them.
+/// Knows the answers, and checks that it is asked for the examples that it expects.
 #[derive(Debug)]
 struct Oracle {
-    inputs: Vec<f32>,
-    labels: Vec<u32>,
+    episodes: Batch,
+    queries: Batch,
 }
 
 impl Learner for Oracle {
     fn logits(&self, episode: Examples<'_>, logits: &mut [f32]) {
-        let (length, index) = (episode.labels.len(), episode.index as usize);
-        let size = length * episode.input_dim;
-        assert_eq!(episode.inputs, &self.inputs[index * size..(index + 1) * size]);
-        let labels = &self.labels[index * length..(index + 1) * length];
-        for (row, &label) in logits.chunks_exact_mut(episode.classes).zip(labels) {
-            row[label as usize] = 1.0;
-        }
+        let (inputs, labels) = self.episodes.episode(episode.index as usize);
+        assert_eq!((episode.inputs, episode.labels), (inputs, labels));
+        tell(labels, logits);
     }
+
+    fn answer(&self, context: Examples<'_>, queries: &[f32], logits: &mut [f32]) {
+        let (inputs, labels) = self.episodes.episode(context.index as usize);
+        let (asked, answers) = self.queries.episode(context.index as usize);
+        assert!(inputs.starts_with(context.inputs) && labels.starts_with(context.labels));
+        assert!(asked.starts_with(queries));
+        tell(&answers[..logits.len() / context.classes], logits);
+    }
+}
+
+/// Logits that are right.
+fn tell(labels: &[u32], logits: &mut [f32]) {
+    let classes = logits.len() / labels.len();
+    for (row, &label) in logits.chunks_exact_mut(classes).zip(labels) {
+        row[label as usize] = 1.0;
+    }
+}
+
+/// The sets of a run over one data set, with all three splits alike, as if it had drawn `episodes` episodes under seed 7.
+fn sets_of_a_run(data: &Arc<Dataset>, length: usize, episodes: u64) -> (SourceSplits, Vec<TestSet>) {
+    let tasks = TasksConfig { episode_length: length, ..TasksConfig::default() };
+    let splits = [0; 3].map(|_| Arc::clone(data));
+    let splits =
+        SourceSplits::projected("toy", &tasks, &splits, None, dims(data, length).classes).unwrap();
+    let trained = Trained { source: Arc::clone(&splits.train), seed: 7, episodes };
+    let sets = TestSet::meta_training(std::slice::from_ref(&splits), &trained, 7, Split::Test, true);
+    (splits, sets)
 }
 
 #[test]
 fn a_baseline_is_judged_on_the_episodes_that_models_are_judged_on() {
     let (train, _) = glyphs();
-    let tasks = TasksConfig { episode_length: 6, ..TasksConfig::default() };
-    let splits = [Arc::clone(&train), Arc::clone(&train)];
-    let pair = SourceSplits::projected("toy", &tasks, &splits, None, dims(&train, 6).classes).unwrap();
+    let (splits, sets) = sets_of_a_run(&train, 6, 0);
+    assert_eq!(sets.len(), 2, "nothing was seen yet");
     // A meta-test of 40 episodes takes the first 40 of this stream, in batches of 32.
-    let source = BatchSource::new(Arc::clone(&pair.train), 40, Mode::Seen, 7).unwrap();
-    let batch = source.batch(0);
-    let oracle = Oracle { inputs: batch.inputs, labels: batch.labels };
-    let sets = TestSet::meta_training(&[pair], 7).unwrap();
-    let judged = curve(&oracle, &sets[0], 40).unwrap();
-    assert_eq!((judged.episodes, judged.summary().mean.mean), (40, 1.0));
-    let served: Vec<u32> =
-        sets[0].batches(40).flat_map(|(batch, count)| batch.labels[..count * 6].to_vec()).collect();
-    assert_eq!(served, oracle.labels);
+    let source = BatchSource::new(Arc::clone(&splits.test), 40, Mode::Unseen, 7).unwrap();
+    let batch = source.with_queries(3).batch(0);
+    let [episodes, queries] = batch.split_at(6);
+    let oracle = Oracle { episodes, queries };
+    let judged = curve(&oracle, &sets[0], Sample { episodes: 40, queries: 3 }).unwrap();
+    assert_eq!((judged.episodes, judged.queries, judged.summary().mean.mean), (40, 3, 1.0));
+    assert_eq!(judged.accuracy[5].mean, 1.0);
 }
 
 #[test]
 fn tuning_episodes_are_no_test_episodes() {
     let (train, _) = glyphs();
-    let tasks = TasksConfig::default();
-    let dims = dims(&train, LENGTH);
-    let tuning = TestSet::tuning(&tasks, 3, dims, &train).unwrap();
-    let splits = [Arc::clone(&train), Arc::clone(&train)];
-    let pair = SourceSplits::projected("toy", &tasks, &splits, None, dims.classes).unwrap();
-    for set in TestSet::meta_training(&[pair], 3).unwrap() {
-        let (test, _) = set.batches(32).next().unwrap();
-        let (tune, _) = tuning.batches(32).next().unwrap();
-        assert!(test.tasks.iter().all(|task| !tune.tasks.contains(task)), "{}", set.label);
+    let tuning = TestSet::tuning(&TasksConfig::default(), 7, dims(&train, LENGTH), &train).unwrap();
+    let tasks = |set: &TestSet| set.ask(Sample::episodes(32)).next().unwrap().batch.tasks;
+    let (_, sets) = sets_of_a_run(&train, LENGTH, 32);
+    assert_eq!(sets.len(), 3);
+    for set in &sets {
+        let shared = tasks(set).iter().filter(|task| tasks(&tuning).contains(task)).count();
+        // Tasks that meta-training drew are seen again, with other examples.
+        assert_eq!(shared, if set.label.starts_with("seen") { 32 } else { 0 }, "{}", set.label);
+        let examples = |set: &TestSet| set.ask(Sample::episodes(32)).next().unwrap().batch.inputs;
+        assert_ne!(examples(set), examples(&tuning), "{}", set.label);
     }
 }
 

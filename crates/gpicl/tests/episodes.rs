@@ -1,11 +1,12 @@
 //! Episodes and batches are pure functions of seeds and counters, and hold what their tasks say.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use gpicl::data::{Dataset, InputShape};
 use gpicl::tasks::{
-    Batch, BatchSource, BiasConfig, BiasDecay, Draw, Episode, Mode, Prefetch, Projected, TaskCount,
-    TaskDistribution, TaskId, TasksConfig, permutation,
+    Batch, BatchSource, BiasConfig, BiasDecay, Draw, Episode, Mode, Prefetch, Projected, Source as _, TaskCount,
+    TaskDistribution, TaskId, TasksConfig, Visited, permutation,
 };
 use proptest::prelude::*;
 use sha2::{Digest as _, Sha256};
@@ -80,7 +81,7 @@ proptest! {
         let episode = Episode::new(&source, task, draw);
         let rho = distribution.permutation(task);
         let matrix = distribution.projection(task).unwrap();
-        for (j, &example) in source.examples(draw).iter().enumerate() {
+        for (j, &example) in source.choice(draw, 12).iter().enumerate() {
             prop_assert_eq!(episode.labels[j], rho[data.label(example) as usize]);
             let largest = data.input(example).iter().fold(0.0_f32, |largest, x| largest.max(x.abs()));
             for (i, row) in matrix.chunks_exact(dim).enumerate() {
@@ -140,16 +141,16 @@ fn the_modes_draw_their_own_tasks_and_episodes() {
     assert_ne!(train.labels, seen.labels, "a meta-test does not repeat meta-training");
 }
 
-#[test]
-fn examples_are_drawn_with_replacement_over_the_whole_data_set() {
-    let config = TasksConfig { project: false, permute: false, input_dim: None, ..config() };
+/// How often each of 20 examples is drawn in 1000 episodes of 12, and how many episodes have one twice.
+fn drawn(replacement: bool) -> ([f64; 20], usize) {
+    let config = TasksConfig { project: false, permute: false, input_dim: None, replacement, ..config() };
     let data = Arc::new(data(20, 9));
     let source = Projected::new(distribution(&config, 9), Arc::clone(&data)).unwrap();
-    let mut counts = [0.0_f64; 20];
-    let mut repeated = 0;
+    assert_eq!(source.replacement(), replacement);
+    let (mut counts, mut repeated) = ([0.0_f64; 20], 0);
     for episode in 0..1_000 {
         let draw = Draw::new(4, episode);
-        let (made, examples) = (Episode::new(&source, TaskId::seen(0), draw), source.examples(draw));
+        let (made, examples) = (Episode::new(&source, TaskId::seen(0), draw), source.choice(draw, 12));
         examples.iter().for_each(|&example| counts[example] += 1.0);
         let mut distinct = examples.clone();
         distinct.sort_unstable();
@@ -159,10 +160,72 @@ fn examples_are_drawn_with_replacement_over_the_whole_data_set() {
             assert_eq!(row, data.input(example));
         }
     }
-    // Chi squared with 19 degrees of freedom at the level 10^-4; 12 of 20 without a repeat: 1.5 in 100.
+    (counts, repeated)
+}
+
+#[test]
+fn examples_are_drawn_over_the_whole_data_set_and_none_of_them_twice() {
+    let (counts, repeated) = drawn(false);
+    // Chi squared with 19 degrees of freedom at the level 10^-4; without replacement the counts vary less.
+    let chi: f64 = counts.iter().map(|count| (count - 600.0).powi(2) / 600.0).sum();
+    assert!(chi < 50.8 * (1.0 - 12.0 / 20.0), "{counts:?}");
+    assert_eq!(repeated, 0);
+}
+
+#[test]
+fn with_replacement_examples_come_twice() {
+    let (counts, repeated) = drawn(true);
+    // 12 of 20 without a repeat: 1.5 in 100.
     let chi: f64 = counts.iter().map(|count| (count - 600.0).powi(2) / 600.0).sum();
     assert!(chi < 50.8, "{counts:?}");
     assert!(repeated > 950, "{repeated}");
+}
+
+#[test]
+fn an_episode_longer_than_the_data_set_has_examples_twice() {
+    let source = Projected::new(distribution(&config(), 9), Arc::new(data(11, 9))).unwrap();
+    assert!(source.replacement());
+    assert_eq!((source.choice(Draw::new(0, 0), 12).len(), source.longest()), (12, usize::MAX));
+}
+
+#[test]
+fn queries_are_fresh_examples_of_the_episode_s_task() {
+    let plain = TasksConfig { project: false, input_dim: None, ..config() };
+    for (config, even) in [(&config(), true), (&config(), false), (&plain, true)] {
+        let data = || if even { data(40, 9) } else { uneven(40, 9) };
+        let short = source_of(data(), config, 5, Mode::Unseen, 3);
+        // 28 examples are left beside the 12 of an episode.
+        for (wanted, given) in [(0, 0), (7, 7), (28, 28), (29, 28), (1000, 28)] {
+            let long = source_of(data(), config, 5, Mode::Unseen, 3).with_queries(wanted);
+            let [episodes, queries] = long.batch(2).split_at(12);
+            assert!(same_bits(&episodes, &short.batch(2)), "queries change nothing of the episode");
+            assert_eq!((queries.len(), queries.episode_length()), (5, given));
+        }
+    }
+    // Inputs of the plain source name their example.
+    let [episodes, queries] = source(&plain, 5, Mode::Unseen, 3).with_queries(28).batch(2).split_at(12);
+    for i in 0..5 {
+        let ((context, _), (fresh, _)) = (episodes.episode(i), queries.episode(i));
+        assert!(context.chunks_exact(9).all(|row| !fresh.chunks_exact(9).any(|other| other == row)));
+        assert_eq!(queries.tasks[i], episodes.tasks[i]);
+    }
+}
+
+#[test]
+fn seen_tasks_are_those_that_meta_training_drew() {
+    for count in [TaskCount::Finite(1 << 14), TaskCount::Unlimited] {
+        let config = TasksConfig { count, ..config() };
+        let train = source(&config, 8, Mode::MetaTrain, 5);
+        let drawn: Vec<TaskId> = (0..4).flat_map(|step| train.batch(step).tasks).collect();
+        let projected = Projected::new(distribution(&config, 9), Arc::new(data(40, 9))).unwrap();
+        let visited = |episodes| Visited::new(Arc::new(projected.clone()), 5, episodes, 0);
+        let seen = source(&config, 64, Mode::Seen, 5).of(visited(32).unwrap()).batch(0);
+        assert!(seen.tasks.iter().all(|task| drawn.contains(task)), "{:?}", seen.tasks);
+        let distinct: HashSet<&TaskId> = seen.tasks.iter().collect();
+        assert!(distinct.len() > 20, "64 draws of 32 leave 4 out: {}", distinct.len());
+        assert!(visited(0).is_none(), "nothing was drawn");
+        assert!(Visited::new(Arc::new(projected.clone()), 5, 32, 1).is_none(), "no component 1");
+    }
 }
 
 #[test]
@@ -180,7 +243,7 @@ fn the_biased_fraction_of_a_batch_shares_one_permutation_and_nothing_else() {
         let mut biased = 0;
         for (i, labels) in batch.labels.chunks_exact(12).enumerate() {
             let draw = Draw::new(1, step * 16 + i as u64);
-            let (made, examples) = (Episode::new(&projected, batch.tasks[i], draw), projected.examples(draw));
+            let (made, examples) = (Episode::new(&projected, batch.tasks[i], draw), projected.choice(draw, 12));
             let under =
                 |rho: &[u32]| examples.iter().map(|&e| rho[data.label(e) as usize]).collect::<Vec<_>>();
             if labels == under(&shared) {
@@ -221,7 +284,7 @@ fn a_data_set_of_another_size_is_an_error() {
 /// Runs are named by their configs: what a config stands for must not change unnoticed.
 #[test]
 fn the_definition_of_a_batch_has_not_changed() {
-    let config = TasksConfig { count: TaskCount::Finite(16), ..config() };
+    let config = TasksConfig { count: TaskCount::Finite(16), replacement: true, ..config() };
     let [even, uneven] =
         [data(40, 9), uneven(40, 9)].map(|data| source_of(data, &config, 2, Mode::MetaTrain, 3).batch(4));
     let numbers = |batch: &Batch| [0, 83, 84, 167].map(|at| batch.inputs[at]);
@@ -248,6 +311,13 @@ fn the_bits_of_batches_have_not_changed() {
         TasksConfig { count: TaskCount::Finite(5), seed: 3, bias, ..config() },
         TasksConfig { count: TaskCount::Finite(2), bias, ..plain },
     ];
+    let of = |replacement| hash(configs.clone().map(|config| TasksConfig { replacement, ..config }));
+    assert_eq!(of(true), "844b976509cec1d1e7002970e2f86dd7a1d3d5440340c4a53098e8244edeb431");
+    assert_eq!(of(false), "");
+}
+
+/// Of some batches of the tasks of `configs`, in hexadecimal.
+fn hash(configs: [TasksConfig; 3]) -> String {
     let mut hash = Sha256::new();
     for config in &configs {
         for mode in [Mode::MetaTrain, Mode::Seen, Mode::Unseen] {
@@ -262,6 +332,5 @@ fn the_bits_of_batches_have_not_changed() {
             }
         }
     }
-    let found: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    assert_eq!(found, "844b976509cec1d1e7002970e2f86dd7a1d3d5440340c4a53098e8244edeb431");
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }

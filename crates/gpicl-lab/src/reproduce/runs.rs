@@ -38,6 +38,13 @@ pub(super) struct Run {
 }
 
 impl Run {
+    /// How often meta-training draws each of its tasks, on average: below 1 some are never drawn, and cannot be known.
+    /// `None` where there is no end of them.
+    pub fn visits(&self) -> Option<f64> {
+        let TaskCount::Finite(count) = self.config.tasks.count else { return None };
+        Some((self.config.train.steps * self.config.train.batch as u64) as f64 / count as f64)
+    }
+
     /// The finished runs of `sweep`, whose `results` these are, in the order of the plan, and the errors of those that
     /// failed.
     pub fn of(sweep: &Sweep, results: SweepResults) -> Result<(Vec<Self>, Vec<Failure>)> {
@@ -218,6 +225,7 @@ pub(super) fn table(runs: &[Run]) -> Table {
     }
     let numbers = [
         "tasks",
+        "visits",
         "seed",
         "outcome",
         "seen_first",
@@ -251,7 +259,9 @@ pub(super) fn table(runs: &[Run]) -> Table {
         let scores = summary.scores.and_then(|scores| scores.generalisation);
         let mut row = vec![run.id.clone()];
         row.extend(fields.iter().map(value));
-        row.extend([run.config.tasks.count.to_string(), run.config.seed.to_string()]);
+        row.push(run.config.tasks.count.to_string());
+        row.push(option(run.visits().map(|visits| visits.to_string())));
+        row.push(run.config.seed.to_string());
         row.push(OUTCOMES[rank(run.outcome)].into());
         row.extend([curve(&run.seen), curve(&run.unseen)].concat().iter().map(f64::to_string));
         row.push(option(scores.map(|score| score.to_string())));

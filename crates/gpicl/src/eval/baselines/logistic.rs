@@ -1,6 +1,6 @@
 //! Multinomial logistic regression with an L2 penalty, solved to convergence at every position.
 
-use super::gram::Gram;
+use super::gram::{Gram, Kernel};
 use super::mlp::softmax;
 use super::tune::{Chosen, Tuning};
 use super::vector::{Rows, add_scaled, dot};
@@ -10,7 +10,7 @@ use crate::error::Result;
 /// Regularisations to choose from; inputs have a norm of about 1.
 const LAMBDAS: [f64; 7] = [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1];
 /// Norm of the gradient at which the weights are the optimum.
-const TOLERANCE: f64 = 1e-3;
+const TOLERANCE: f64 = 1e-5;
 /// Newton steps and, within each, conjugate-gradient steps after which the weights are taken as they are.
 const STEPS: usize = 50;
 
@@ -34,7 +34,7 @@ pub(super) fn fit(tuning: &Tuning<'_>) -> Result<Chosen> {
 impl Learner for Logistic {
     fn logits(&self, episode: Examples<'_>, logits: &mut [f32]) {
         let classes = episode.classes;
-        let gram = Gram::features(episode);
+        let gram = Kernel::Features.gram(episode);
         let mut problem = Problem { gram: &gram, labels: &[], classes, lambda: self.lambda };
         let mut solution = Point::default();
         for (j, logits) in logits.chunks_exact_mut(classes).enumerate() {
@@ -47,6 +47,23 @@ impl Learner for Logistic {
             solution.a.resize(solution.a.len() + classes, 0.0);
             solution.scores.extend(scores);
             problem.solve(&mut solution);
+        }
+    }
+
+    fn answer(&self, context: Examples<'_>, queries: &[f32], logits: &mut [f32]) {
+        let Examples { labels, classes, .. } = context;
+        let gram = Kernel::Features.gram(context);
+        let size = labels.len() * classes;
+        let mut solution = Point { a: vec![0.0; size], scores: vec![0.0; size] };
+        Problem { gram: &gram, labels, classes, lambda: self.lambda }.solve(&mut solution);
+        let cross = Kernel::Features.cross(context, queries);
+        let mut scores = vec![0.0; classes];
+        for (q, logits) in logits.chunks_exact_mut(classes).enumerate() {
+            scores.fill(0.0);
+            Rows::new(&solution.a, classes).add_combination(cross.row(q), &mut scores);
+            for (logit, &score) in logits.iter_mut().zip(&scores) {
+                *logit = score as f32;
+            }
         }
     }
 }
@@ -189,7 +206,7 @@ mod tests {
         let (length, input_dim, classes) = (30, 6, 3);
         let episode = Examples { inputs: &inputs, labels: &labels, input_dim, classes, index: 0 };
         for lambda in [0.001, 0.1] {
-            let gram = Gram::features(episode);
+            let gram = Kernel::Features.gram(episode);
             let problem = Problem { gram: &gram, labels: &labels, classes, lambda };
             let mut point = Point { a: vec![0.0; length * classes], scores: vec![0.0; length * classes] };
             let start = problem.objective(&point);

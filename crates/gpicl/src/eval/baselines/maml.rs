@@ -88,6 +88,18 @@ impl Learner for Maml {
             out.copy_from_slice(step.pass.logits());
         }
     }
+
+    fn answer(&self, context: Examples<'_>, queries: &[f32], logits: &mut [f32]) {
+        let Self { mlp, rates, .. } = self;
+        let mut params = self.params.clone();
+        let mut pass = mlp.pass();
+        for (x, &label) in context.inputs.chunks_exact(context.input_dim).zip(context.labels) {
+            mlp.forward(&params, x, &mut pass);
+            mlp.backward(&params, label as usize, &mut pass);
+            mlp.add_gradient(0..mlp.layers(), &pass, |tensor| -rates[tensor], &mut params);
+        }
+        mlp.predict(&params, queries, logits);
+    }
 }
 
 /// Meta-trains on the tuning episodes.

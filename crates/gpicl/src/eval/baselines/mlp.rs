@@ -83,6 +83,16 @@ impl Mlp {
         Rows::new(&params[weight], above[0].len()).add_combination(&below[layer], &mut above[0]);
     }
 
+    /// Fills `logits` `[Q, classes]` for `inputs` `[Q, in]`.
+    pub fn predict<T: Float>(&self, params: &[T], inputs: &[T], logits: &mut [T]) {
+        let mut pass = self.pass();
+        let rows = logits.chunks_exact_mut(self.sizes[self.layers()]).zip(inputs.chunks_exact(self.sizes[0]));
+        for (logits, x) in rows {
+            self.forward(params, x, &mut pass);
+            logits.copy_from_slice(pass.logits());
+        }
+    }
+
     /// After [`Mlp::forward`]: fills `pass.deltas`, the gradient of the cross-entropy with `label` by every layer's
     /// sums. Returns the cross-entropy in nats.
     pub fn backward<T: Float>(&self, params: &[T], label: usize, pass: &mut Pass<T>) -> T {

@@ -27,6 +27,7 @@
 
 mod full_batch;
 mod gram;
+mod kernel_ridge;
 mod logistic;
 mod maml;
 mod mlp;
@@ -35,6 +36,8 @@ mod nearest_neighbours;
 mod optimizer;
 mod ridge;
 mod sgd;
+mod smoother;
+mod svm;
 mod tune;
 mod vector;
 
@@ -83,11 +86,10 @@ pub trait Learner: Debug + Send + Sync {
     /// before `j`.
     fn logits(&self, episode: Examples<'_>, logits: &mut [f32]);
 
-    /// Fills `logits` `[Q, classes]` for `queries` `[Q, input_dim]`, each as if it stood alone after all of `context`: what
-    /// [`Learner::logits`] gives at the last position of an episode of the context and that query.
-    fn answer(&self, context: Examples<'_>, queries: &[f32], logits: &mut [f32]) {
-        todo!("{context:?} {} {}", queries.len(), logits.len())
-    }
+    /// Fills `logits` `[Q, classes]` for `queries` `[Q, input_dim]`, each as if it stood alone after all of `context`:
+    /// what [`Learner::logits`] gives at the last position of an episode of the context and that query. The context
+    /// may be empty.
+    fn answer(&self, context: Examples<'_>, queries: &[f32], logits: &mut [f32]);
 }
 
 /// What the baselines may cost, and the sizes of those that have any.
@@ -137,12 +139,23 @@ pub struct Baseline {
 /// All baselines.
 pub const BASELINES: &[Baseline] = &[
     Baseline { name: "knn", summary: "k-nearest neighbours", fit: nearest_neighbours::fit },
+    Baseline { name: "smoother", summary: "softmax attention on cosines", fit: smoother::fit },
     Baseline { name: "nearest-mean", summary: "nearest class mean", fit: nearest_mean::fit },
     Baseline { name: "ridge", summary: "ridge regression on one-hot labels", fit: ridge::fit },
     Baseline {
         name: "logistic",
         summary: "L2-regularised multinomial logistic regression",
         fit: logistic::fit,
+    },
+    Baseline {
+        name: "kernel-ridge",
+        summary: "ridge regression with a Gaussian kernel of directions",
+        fit: kernel_ridge::fit,
+    },
+    Baseline {
+        name: "svm",
+        summary: "support-vector machine with a Gaussian kernel of directions",
+        fit: svm::fit,
     },
     Baseline { name: "sgd-one-pass", summary: "MLP, one update an example", fit: sgd::fit_one_pass },
     Baseline { name: "sgd-converged", summary: "MLP, trained to convergence", fit: sgd::fit_converged },
@@ -199,6 +212,11 @@ pub struct Fitted {
 }
 
 impl Fitted {
+    /// The learner itself, to learn from any episode and answer any queries.
+    pub fn learner(&self) -> &dyn Learner {
+        &*self.learner
+    }
+
     /// The learning curve over the first episodes of `set`, the ones that [`super::meta_test`] takes.
     /// Its `label` is the set's, its `learner` the baseline's name.
     ///
@@ -286,6 +304,31 @@ mod tests {
         (inputs, labels)
     }
 
+    /// Ten examples of two numbers, of 3 classes, and three queries: scikit-learn 1.9 was given the same.
+    pub const PLANE: [[f32; 2]; 10] = [
+        [1.0, 0.2],
+        [0.9, -0.3],
+        [-0.5, 1.2],
+        [0.1, 0.8],
+        [-0.2, -1.0],
+        [0.3, -0.9],
+        [0.6, 0.5],
+        [-1.1, 0.4],
+        [0.8, -0.7],
+        [-0.4, 0.9],
+    ];
+    pub const PLANE_LABELS: [u32; 10] = [0, 0, 1, 1, 2, 2, 1, 1, 0, 2];
+    pub const PLANE_QUERIES: [[f32; 2]; 3] = [[0.5, 0.4], [-0.7, -0.6], [0.4, -1.3]];
+
+    /// Answers to the queries of the plane, `[3, classes]`.
+    pub fn plane_answers(learner: &impl Learner) -> Vec<f32> {
+        let (inputs, labels) = (PLANE.as_flattened(), &PLANE_LABELS);
+        let mut logits = vec![0.0; 9];
+        let context = Examples { inputs, labels, input_dim: 2, classes: 3, index: 0 };
+        learner.answer(context, PLANE_QUERIES.as_flattened(), &mut logits);
+        logits
+    }
+
     /// Logits over inputs of one number and 3 classes.
     pub fn logits(learner: &impl Learner, inputs: &[f32], labels: &[u32]) -> Vec<f32> {
         let mut logits = vec![0.0; 3 * labels.len()];
@@ -309,8 +352,8 @@ mod tests {
         assert_eq!(names(&["ridge", "knn"]), ["knn", "ridge"]);
         assert_eq!(names(&["all"]).len(), BASELINES.len());
         assert_eq!(names(&[]), [""; 0]);
-        let error = Baseline::select(&["knn", "svm"]).unwrap_err().to_string();
-        assert!(error.contains("`svm`") && error.contains("nearest-mean"), "{error}");
+        let error = Baseline::select(&["knn", "forest"]).unwrap_err().to_string();
+        assert!(error.contains("`forest`") && error.contains("nearest-mean"), "{error}");
     }
 
     #[test]

@@ -21,30 +21,64 @@ pub(super) fn fit(tuning: &Tuning<'_>) -> Result<Chosen> {
 
 impl Learner for NearestMean {
     fn logits(&self, episode: Examples<'_>, logits: &mut [f32]) {
-        let Examples { inputs, labels, input_dim, classes, .. } = episode;
-        let mut sums = vec![0.0; classes * input_dim];
-        let mut counts = vec![0_u32; classes];
-        let mut scores = vec![0.0; classes];
-        let scale = -1.0 / (input_dim as f64 * self.temperature);
-        let rows = logits.chunks_exact_mut(classes).zip(inputs.chunks_exact(input_dim)).zip(labels);
-        for ((logits, x), &label) in rows {
-            let mut worst = 0.0_f64;
-            for ((score, sum), &count) in scores.iter_mut().zip(sums.chunks_exact(input_dim)).zip(&counts) {
-                if count > 0 {
-                    let share = 1.0 / f64::from(count);
-                    let distance: f64 =
-                        sum.iter().zip(x).map(|(sum, &x)| (f64::from(x) - sum * share).powi(2)).sum();
-                    *score = scale * distance;
-                    worst = worst.min(*score);
-                }
+        let mut means = Means::new(episode);
+        let rows =
+            logits.chunks_exact_mut(episode.classes).zip(episode.inputs.chunks_exact(episode.input_dim));
+        for ((logits, x), &label) in rows.zip(episode.labels) {
+            means.predict(self.temperature, x, logits);
+            means.add(x, label);
+        }
+    }
+
+    fn answer(&self, context: Examples<'_>, queries: &[f32], logits: &mut [f32]) {
+        let mut means = Means::new(context);
+        for (x, &label) in context.inputs.chunks_exact(context.input_dim).zip(context.labels) {
+            means.add(x, label);
+        }
+        let rows = logits.chunks_exact_mut(context.classes);
+        rows.zip(queries.chunks_exact(context.input_dim))
+            .for_each(|(logits, x)| means.predict(self.temperature, x, logits));
+    }
+}
+
+/// The means of the examples so far.
+struct Means {
+    /// `[classes, input_dim]`.
+    sums: Vec<f64>,
+    /// `[classes]`.
+    counts: Vec<u32>,
+    /// Of the last query, `[classes]`.
+    scores: Vec<f64>,
+}
+
+impl Means {
+    /// Of no example yet.
+    fn new(Examples { input_dim, classes, .. }: Examples<'_>) -> Self {
+        Self { sums: vec![0.0; classes * input_dim], counts: vec![0; classes], scores: vec![0.0; classes] }
+    }
+
+    fn add(&mut self, x: &[f32], label: u32) {
+        let label = label as usize;
+        self.counts[label] += 1;
+        let sum = &mut self.sums[label * x.len()..(label + 1) * x.len()];
+        sum.iter_mut().zip(x).for_each(|(sum, &x)| *sum += f64::from(x));
+    }
+
+    fn predict(&mut self, temperature: f64, x: &[f32], logits: &mut [f32]) {
+        let Self { sums, counts, scores } = self;
+        let scale = -1.0 / (x.len() as f64 * temperature);
+        let mut worst = 0.0_f64;
+        for ((score, sum), &count) in scores.iter_mut().zip(sums.chunks_exact(x.len())).zip(&*counts) {
+            if count > 0 {
+                let share = 1.0 / f64::from(count);
+                let distance: f64 =
+                    sum.iter().zip(x).map(|(sum, &x)| (f64::from(x) - sum * share).powi(2)).sum();
+                *score = scale * distance;
+                worst = worst.min(*score);
             }
-            for ((logit, &score), &count) in logits.iter_mut().zip(&scores).zip(&counts) {
-                *logit = if count > 0 { score } else { worst - 1.0 } as f32;
-            }
-            let label = label as usize;
-            counts[label] += 1;
-            let sum = &mut sums[label * input_dim..(label + 1) * input_dim];
-            sum.iter_mut().zip(x).for_each(|(sum, &x)| *sum += f64::from(x));
+        }
+        for ((logit, &score), &count) in logits.iter_mut().zip(&*scores).zip(&*counts) {
+            *logit = if count > 0 { score } else { worst - 1.0 } as f32;
         }
     }
 }

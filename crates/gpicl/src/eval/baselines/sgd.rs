@@ -79,17 +79,16 @@ fn fresh(episode: Examples<'_>, hidden: usize, seed: u64) -> (Mlp, Vec<f32>) {
     (mlp, params)
 }
 
-impl Learner for OnePass {
-    fn logits(&self, episode: Examples<'_>, logits: &mut [f32]) {
+impl OnePass {
+    /// Goes once over the examples; `predicted` gets the logits of every one, before the update on it.
+    fn train(&self, episode: Examples<'_>, mut predicted: impl FnMut(&[f32])) -> (Mlp, Vec<f32>) {
         let (mlp, mut params) = fresh(episode, self.hidden, self.seed);
         let mut pass = mlp.pass();
         let mut gradient = vec![0.0; params.len()];
         let mut state = self.optimizer.start(params.len());
-        let rows = logits.chunks_exact_mut(episode.classes);
-        for ((out, x), &label) in rows.zip(episode.inputs.chunks_exact(episode.input_dim)).zip(episode.labels)
-        {
+        for (x, &label) in episode.inputs.chunks_exact(episode.input_dim).zip(episode.labels) {
             mlp.forward(&params, x, &mut pass);
-            out.copy_from_slice(pass.logits());
+            predicted(pass.logits());
             mlp.backward(&params, label as usize, &mut pass);
             if let Optimizer::Sgd(lr) = self.optimizer {
                 mlp.add_gradient(0..mlp.layers(), &pass, |_| -lr, &mut params);
@@ -99,13 +98,29 @@ impl Learner for OnePass {
                 self.optimizer.update(&mut state, &mut params, &gradient);
             }
         }
+        (mlp, params)
+    }
+}
+
+impl Learner for OnePass {
+    fn logits(&self, episode: Examples<'_>, logits: &mut [f32]) {
+        let mut rows = logits.chunks_exact_mut(episode.classes);
+        self.train(episode, |logits| rows.next().expect("a row an example").copy_from_slice(logits));
+    }
+
+    fn answer(&self, context: Examples<'_>, queries: &[f32], logits: &mut [f32]) {
+        let (mlp, params) = self.train(context, |_| ());
+        mlp.predict(&params, queries, logits);
     }
 }
 
 impl Converged {
-    /// Trains fresh weights on the first `count` examples.
+    /// Trains fresh weights on the first `count` examples; without any they stay as they are.
     fn train(&self, episode: Examples<'_>, count: usize) -> (Mlp, Vec<f32>) {
         let (mlp, mut params) = fresh(episode, self.hidden, self.seed);
+        if count == 0 {
+            return (mlp, params);
+        }
         let mut state = self.optimizer.start(params.len());
         let inputs = &episode.inputs[..count * episode.input_dim];
         let mut batch = FullBatch::new(&mlp, inputs, &episode.labels[..count]);
@@ -133,6 +148,11 @@ impl Learner for Converged {
             mlp.forward(&params, x, &mut pass);
             out.copy_from_slice(pass.logits());
         }
+    }
+
+    fn answer(&self, context: Examples<'_>, queries: &[f32], logits: &mut [f32]) {
+        let (mlp, params) = self.train(context, context.labels.len());
+        mlp.predict(&params, queries, logits);
     }
 }
 
