@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use gpicl::data::{Dataset, InputShape};
 use gpicl::tasks::{
-    Batch, BatchSource, BiasConfig, BiasDecay, Draw, Episode, Mode, Prefetch, Projected, Source as _, TaskCount,
-    TaskDistribution, TaskId, TasksConfig, Visited, permutation,
+    Batch, BatchSource, BiasConfig, BiasDecay, Draw, Episode, Mode, Prefetch, Projected, Source as _,
+    TaskCount, TaskDistribution, TaskId, TasksConfig, Visited, permutation,
 };
 use proptest::prelude::*;
 use sha2::{Digest as _, Sha256};
@@ -243,7 +243,8 @@ fn the_biased_fraction_of_a_batch_shares_one_permutation_and_nothing_else() {
         let mut biased = 0;
         for (i, labels) in batch.labels.chunks_exact(12).enumerate() {
             let draw = Draw::new(1, step * 16 + i as u64);
-            let (made, examples) = (Episode::new(&projected, batch.tasks[i], draw), projected.choice(draw, 12));
+            let (made, examples) =
+                (Episode::new(&projected, batch.tasks[i], draw), projected.choice(draw, 12));
             let under =
                 |rho: &[u32]| examples.iter().map(|&e| rho[data.label(e) as usize]).collect::<Vec<_>>();
             if labels == under(&shared) {

@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+pub(crate) use differences::difference;
 pub use differences::{Difference, Role};
 pub use measure::Size;
 pub use spec::{CompareSpec, MethodSpec, NamedSpec, TestSetSpec};

@@ -527,7 +527,9 @@ mod tests {
             let correct: Vec<bool> = (0..100).map(|j| episode < of && j >= 100 - right).collect();
             accumulator.add_episode(&correct, &[0.5; 100]);
         }
-        LearningCurve { set: "episodes".into(), ..accumulator.finish("unseen tasks").unwrap() }
+        let mut curve = accumulator.finish("unseen tasks").unwrap();
+        curve.set = "episodes".into();
+        curve
     }
 
     fn comparison() -> Comparison {

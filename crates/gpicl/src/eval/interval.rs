@@ -282,7 +282,7 @@ impl Interval {
     }
 
     /// The interval of a difference from those of its terms, without their correlation (Newcombe 1998).
-    pub(super) fn less(self, other: Self) -> Self {
+    pub fn less(self, other: Self) -> Self {
         let below = (self.mean - self.low).hypot(other.high - other.mean);
         let above = (self.high - self.mean).hypot(other.mean - other.low);
         let mean = self.mean - other.mean;
@@ -305,6 +305,12 @@ impl Interval {
     pub fn points(&self) -> String {
         let [mean, low, high] = [self.mean, self.low, self.high].map(|value| 100.0 * value);
         format!("{mean:+.1} [{low:+.1}, {high:+.1}]")
+    }
+
+    /// How far it is above `value`.
+    pub fn above_by(&self, value: f64) -> Self {
+        let Self { mean, low, high } = *self;
+        Self { mean: mean - value, low: low - value, high: high - value }
     }
 
     /// Whether all of it is above `value`.
