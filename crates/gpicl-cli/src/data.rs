@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand};
 use gpicl::data::sources::{Kind, SOURCES};
 use gpicl::data::{
@@ -158,8 +158,9 @@ fn show(spec: &str, sheet: Option<&PathBuf>, args: &DataDirArgs, output: &Output
     let splits = DataConfig::from_spec(spec)?.load(args.data_dir.as_deref())?;
     let (train, test) = (&splits.train, &splits.test);
     let shape = train.shape();
+    let description = train.description().context("a data set that is loaded has a description")?;
     output.text(format!(
-        "{}: {} training and {} held-out examples, {shape:?}, {} classes ({})",
+        "{description}\n{}: {} training and {} held-out examples, {shape}, {} classes ({})",
         train.name(),
         train.len(),
         test.len(),
@@ -167,8 +168,8 @@ fn show(spec: &str, sheet: Option<&PathBuf>, args: &DataDirArgs, output: &Output
         shorten(train.class_names()),
     ));
     output.json(&json!({
-        "name": train.name(), "train": train.len(), "test": test.len(), "shape": shape,
-        "classes": train.class_names(),
+        "name": train.name(), "description": description, "official": description.official(),
+        "train": train.len(), "test": test.len(), "shape": shape, "classes": train.class_names(),
     }));
     if let Some(path) = sheet {
         contact_sheet(train, path)?;

@@ -126,6 +126,11 @@ fn eval_takes_runs_checkpoints_and_other_data() {
         serde_json::from_slice(&fs::read(dir.path().join("both/results.json")).unwrap()).unwrap();
     assert_eq!(results["seeds"], 2);
     assert_eq!(results["curves"][0]["accuracy"].as_array().unwrap().len(), 8);
+    let data = "random, Gaussian prototypes with noise of seed 0: 3 classes, 60 + 15 examples";
+    assert_eq!(table.matches(data).count(), 1, "once for both sets: {table}");
+    for set in ["seen tasks, random train", "unseen tasks, random test"] {
+        assert_eq!(results["data"][set]["examples"], serde_json::json!({"train": 60, "test": 15}));
+    }
     assert!(dir.path().join("both/plots/learning_curve.png").exists());
 
     fs::write(dir.path().join("table.csv"), "a,b,y\n".to_string() + &"1,2,p\n3,4,q\n5,1,r\n".repeat(10))
@@ -133,6 +138,7 @@ fn eval_takes_runs_checkpoints_and_other_data() {
     let checkpoint = "run/checkpoints/step-00000004.safetensors";
     let other = ok(dir.path(), &["eval", checkpoint, "--data", "csv:table.csv", "--episodes", "8"]);
     assert!(other.contains("unseen tasks, table test"), "{other}");
+    assert!(other.contains("data: table.csv: 24 + 6 examples"), "{other}");
     let json: serde_json::Value =
         serde_json::from_str(ok(dir.path(), &["eval", checkpoint, "--episodes", "4", "--json"]).trim())
             .unwrap();
@@ -303,7 +309,17 @@ fn data_lists_and_shows() {
         assert!(list.contains(name), "{list}");
     }
     let shown = ok(dir.path(), &["data", "show", "glyphs", "--sheet", "sheet.png"]);
-    assert!(shown.contains("8000 training and 2000 held-out examples"), "{shown}");
+    assert!(
+        shown.contains("glyphs, drawn characters of seed 0: 10 classes, 8,000 + 2,000 examples"),
+        "{shown}"
+    );
+    assert!(shown.contains("8000 training and 2000 held-out examples, 14x14 grey, 10 classes"), "{shown}");
+    let json: serde_json::Value =
+        serde_json::from_str(ok(dir.path(), &["data", "show", "random@3", "--json"]).trim()).unwrap();
+    assert_eq!(
+        (&json["official"], &json["description"]["origin"]["made"]["seeds"][0]),
+        (&false.into(), &3.into())
+    );
     assert!(dir.path().join("sheet.png").exists());
 }
 

@@ -95,6 +95,7 @@ fn pages_say_what_is_in_the_folders() {
         "aria-label=\"Meta-training loss\"",
         "Meta-test by gpicl eval",
         "unseen tasks, random test, knn",
+        "Data: random, Gaussian prototypes with noise of seed 0: ",
         "train.batch",
         "weights and batches 0, tasks 0",
         "finished",

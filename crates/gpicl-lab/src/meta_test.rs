@@ -1,8 +1,9 @@
 //! Meta-testing finished runs: several runs of one configuration are the seeds of one result.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::results::{Ahead, Results};
+use crate::results::{Ahead, Results, describe};
 use gpicl::DeviceKind;
 use gpicl::data::{DataConfig, Library, Split};
 use gpicl::eval::baselines::{Baseline, BaselinesConfig};
@@ -53,6 +54,7 @@ pub fn evaluate_runs(
     let mut first: Option<CheckpointInfo> = None;
     let mut by_set: Vec<Vec<LearningCurve>> = Vec::new();
     let mut by_baseline: Vec<Vec<LearningCurve>> = Vec::new();
+    let mut data = BTreeMap::new();
     for path in runs {
         let path = checkpoint_path(path)?;
         let (info, model, device) = load_to_test(&path, request.device)?;
@@ -80,12 +82,13 @@ pub fn evaluate_runs(
             }
         }
         add_seed(&mut by_baseline, controls);
+        describe(&mut data, &sets);
     }
     let Some(info) = first else {
         return Err(Error::argument("runs", "is empty; give at least one run or checkpoint"));
     };
     let ahead = Ahead::all(&by_set, &by_baseline);
-    let results = Results::new(info.dims, runs.len(), join_seeds(by_set)?)?;
+    let results = Results::new(info.dims, runs.len(), join_seeds(by_set)?)?.with_data(data);
     Ok(results.with_baselines(join_seeds(by_baseline)?, ahead))
 }
 

@@ -1,5 +1,6 @@
 //! The result of a meta-test: table, JSON, CSV, plot and verdict.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -8,7 +9,8 @@ use crate::figures::plot;
 use crate::figures::terminal::ascii_curve;
 use crate::table::Table;
 use gpicl::RunDir;
-use gpicl::eval::{EpisodeScores, Guessing, Interval, LearningCurve, Outcome, OutcomeRule};
+use gpicl::data::Description;
+use gpicl::eval::{EpisodeScores, Guessing, Interval, LearningCurve, Outcome, OutcomeRule, TestSet};
 use gpicl::fs::write_atomic;
 use gpicl::models::Dims;
 use gpicl::provenance::Provenance;
@@ -39,6 +41,9 @@ pub struct Results {
     /// What the model has over each of them, on the same episodes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ahead: Vec<Ahead>,
+    /// What the data of each set are, by the set's label.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub data: BTreeMap<String, Description>,
     /// Program and machine that made them.
     pub provenance: Provenance,
 }
@@ -93,8 +98,8 @@ impl Results {
             outcomes.clear();
         }
         let provenance = Provenance::current();
-        let (baselines, ahead) = (Vec::new(), Vec::new());
-        Ok(Self { dims, seeds, outcome, outcomes, curves, baselines, ahead, provenance })
+        let (baselines, ahead, data) = (Vec::new(), Vec::new(), BTreeMap::new());
+        Ok(Self { dims, seeds, outcome, outcomes, curves, baselines, ahead, data, provenance })
     }
 
     /// Reads a `results.json`.
@@ -118,6 +123,21 @@ impl Results {
     fn ahead_of(&self, curve: &LearningCurve) -> Option<&Ahead> {
         let same = |it: &&Ahead| it.set == curve.label && Some(&it.learner) == curve.learner.as_ref();
         self.ahead.iter().find(same)
+    }
+
+    /// With what the data of each set are, by the set's label.
+    pub fn with_data(self, data: BTreeMap<String, Description>) -> Self {
+        Self { data, ..self }
+    }
+
+    /// The data of all sets in words, each once, in the order of the sets.
+    pub(crate) fn data_text(&self) -> Vec<String> {
+        let mut lines: Vec<String> = Vec::new();
+        for curve in &self.curves {
+            let line = self.data.get(&curve.label).map(Description::to_string);
+            lines.extend(line.filter(|line| !lines.contains(line)));
+        }
+        lines
     }
 
     /// Accuracy by chance, where the tasks have a class for every label slot.
@@ -193,13 +213,12 @@ impl Results {
         let ahead = if self.ahead.is_empty() {
             String::new()
         } else {
-            format!(
-                "; model ahead by: points after {} examples, over the same episodes",
-                self.dims.episode_length - 1
-            )
+            let examples = self.dims.episode_length - 1;
+            format!("; model ahead by: points after {examples} examples, over the same episodes")
         };
+        let data: String = self.data_text().iter().map(|line| format!("data: {line}\n")).collect();
         let mut text = format!(
-            "{}\naccuracy in % with 95% intervals over {what}; chance {}{ahead}\n\n{}",
+            "{}\naccuracy in % with 95% intervals over {what}; chance {}{ahead}\n{data}\n{}",
             self.table().text(),
             self.chance_text(),
             ascii_curve(&self.curves, 72, 14),
@@ -247,6 +266,16 @@ impl Results {
     }
 }
 
+/// Adds to `data` what the data of `sets` are, by their labels; of a set that is there already, as under another seed, both.
+pub fn describe(data: &mut BTreeMap<String, Description>, sets: &[TestSet]) {
+    for set in sets {
+        let Some(description) = set.description() else { continue };
+        let earlier = data.remove(&set.label);
+        let together = earlier.map_or_else(|| description.clone(), |earlier| earlier.and(description));
+        data.insert(set.label.clone(), together);
+    }
+}
+
 /// Results written to a folder, and how to show them.
 #[derive(Debug)]
 pub struct Written {
@@ -262,16 +291,7 @@ pub struct Written {
 ///
 /// # Errors
 /// [`Error::Io`], or curves that cannot be drawn.
-pub fn write_results(
-    run: &RunDir,
-    dims: Dims,
-    curves: Vec<LearningCurve>,
-    untrained: Vec<LearningCurve>,
-) -> Result<Written> {
-    let one = |curves: &[LearningCurve]| curves.iter().map(|curve| vec![curve.clone()]).collect::<Vec<_>>();
-    let ahead = Ahead::all(&one(&curves), &one(&untrained));
-    let short = |curves: Vec<LearningCurve>| curves.into_iter().map(LearningCurve::short).collect();
-    let results = Results::new(dims, 1, short(curves))?.with_baselines(short(untrained), ahead);
+pub fn write_results(run: &RunDir, results: Results) -> Result<Written> {
     std::fs::create_dir_all(run.plots_dir()).map_err(Error::io("create", run.plots_dir()))?;
     let metrics = gpicl::train::read_metrics(&run.metrics_path())?;
     let training = plot::training_curves(&metrics, &run.plots_dir().join("training"))?;
@@ -286,7 +306,16 @@ pub fn write_results(
 /// As [`write_results`].
 pub fn conclude(trainer: &Trainer) -> Result<Written> {
     let sample = trainer.config().eval.final_sample();
-    write_results(trainer.run(), trainer.dims(), trainer.meta_test(sample)?, trainer.untrained(sample)?)
+    let short = |curves: Vec<LearningCurve>| curves.into_iter().map(LearningCurve::short).collect();
+    let mut data = BTreeMap::new();
+    describe(&mut data, &trainer.final_sets()?);
+    let (curves, untrained) = (trainer.meta_test(sample)?, trainer.untrained(sample)?);
+    let one = |curves: &[LearningCurve]| curves.iter().map(|curve| vec![curve.clone()]).collect::<Vec<_>>();
+    let ahead = Ahead::all(&one(&curves), &one(&untrained));
+    let results = Results::new(trainer.dims(), 1, short(curves))?
+        .with_baselines(short(untrained), ahead)
+        .with_data(data);
+    write_results(trainer.run(), results)
 }
 
 /// Writes `results.json`, `results.csv` and the learning-curve plot below `dir`. The JSON comes last: a run that has it

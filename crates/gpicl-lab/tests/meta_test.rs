@@ -7,6 +7,8 @@ use std::path::Path;
 
 use common::{finish, small};
 use gpicl::DeviceKind;
+use gpicl::data::Split;
+use gpicl::eval::Sample;
 use gpicl::eval::baselines::BaselinesConfig;
 use gpicl::train::Trainer;
 use gpicl_lab::meta_test::{EvalRequest, evaluate_runs};
@@ -20,7 +22,8 @@ fn finished(sets: &[&str], run: &Path) {
 fn request(episodes: usize, device: Option<DeviceKind>) -> EvalRequest {
     EvalRequest {
         data: Vec::new(),
-        episodes,
+        sample: Sample { episodes, queries: 8 },
+        split: Split::Test,
         seed: None,
         device,
         data_dir: None,

@@ -65,7 +65,7 @@ fn answers_are_those_of_the_last_position_of_an_episode() {
     let tasks = TasksConfig { episode_length: length, ..TasksConfig::default() };
     let dims @ Dims { input_dim, classes, .. } = dims(&train, length);
     let tuning = TestSet::tuning(&tasks, 0, dims, &train).unwrap();
-    let (batch, _) = tuning.batches(1).next().unwrap();
+    let batch = tuning.ask(Sample::episodes(1)).next().unwrap().batch;
     let maml = MamlConfig { steps: 3, hidden: 8, layers: 2, ..MamlConfig::default() };
     let config = BaselinesConfig { tune_episodes: 2, refit: vec![], maml };
     let queries = &batch.inputs[(length - 3) * input_dim..length * input_dim];

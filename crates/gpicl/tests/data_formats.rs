@@ -31,6 +31,14 @@ fn contains(text: &str, parts: &[&str]) {
     }
 }
 
+/// What a data set is, in words: long and short. Both splits say it.
+fn described(config: &DataConfig, dir: Option<&Path>) -> (String, String) {
+    let splits = config.load(dir).unwrap();
+    assert_eq!(splits.train.description(), splits.test.description());
+    let description = splits.train.description().unwrap();
+    (description.to_string(), description.short())
+}
+
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     encoder.write_all(bytes).unwrap();
@@ -71,6 +79,9 @@ fn idx_reads_plain_and_gzipped_files() {
     assert_eq!(splits.train.labels(), [0, 1, 2, 0]);
     assert_eq!(splits.train.input(1)[0], 60.0 / 255.0);
     assert_eq!(splits.test.num_classes(), 3, "both splits have the classes of the larger one");
+    assert_eq!(described(&named("mnist"), Some(dir.path())).1, "MNIST, a subset of 6");
+    let own = described(&format("idx", &dir.path().join("mnist")), None);
+    assert_eq!(own, ("mnist: 4 + 2 examples".into(), "mnist".into()));
 }
 
 #[test]
@@ -267,6 +278,10 @@ fn a_folder_of_folders_is_a_data_set() {
         assert!(splits.train.input(i).iter().all(|x| (x - value(&splits.train, i)).abs() < 1e-6));
     }
 
+    let name = dir.path().file_name().unwrap().to_str().unwrap();
+    let counts = format!("{name}: 8 + 2 examples");
+    assert_eq!(described(&config, None), (counts, name.to_string()));
+
     write_image(&dir.path().join("dog/9.png"), 5, 1);
     contains(&error(&format("images", dir.path()), dir.path()), &["9.png", "5x5", "4x4"]);
     fs::write(dir.path().join("dog/9.png"), b"no picture").unwrap();
@@ -274,6 +289,20 @@ fn a_folder_of_folders_is_a_data_set() {
     fs::remove_file(dir.path().join("dog/9.png")).unwrap();
     fs::create_dir(dir.path().join("emu")).unwrap();
     contains(&error(&format("images", dir.path()), dir.path()), &["emu", "no image"]);
+}
+
+#[test]
+fn a_folder_of_pictures_with_two_splits_has_its_own_name() {
+    let dir = folder();
+    let root = dir.path().join("pets");
+    for (split, count) in [("train", 3), ("test", 2)] {
+        for i in 0..2 * count {
+            write_image(&root.join(format!("{split}/{}/{i}.png", i % 2)), 4, 7);
+        }
+    }
+    let splits = format("images", &root).load(None).unwrap();
+    assert_eq!((splits.train.name(), splits.test.name()), ("pets", "pets"));
+    assert_eq!(described(&format("images", &root), None).0, "pets: 6 + 4 examples");
 }
 
 #[test]
@@ -288,6 +317,8 @@ fn omniglot_has_a_class_for_every_character_and_holds_drawings_out() {
     let splits = named("omniglot").load(Some(dir.path())).unwrap();
     assert_eq!(splits.train.class_names(), ["Greek/character01", "Greek/character02", "Latin/character01"]);
     assert_eq!((splits.train.len(), splits.test.len()), (48, 12));
+    let unpacked = described(&named("omniglot"), Some(dir.path())).0;
+    assert_eq!(unpacked, "Omniglot, not the published files: 48 + 12 examples");
     let missing = error(&named("omniglot"), &dir.path().join("elsewhere"));
     contains(&missing, &["gpicl data fetch omniglot"]);
 }
@@ -443,6 +474,98 @@ fn a_made_data_set_can_be_asked_for_with_its_seed() {
 }
 
 #[test]
+fn a_made_data_set_says_what_it_is_made_of() {
+    let glyphs =
+        DataConfig { classes: Some(3), per_class: Some(8), ..DataConfig::from_spec("glyphs@7").unwrap() };
+    let (long, short) = described(&glyphs, None);
+    assert_eq!(long, "glyphs, drawn characters of seed 7: 3 classes, 24 + 6 examples");
+    assert_eq!(short, "glyphs of seed 7");
+    let random = DataConfig { noise: Some(2.0), size: Some(3), ..named("random") };
+    assert_eq!(described(&random, None).1, "random of seed 0 and noise 2");
+}
+
+#[test]
+fn a_data_set_beside_another_arrives_with_its_side_and_colour() {
+    let dir = folder();
+    let at = |name: &str| dir.path().join(name);
+    let image = |side: u32, channels: u32| {
+        let config = format("images", &at(&format!("images{side}x{channels}")));
+        for (class, i) in [("a", 0), ("a", 1), ("b", 2), ("b", 3)] {
+            let path = config.path.as_ref().unwrap().join(format!("{class}/{i}.png"));
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            let image = image::RgbImage::from_pixel(side, side, image::Rgb([90, 90, 120]));
+            let image = image::DynamicImage::ImageRgb8(image);
+            let image = if channels == 1 { image.to_luma8().into() } else { image };
+            image.save(path).unwrap();
+        }
+        config
+    };
+    fs::create_dir_all(at("vectors")).unwrap();
+    write_npy(&at("vectors"), &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0], &[0, 1, 0, 1]);
+    fs::create_dir_all(at("arrays")).unwrap();
+    let x = npy("<f4", "(4, 5, 5)", &floats(&[0.5; 100]));
+    fs::write(at("arrays/x.npy"), x).unwrap();
+    fs::copy(at("vectors/y.npy"), at("arrays/y.npy")).unwrap();
+    let square = write_square_mnist(dir.path());
+    let made = |config: DataConfig| DataConfig { classes: Some(2), per_class: Some(4), ..config };
+    let paper = Some(gpicl::data::PreparedLayout::Paper);
+
+    // Every kind of base, and how its images arrive.
+    let images = [
+        (made(named("glyphs")), 14, 1),
+        (DataConfig { size: Some(9), ..made(named("glyphs")) }, 9, 1),
+        (DataConfig { resize: Some(7), color: Some(Color::Rgb), ..made(named("glyphs")) }, 7, 3),
+        (DataConfig { layout: paper, ..made(named("glyphs")) }, 32, 3),
+        (square.clone(), 28, 1),
+        (DataConfig { resize: Some(14), ..square.clone() }, 14, 1),
+        (DataConfig { color: Some(Color::Rgb), ..square.clone() }, 28, 3),
+        (image(6, 1), 6, 1),
+        (image(6, 3), 6, 3),
+        (DataConfig { resize: Some(3), ..image(6, 3) }, 3, 3),
+        (format("idx", &at("mnist")), 28, 1),
+        (format("npy", &at("arrays")), 5, 1),
+    ];
+    let small = DataConfig { size: Some(3), ..made(named("random")) };
+    let vectors = [small, format("npy", &at("vectors"))];
+    let load = |config: &DataConfig| config.load(Some(dir.path())).unwrap().test.shape();
+    for (base, side, channels) in &images {
+        let expected = InputShape::Image { height: *side, width: *side, channels: *channels };
+        assert_eq!(load(base), expected, "{base:?}");
+        for (set, ..) in &images {
+            let beside = set.clone().prepared_like(base).unwrap();
+            assert_eq!(load(&beside), expected, "{set:?} beside {base:?}");
+            assert_eq!(beside.clone().prepared_like(base).unwrap(), beside, "it is prepared already");
+        }
+        for set in &vectors {
+            assert_eq!(load(&set.clone().prepared_like(base).unwrap()), load(set), "{set:?} beside {base:?}");
+            assert_eq!(load(&base.clone().prepared_like(set).unwrap()), expected, "{base:?} beside {set:?}");
+        }
+    }
+    let like = made(named("glyphs")).prepared_like(&image(6, 1)).unwrap();
+    assert_eq!((like.size, like.resize), (Some(6), None), "drawn at that side, not brought to it");
+    let normalize = Normalize::Feature;
+    let other = DataConfig { normalize, ..named("random") };
+    assert_eq!(square.prepared_like(&other).unwrap().normalize, normalize);
+    let gone = DataConfig { path: Some(at("gone")), ..image(6, 1) };
+    contains(&named("glyphs").prepared_like(&gone).unwrap_err().to_string(), &["gone"]);
+}
+
+/// Few images of MNIST's own size, as `mnist`.
+fn write_square_mnist(dir: &Path) -> DataConfig {
+    let folder = dir.join("mnist");
+    fs::create_dir_all(&folder).unwrap();
+    for (split, count) in [("train", 4), ("t10k", 2)] {
+        let body: Vec<u8> = (0..count * 784).map(|i| (i % 251) as u8).collect();
+        let labels: Vec<u8> = (0..count).map(|i| (i % 2) as u8).collect();
+        let write =
+            |name: &str, bytes: Vec<u8>| fs::write(folder.join(format!("{split}-{name}")), bytes).unwrap();
+        write("images-idx3-ubyte", idx(2051, &[count, 28, 28], &body));
+        write("labels-idx1-ubyte", idx(2049, &[count], &labels));
+    }
+    named("mnist")
+}
+
+#[test]
 fn the_papers_layout_is_32_by_32_in_colour() {
     let config = DataConfig {
         layout: Some(gpicl::data::PreparedLayout::Paper),
@@ -478,6 +601,10 @@ fn real_data_reads_as_its_readme_says() {
             "{name}"
         );
         assert_eq!((splits.train.num_classes(), splits.train.dim()), (10, 196));
+        let description = splits.train.description().unwrap();
+        // What is not all there cannot be the published files.
+        let whole = description.total() == 70_000;
+        assert!(whole || (!description.official() && description.short().contains("a subset of 10,000")));
         let mean = splits.train.inputs().iter().map(|&x| f64::from(x)).sum::<f64>()
             / splits.train.inputs().len() as f64;
         assert!(mean.abs() < 1e-3, "{name}: normalised, mean {mean}");

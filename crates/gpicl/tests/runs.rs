@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use common::{finish, small};
-use gpicl::eval::{Guessing, Metric, Outcome, OutcomeRule};
+use gpicl::eval::{Guessing, Metric, Outcome, OutcomeRule, Sample};
 use gpicl::models::ModelConfig;
 use gpicl::train::{Ended, Event, Trainer, read_metrics};
 use gpicl::{Error, RunDir};
@@ -119,7 +119,7 @@ fn meta_training_learns_to_learn_on_unseen_tasks() {
     let config = small(&["train.steps=300", "train.batch=16", "eval.every=0", "train.checkpoint_every=300"]);
     let mut trainer = Trainer::start(config, None, &run).unwrap();
     finish(&mut trainer);
-    let curves = trainer.meta_test(128).unwrap();
+    let curves = trainer.meta_test(Sample::episodes(128)).unwrap();
     let (seen, unseen) = (&curves[0], curves[1].summary());
     assert!(unseen.first.high < 0.4, "nothing is known before the first example: {unseen:?}");
     assert!(unseen.last_10.low > 0.6, "four classes, chance 0.25: {unseen:?}");

@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::baseline;
-use super::spec::{Learner, Method, Plan};
+use super::spec::{Learner, Method, Plan, PlannedSet};
 use gpicl::RunConfig;
-use gpicl::data::{DataConfig, Dataset, Library};
+use gpicl::data::{DataConfig, Dataset, Description, Library};
 use gpicl::eval::baselines::BaselinesConfig;
 use gpicl::eval::{LearningCurve, Sample, TestSet, episode_dims, meta_test};
 use gpicl::fs::write_atomic;
@@ -73,6 +73,12 @@ impl Set {
         !self.tests.is_empty()
     }
 
+    /// What the data are, under all seeds together; `None` where they are not here.
+    pub fn description(&self) -> Option<Description> {
+        let each = self.tests.iter().filter_map(|episodes| episodes.data.description().cloned());
+        each.reduce(|all, other| all.and(&other))
+    }
+
     /// For the seed of this number; those that share it have the first.
     fn of(&self, number: usize) -> &Episodes {
         &self.tests[number.min(self.tests.len() - 1)]
@@ -106,7 +112,7 @@ impl Bench {
         let dims = episode_dims(&*load_sources(&base.components(), None, &library)?[0].train);
         let seeds: Vec<RunConfig> = plan.seeds.iter().map(|&seed| base.clone().with_seed(seed)).collect();
         let mut sets = Vec::<Set>::new();
-        for config in &plan.sets {
+        for PlannedSet { label, data: config } in &plan.sets {
             let own = seeds.iter().map(|run| {
                 let mut own = config.clone();
                 own.set_seed(run.seed);
@@ -124,18 +130,22 @@ impl Bench {
                     Ok(data) => {
                         name = data.name().to_string();
                         let (tasks, seed) = (run.tasks.clone(), run.eval.seed);
-                        let set = TestSet::unseen(&tasks, seed, dims, &data)?;
+                        let mut set = TestSet::unseen(&tasks, seed, dims, &data)?;
+                        if let Some(label) = label {
+                            set.label = format!("unseen tasks, {label} test");
+                        }
                         tests.push(Episodes { data, tasks, seed, set });
                     }
                     Err(Error::Missing { .. }) => {}
                     Err(error) => return Err(error),
                 }
             }
+            let name = label.clone().unwrap_or(name);
             let taken = sets.iter().any(|other| other.name == name);
             sets.push(Set { name: if taken { config.short_form() } else { name }, tests });
         }
         let present = plan.sets.iter().zip(&sets).filter(|(_, set)| set.present());
-        let present: Vec<&DataConfig> = present.map(|(config, _)| config).collect();
+        let present: Vec<&DataConfig> = present.map(|(planned, _)| &planned.data).collect();
         let identity = serde_json::to_string(&(
             (&base.data, &base.tasks, base.eval.seed, plan.sample),
             present,
@@ -205,7 +215,8 @@ impl Bench {
             let sizes = |dims: Dims| format!("{} classes in {} examples", dims.classes, dims.episode_length);
             return Some(format!("has episodes of {}, the base of {}", sizes(dims), sizes(self.dims)));
         }
-        let prepared = |data: &DataConfig| data.clone().prepared_like(&self.base.data) == *data;
+        let like_the_base = |data: &DataConfig| data.clone().prepared_like(&self.base.data);
+        let prepared = |data: &DataConfig| like_the_base(data).is_ok_and(|alike| alike == *data);
         let same = config.components().iter().all(|it| it.source.data().is_none_or(prepared));
         (!same).then(|| "has inputs prepared otherwise than the base's".into())
     }

@@ -30,6 +30,7 @@ pub use tables::Metric;
 use crate::workers::{Ending, Observer, Workers};
 use gpicl::DeviceKind;
 use gpicl::RunDir;
+use gpicl::data::Description;
 use gpicl::eval::{LearningCurve, Sample};
 use gpicl::folder::{Kind, claim};
 use gpicl::fs::{lock, write_atomic};
@@ -64,6 +65,9 @@ pub struct Column {
     pub name: String,
     /// Whether it is on this machine.
     pub present: bool,
+    /// What its data are, under all seeds together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<Description>,
 }
 
 /// A learner of the table.
@@ -188,7 +192,8 @@ pub fn compare(spec: &NamedSpec, around: &Surroundings<'_>) -> Result<Option<Com
             });
         }
     }
-    let column = |set: &Set| Column { name: set.name.clone(), present: set.present() };
+    let column =
+        |set: &Set| Column { name: set.name.clone(), present: set.present(), data: set.description() };
     let comparison = Comparison {
         dims: bench.dims,
         sample: plan.sample,

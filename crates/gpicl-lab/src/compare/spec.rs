@@ -88,15 +88,26 @@ fn yes() -> bool {
 pub enum TestSetSpec {
     /// `"mnist"`, `"glyphs@7"` or `"csv:table.csv"`: prepared like the base's data set.
     Like(String),
-    /// A table with the fields of `[data]`: taken as it stands.
-    Whole(DataConfig),
+    /// A table with the fields of `[data]`: taken as it stands. A `label` in it is the column's name, for a data set that
+    /// must not be mistaken for the one whose name it has.
+    Whole {
+        /// The column's name, if it is not the data set's.
+        label: Option<String>,
+        /// The data set.
+        data: Box<DataConfig>,
+    },
 }
 
 impl<'de> Deserialize<'de> for TestSetSpec {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match Value::deserialize(deserializer)? {
             Value::String(spec) => Ok(Self::Like(spec)),
-            other => DataConfig::deserialize(other).map(Self::Whole).map_err(serde::de::Error::custom),
+            mut other => {
+                let label = other.as_table_mut().and_then(|table| table.remove("label"));
+                let label = label.map(String::deserialize).transpose().map_err(serde::de::Error::custom)?;
+                let data = DataConfig::deserialize(other).map_err(serde::de::Error::custom)?;
+                Ok(Self::Whole { label, data: Box::new(data) })
+            }
         }
     }
 }
@@ -121,6 +132,14 @@ pub(super) enum Learner {
     Baseline(String),
 }
 
+/// A column with everything decided.
+#[derive(Clone, Debug)]
+pub(super) struct PlannedSet {
+    /// Its name, if it is not the data set's.
+    pub label: Option<String>,
+    pub data: DataConfig,
+}
+
 /// A spec with everything decided.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
@@ -129,7 +148,7 @@ pub(super) struct Plan {
     pub seeds: Vec<u64>,
     pub sample: Sample,
     pub methods: Vec<Method>,
-    pub sets: Vec<DataConfig>,
+    pub sets: Vec<PlannedSet>,
     pub against: Option<String>,
     pub untrained: bool,
     pub baselines: BaselinesConfig,
@@ -221,10 +240,17 @@ impl NamedSpec {
         spec.baselines.validate().map_err(self.0.at("baselines"))?;
         let methods = spec.methods.iter().enumerate().map(|(i, method)| self.method(i, method, &layers));
         let sets = spec.test_sets.iter().enumerate().map(|(i, set)| {
-            let set = match set {
-                TestSetSpec::Like(spec) => base.data.beside(spec),
-                TestSetSpec::Whole(data) => data.validate().map(|()| data.clone()),
+            let (label, data) = match set {
+                TestSetSpec::Like(spec) => (None, base.data.beside(spec)),
+                TestSetSpec::Whole { label, data } => {
+                    (label.clone(), data.validate().map(|()| DataConfig::clone(data)))
+                }
             };
+            let set = data.map(|data| {
+                // Noise of one's own makes another data set than the one whose numbers the paper has.
+                let noisy = || data.noise.map(|noise| format!("{}, noise {noise}", data.name));
+                PlannedSet { label: label.or_else(noisy), data }
+            });
             set.map_err(self.0.at(&format!("test_sets[{i}]")))
         });
         Ok(Plan {
@@ -289,7 +315,7 @@ mod tests {
     const TWO: &str = r#"
         preset = "quickstart"
         seeds = [3, 4]
-        test_sets = ["glyphs", "mnist", { name = "random", size = 5 }]
+        test_sets = ["glyphs", "mnist", { label = "short", name = "random", size = 5 }, { name = "random", noise = 2 }]
         [base.train]
         steps = 7
         [[methods]]
@@ -316,7 +342,14 @@ mod tests {
         assert!(matches!(&plan.methods[1].learner, Learner::Load(runs) if runs.len() == 2));
         assert!(plan.methods[0].ranked && !plan.methods[1].ranked);
         assert_eq!(plan.base.train.lr, 2e-3);
-        assert_eq!((plan.sets[0].clone(), plan.sets[2].size), (plan.base.data, Some(5)));
+        assert_eq!(plan.sets[0].data, plan.base.data);
+        assert_eq!(
+            (plan.sets[1].data.resize, plan.sets[1].label.clone()),
+            (Some(14), None),
+            "as large as glyphs"
+        );
+        assert_eq!((plan.sets[2].data.size, plan.sets[2].label.as_deref()), (Some(5), Some("short")));
+        assert_eq!(plan.sets[3].label.as_deref(), Some("random, noise 2"), "not the paper's");
     }
 
     #[test]
@@ -351,6 +384,7 @@ mod tests {
             ("[[methods]]\nname = 'a'\nset = {}\nruns = ['r']", &["c.toml", "methods[0]", "exclude"]),
             ("[[methods]]\nname = 'a'\nbaseline = 'nope'", &["c.toml", "methods[0].baseline", "nope"]),
             ("test_sets = ['nope']\n[[methods]]\nname = 'a'", &["c.toml", "test_sets[0]", "nope"]),
+            ("test_sets = [{ label = 1 }]\n[[methods]]\nname = 'a'", &["c.toml", "test_sets[0]", "string"]),
             ("test_sets = [{ nam = 'x' }]\n[[methods]]\nname = 'a'", &["c.toml", "test_sets[0]", "nam"]),
             ("baselines.tune_episodes = 1\n[[methods]]\nname = 'a'", &["c.toml", "baselines.tune_episodes"]),
             ("[[base.mix]]\n[[methods]]\nname = 'a'", &["c.toml", "base.mix", "one source"]),

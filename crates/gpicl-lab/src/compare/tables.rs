@@ -158,9 +158,13 @@ impl Comparison {
         let of_set = |at: usize| measured.iter().filter(move |(set, ..)| *set == at);
         let images = self.sets.iter().enumerate().filter_map(|(at, set)| {
             let (_, _, curve, _) = of_set(at).next()?;
-            Some(format!("{}: {}", set.name, curve.images?))
+            let images = format!("{}: {} test examples", set.name, curve.images?);
+            Some(match &set.data {
+                Some(data) => format!("{images} ({data})"),
+                None => images,
+            })
         });
-        let images = images.collect::<Vec<_>>().join(", ");
+        let images = images.collect::<Vec<_>>().join("; ");
         let queries = measured.iter().map(|(_, _, curve, _)| curve.queries).max().unwrap_or_default();
         let queries = match queries {
             0 => "one query of each context".to_string(),
@@ -172,7 +176,7 @@ impl Comparison {
             100.0 * self.chance()
         )];
         if !images.is_empty() {
-            caption.push(format!("Examples of the test sets: {images}."));
+            caption.push(format!("Data of {images}."));
         }
         let repeated: Vec<&str> = self
             .sets
@@ -552,7 +556,7 @@ mod tests {
             ranked: true,
             outcome: Outcome::Failed("diverged".into()),
         };
-        let column = |name: &str, present| Column { name: name.into(), present };
+        let column = |name: &str, present| Column { name: name.into(), present, data: None };
         Comparison {
             dims: Dims { input_dim: 8, classes: 10, episode_length: 100 },
             sample: Sample::episodes(10),

@@ -138,6 +138,7 @@ fn meta_test(results: &Results) -> Result<Markup> {
     Ok(html! {
         (figure(&svg, title, Some(&caption)))
         (table(&format!("Accuracy in %, with 95% intervals over {what}; chance is {}", results.chance_text()), &columns, &rows))
+        @for data in results.data_text() { p.note { "Data: " (data) "." } }
         @for (title, svg) in &baselines { (figure(svg, title, None)) }
         (folded("Accuracy after every number of examples, as a table", positions(&results.curves)))
     })

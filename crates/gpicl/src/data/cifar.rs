@@ -35,7 +35,7 @@ pub(super) fn read(config: &DataConfig, folder: &Path) -> Result<Raw> {
             .collect::<Result<_>>()?
     };
     let split = |names: &[String]| parse(&config.name, &found, names, &files);
-    Ok(Raw { train: split(&train)?, test: Some(split(&test)?) })
+    Ok(Raw { train: split(&train)?, test: Some(split(&test)?), files: vec![found.clone()] })
 }
 
 fn unpack(path: &Path) -> Result<HashMap<String, Vec<u8>>> {

@@ -261,5 +261,5 @@ pub(super) fn read(config: &DataConfig, _: &Path) -> Result<Raw> {
     let names = names.into_iter().map(String::from).collect();
     let name = path.file_stem().map_or_else(|| "csv".into(), |stem| stem.to_string_lossy().into_owned());
     let data = Dataset::new(name, InputShape::Vector(encoder.dim()), inputs, labels, names)?;
-    Ok(Raw { train: data, test: None })
+    Ok(Raw { train: data, test: None, files: Vec::new() })
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use md5::{Digest as _, Md5};
 
+use super::checksum::{hex, md5_of};
 use super::sources::{Kind, RemoteFile, Source};
 use crate::error::{Error, Result};
 use crate::fs::partial;
@@ -167,28 +168,4 @@ fn try_download(
         return Err(format!("MD5 is {found}, published is {md5}"));
     }
     file.sync_all().map_err(|error| error.to_string())
-}
-
-fn md5_of(path: &Path) -> Result<String> {
-    let mut hash = Md5::new();
-    let mut file = File::open(path).map_err(Error::io("open", path))?;
-    std::io::copy(&mut file, &mut HashWriter(&mut hash)).map_err(Error::io("read", path))?;
-    Ok(hex(&hash.finalize()))
-}
-
-struct HashWriter<'a>(&'a mut Md5);
-
-impl std::io::Write for HashWriter<'_> {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

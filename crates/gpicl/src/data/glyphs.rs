@@ -13,6 +13,8 @@ use super::{Dataset, InputShape};
 use crate::error::Result;
 use crate::rng::{Rng, Stream};
 
+/// Side of the images, unless the config has another.
+pub(super) const SIDE: usize = 14;
 /// Line segments for a stroke.
 const SEGMENTS: usize = 10;
 /// Skeletons closer than this (mean distance of their points) would be hard to tell apart, and are drawn again.
@@ -22,9 +24,9 @@ type Point = (f32, f32);
 /// Control points of a quadratic curve.
 type Stroke = [Point; 3];
 
-/// 10 classes, 800 training and 200 held-out instances a class, 14x14, unless the config says otherwise.
+/// 10 classes, 800 training and 200 held-out instances a class, [`SIDE`] pixels square, unless the config says otherwise.
 pub(super) fn read(config: &DataConfig, _: &Path) -> Result<Raw> {
-    let (classes, side) = (config.classes.unwrap_or(10), config.size.unwrap_or(14));
+    let (classes, side) = (config.classes.unwrap_or(10), config.size.unwrap_or(SIDE));
     let (per_class, noise) = (config.per_class.unwrap_or(800), config.noise.unwrap_or(0.05));
     let skeletons = skeletons(config.seed, classes);
     let split = |first: usize, count: usize| {
@@ -39,7 +41,7 @@ pub(super) fn read(config: &DataConfig, _: &Path) -> Result<Raw> {
         let names = (0..classes).map(|class| class.to_string()).collect();
         Dataset::new("glyphs", shape, inputs.collect(), labels, names)
     };
-    Ok(Raw { train: split(0, per_class)?, test: Some(split(per_class, per_class / 4)?) })
+    Ok(Raw { train: split(0, per_class)?, test: Some(split(per_class, per_class / 4)?), files: Vec::new() })
 }
 
 fn skeletons(seed: u64, classes: usize) -> Vec<Vec<Stroke>> {
@@ -167,7 +169,7 @@ mod tests {
     use super::*;
 
     fn load(config: &DataConfig) -> (Dataset, Dataset) {
-        let Raw { train, test } = read(config, Path::new("")).unwrap();
+        let Raw { train, test, .. } = read(config, Path::new("")).unwrap();
         (train, test.unwrap())
     }
 

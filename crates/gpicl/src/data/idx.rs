@@ -52,28 +52,31 @@ pub(super) fn read_emnist(config: &DataConfig, folder: &Path) -> Result<Raw> {
         let [images, labels] = files(prefix);
         parse_pair(set, entry(images)?, entry(labels)?, true)
     };
-    Ok(Raw { train: split(prefixes[0])?, test: Some(split(prefixes[1])?) })
+    let (train, test) = (split(prefixes[0])?, Some(split(prefixes[1])?));
+    Ok(Raw { train, test, files: vec![archive] })
 }
 
 fn read_splits(name: &str, folder: &Path, [train, test]: &[&str; 2], transposed: bool) -> Result<Raw> {
-    let split = |prefix: &str| -> Result<Dataset> {
+    let mut files = Vec::new();
+    let mut split = |prefix: &str| -> Result<Dataset> {
         let find = |what: &str| {
             let stem = format!("{prefix}-{what}-ubyte");
             locate(name, folder, &[format!("{stem}.gz"), stem])
         };
         let (images, labels) = (find("images-idx3")?, find("labels-idx1")?);
+        files.extend([images.clone(), labels.clone()]);
         let bytes = |path: &Path| std::fs::read(path).map_err(Error::io("read", path));
         let (image_bytes, label_bytes) = (bytes(&images)?, bytes(&labels)?);
         parse_pair(name, (images, image_bytes), (labels, label_bytes), transposed)
     };
     let (train, test) = (split(train)?, split(test)?);
-    same_classes(train, test, folder)
+    Ok(Raw { files, ..same_classes(train, test, folder)? })
 }
 
 /// Both splits must agree on the classes; the larger set of names serves both.
 fn same_classes(train: Dataset, test: Dataset, folder: &Path) -> Result<Raw> {
     if train.shape() != test.shape() {
-        let problem = format!("train has {:?}, test has {:?}", train.shape(), test.shape());
+        let problem = format!("train has {}, test has {}", train.shape(), test.shape());
         return Err(Error::file(folder, problem, "use the two splits of one data set"));
     }
     let names =
@@ -82,7 +85,7 @@ fn same_classes(train: Dataset, test: Dataset, folder: &Path) -> Result<Raw> {
     let with = |data: Dataset| {
         Dataset::new(data.name(), data.shape(), data.inputs().to_vec(), data.labels().to_vec(), names.clone())
     };
-    Ok(Raw { train: with(train)?, test: Some(with(test)?) })
+    Ok(Raw { train: with(train)?, test: Some(with(test)?), files: Vec::new() })
 }
 
 /// Images and labels of one split. EMNIST stores its images transposed.

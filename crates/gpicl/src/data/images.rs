@@ -13,13 +13,15 @@ const EXTENSIONS: [&str; 7] = ["png", "jpg", "jpeg", "bmp", "gif", "tif", "tiff"
 
 pub(super) fn read(config: &DataConfig, _: &Path) -> Result<Raw> {
     let root = config.path.as_deref().unwrap_or(Path::new("."));
+    let name = root.file_name().map_or_else(|| "images".into(), |name| name.to_string_lossy().into_owned());
     let (train, test) = (root.join("train"), root.join("test"));
     if train.is_dir() && test.is_dir() {
         let classes = folders(&train)?;
-        let held_out = read_classes(&test, &classes)?;
-        return Ok(Raw { train: read_classes(&train, &classes)?, test: Some(held_out) });
+        let held_out = read_classes(&name, &test, &classes)?;
+        let train = read_classes(&name, &train, &classes)?;
+        return Ok(Raw { train, test: Some(held_out), files: Vec::new() });
     }
-    Ok(Raw { train: read_classes(root, &folders(root)?)?, test: None })
+    Ok(Raw { train: read_classes(&name, root, &folders(root)?)?, test: None, files: Vec::new() })
 }
 
 /// Names of the folders below `root`, sorted.
@@ -38,7 +40,7 @@ pub(super) fn folders(root: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-fn read_classes(root: &Path, classes: &[String]) -> Result<Dataset> {
+fn read_classes(name: &str, root: &Path, classes: &[String]) -> Result<Dataset> {
     let mut files: Vec<(u32, PathBuf)> = Vec::new();
     for (label, class) in classes.iter().enumerate() {
         let found = image_files(&root.join(class))?;
@@ -47,8 +49,7 @@ fn read_classes(root: &Path, classes: &[String]) -> Result<Dataset> {
         }
         files.extend(found.into_iter().map(|path| (label as u32, path)));
     }
-    let name = root.file_name().map_or_else(|| "images".into(), |name| name.to_string_lossy().into_owned());
-    from_files(&name, &files, classes.to_vec())
+    from_files(name, &files, classes.to_vec())
 }
 
 /// The image files directly in `folder`, sorted.

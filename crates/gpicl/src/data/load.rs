@@ -1,12 +1,15 @@
 //! From a [`DataConfig`] to the data set: short forms, checks, reading, preparation.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use super::checksum::are_published;
 use super::config::{DataConfig, PreparedLayout, data_dir};
 use super::raw::Raw;
-use super::sources::{Kind, Source};
+use super::sources::{Form, Kind, Source};
 use super::transform::{Color, Statistics, resize, to_color};
-use super::{Dataset, InputShape, Splits};
+use super::{Dataset, Description, InputShape, Origin, Split, Splits};
 use crate::error::{Error, Result};
 use crate::rng::{Rng, Stream};
 
@@ -54,27 +57,77 @@ impl DataConfig {
         }
     }
 
-    /// The same data, its inputs prepared as `other` prepares them. Vectors have neither size nor colour.
-    pub fn prepared_like(self, other: &Self) -> Self {
-        let Self { resize, color, layout, normalize, .. } = *other;
-        if matches!(self.name.as_str(), "random" | "csv" | "safetensors") {
-            return Self { normalize, ..self };
+    /// The same data, its inputs prepared as `other` prepares them: normalised likewise, images of its side and its
+    /// colour, however `other` comes by them. Vectors have neither, and no images are brought to a side if `other` has
+    /// some that are not square.
+    ///
+    /// # Errors
+    /// Files that say how large their images are, and cannot be read.
+    pub fn prepared_like(self, other: &Self) -> Result<Self> {
+        let alike = Self { normalize: other.normalize, ..self };
+        let Some(wanted) = other.images()? else { return Ok(alike) };
+        let Some(found) = alike.images()? else { return Ok(alike) };
+        if found == wanted {
+            return Ok(alike);
         }
-        Self { resize, color, layout, normalize, ..self }
+        if other.layout.is_some() {
+            return Ok(Self { layout: other.layout, resize: None, color: None, ..alike });
+        }
+        let (height, width, channels) = wanted;
+        let side = (height == width).then_some(height);
+        let color = match channels {
+            1 => Some(Color::Grey),
+            3 => Some(Color::Rgb),
+            _ => None,
+        };
+        let drawn = matches!(Source::find(&alike.name)?.form, Form::Drawn { .. });
+        let (size, resize) = match alike.size {
+            // Drawn at that side they are sharper than brought to it.
+            None if drawn => (side, None),
+            size => (size, side),
+        };
+        Ok(Self { layout: None, size, resize, color, ..alike })
+    }
+
+    /// Height, width and channels of the images as they are prepared; `None` if the inputs are vectors. Reads files only
+    /// where nothing else says it.
+    fn images(&self) -> Result<Option<(usize, usize, usize)>> {
+        let source = Source::find(&self.name)?;
+        let (side, color) = self.target();
+        let channels = |color| if color == Color::Grey { 1 } else { 3 };
+        let (height, width, depth) = match (source.form, side, color) {
+            (Form::Vectors, ..) => return Ok(None),
+            (Form::Images { side, color }, ..) => (side, side, channels(color)),
+            (Form::Drawn { side }, ..) => (self.size.unwrap_or(side), self.size.unwrap_or(side), 1),
+            (Form::Pictures, Some(side), Some(color)) => (side, side, channels(color)),
+            (Form::Pictures | Form::Arrays, ..) => match (source.read)(self, Path::new(""))?.train.shape() {
+                InputShape::Image { height, width, channels } => (height, width, channels),
+                InputShape::Vector(_) => return Ok(None),
+            },
+        };
+        Ok(Some((side.unwrap_or(height), side.unwrap_or(width), color.map_or(depth, channels))))
+    }
+
+    /// The side and the colour that images are brought to.
+    fn target(&self) -> (Option<usize>, Option<Color>) {
+        match self.layout {
+            Some(PreparedLayout::Paper) => (Some(32), Some(Color::Rgb)),
+            None => (self.resize, self.color),
+        }
     }
 
     /// The data set that `spec` names ([`DataConfig::from_spec`]), prepared like this one; this one itself if
     /// it is the one. Of a made one `spec` may give another seed, and nothing else changes.
     ///
     /// # Errors
-    /// As [`DataConfig::from_spec`].
+    /// As [`DataConfig::from_spec`] and [`DataConfig::prepared_like`].
     pub fn beside(&self, spec: &str) -> Result<Self> {
         let data = Self::from_spec(spec)?;
         if data.name == self.name && (data.path.is_none() || data.path == self.path) {
             let (_, _, seed) = Self::parts(spec)?;
             return Ok(Self { seed: seed.unwrap_or(self.seed), ..self.clone() });
         }
-        Ok(data.prepared_like(self))
+        data.prepared_like(self)
     }
 
     /// Checks that the data set is known and that every field that is set applies to it.
@@ -125,8 +178,8 @@ impl DataConfig {
                 return Err(Error::config(format!("data.{field}"), format!("is {value}"), fix));
             }
         }
-        if self.noise.is_some_and(|noise| !(noise.is_finite() && noise >= 0.0)) {
-            return Err(Error::config("data.noise", format!("is {:?}", self.noise), "give 0 or more"));
+        if let Some(noise) = self.noise.filter(|noise| !(noise.is_finite() && *noise >= 0.0)) {
+            return Err(Error::config("data.noise", format!("is {noise}"), "give 0 or more"));
         }
         for (field, value) in
             [("test_fraction", self.test_fraction), ("validation_fraction", self.validation_fraction)]
@@ -154,7 +207,56 @@ impl DataConfig {
             Kind::Named => data_dir(dir)?.join(source.name),
             Kind::Format | Kind::Made => PathBuf::new(),
         };
-        let Raw { train, test } = (source.read)(self, &folder)?;
+        self.load_from(source, &folder)
+    }
+
+    /// [`DataConfig::load`] of `source`, which for a named one is in `folder`.
+    fn load_from(&self, source: &Source, folder: &Path) -> Result<Splits> {
+        let Raw { train, test, files } = (source.read)(self, folder)?;
+        // The files are hashed while the inputs are prepared.
+        let (splits, published) =
+            rayon::join(|| self.prepare_splits(train, test), || are_published(source.files, &files));
+        let (Splits { train, test }, published) = (splits?, published?);
+        let examples = BTreeMap::from([(Split::Train, train.len()), (Split::Test, test.len())]);
+        let description = Arc::new(self.describe(source, published, train.num_classes(), examples));
+        Ok(Splits { train: train.described(Arc::clone(&description)), test: test.described(description) })
+    }
+
+    /// What the data set is; `published` says whether the files that were read are.
+    fn describe(
+        &self,
+        source: &Source,
+        published: bool,
+        classes: usize,
+        examples: BTreeMap<Split, usize>,
+    ) -> Description {
+        let (name, origin) = match source.kind {
+            Kind::Made => {
+                let (what, seeds) = (source.title.into(), vec![self.seed]);
+                (source.name.to_string(), Origin::Made { what, seeds, classes, noise: self.noise })
+            }
+            Kind::Named => {
+                let all: usize = source.published.iter().flatten().sum();
+                let whole = examples.values().sum::<usize>() == all;
+                let held_out = source.published.map(|[_, test]| test);
+                let origin = match published {
+                    true if whole && examples.get(&Split::Test).copied() == held_out => Origin::Official,
+                    true => Origin::Resplit,
+                    false => Origin::Unofficial { published: all },
+                };
+                (source.title.to_string(), origin)
+            }
+            Kind::Format => {
+                let path = self.path.as_deref().unwrap_or(Path::new("."));
+                let name = path.file_name().unwrap_or(path.as_os_str());
+                (name.to_string_lossy().into_owned(), Origin::Own)
+            }
+        };
+        Description { name, origin, examples }
+    }
+
+    /// Splits the examples, if the source has not, and prepares them.
+    fn prepare_splits(&self, train: Dataset, test: Option<Dataset>) -> Result<Splits> {
         let (train, test) = match test {
             Some(test) => (train, test),
             None => self.split(&train)?,
@@ -167,10 +269,7 @@ impl DataConfig {
     }
 
     fn prepare(&self, data: Dataset) -> Result<Dataset> {
-        let (side, color) = match self.layout {
-            Some(PreparedLayout::Paper) => (Some(32), Some(Color::Rgb)),
-            None => (self.resize, self.color),
-        };
+        let (side, color) = self.target();
         if matches!(data.shape(), InputShape::Vector(_)) {
             if self.resize.is_some() || self.color.is_some() {
                 let problem = format!("`{}` has vectors, not images", self.name);
@@ -199,5 +298,64 @@ impl DataConfig {
         }
         let (test, train) = order.split_at(held_out);
         Ok((data.subset(train), data.subset(test)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::checksum::md5_of;
+    use super::super::sources::RemoteFile;
+    use super::*;
+
+    /// An IDX file of bytes: `images` of 4x4 pixels, or as many labels.
+    fn idx(images: bool, count: u8) -> Vec<u8> {
+        let head = if images {
+            vec![0, 0, 8, 3, 0, 0, 0, count, 0, 0, 0, 4, 0, 0, 0, 4]
+        } else {
+            vec![0, 0, 8, 1, 0, 0, 0, count]
+        };
+        let body = (0..count).flat_map(|i| if images { vec![i; 16] } else { vec![i % 2] });
+        head.into_iter().chain(body).collect()
+    }
+
+    #[test]
+    fn the_published_checksums_make_a_data_set_official_and_one_changed_byte_does_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let names = [
+            "train-images-idx3-ubyte",
+            "train-labels-idx1-ubyte",
+            "t10k-images-idx3-ubyte",
+            "t10k-labels-idx1-ubyte",
+        ];
+        for (name, (images, count)) in names.iter().zip([(true, 6), (false, 6), (true, 2), (false, 2)]) {
+            std::fs::write(dir.path().join(name), idx(images, count)).unwrap();
+        }
+        let files = names.map(|name| {
+            let md5 = md5_of(&dir.path().join(name)).unwrap().leak();
+            RemoteFile { name, remote: name, md5 }
+        });
+        let mnist = Source::find("mnist").unwrap();
+        let source = Source { files: files.to_vec().leak(), published: Some([6, 2]), ..*mnist };
+        let config = DataConfig::from_spec("mnist").unwrap();
+        let description = |source: &Source| {
+            let Splits { train, test } = config.load_from(source, dir.path()).unwrap();
+            assert_eq!(train.description(), test.description());
+            train.description().unwrap().clone()
+        };
+        let official = description(&source);
+        assert!(official.official());
+        assert_eq!(official.to_string(), "MNIST, the published files: 6 + 2 examples");
+
+        let resplit = description(&Source { published: Some([5, 3]), ..source });
+        assert!(!resplit.official() && resplit.short() == "MNIST, split anew", "{resplit}");
+
+        let image = dir.path().join(names[0]);
+        let mut bytes = std::fs::read(&image).unwrap();
+        *bytes.last_mut().unwrap() += 1;
+        std::fs::write(&image, bytes).unwrap();
+        let changed = description(&source);
+        assert!(!changed.official());
+        assert_eq!(changed.to_string(), "MNIST, not the published files: 6 + 2 examples");
+        assert_eq!(description(mnist).short(), "MNIST, a subset of 8");
     }
 }

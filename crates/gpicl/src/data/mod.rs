@@ -4,13 +4,14 @@
 
 mod archive;
 mod array;
+mod checksum;
 mod cifar;
 mod config;
 pub mod csv;
+mod description;
 mod embed;
 #[cfg(feature = "download")]
 pub mod fetch;
-mod fingerprint;
 mod glyphs;
 mod idx;
 mod images;
@@ -28,10 +29,14 @@ mod svhn;
 pub mod transform;
 mod validation;
 
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
 use gpicl_ops::cpu::project::Grid;
 use serde::{Deserialize, Serialize};
 
 pub use config::{DataConfig, PreparedLayout, data_dir};
+pub use description::{Description, Origin};
 pub use embed::{EmbedConfig, IMAGENET, check_embed, embed};
 pub use library::Library;
 pub use safetensors::write_features;
@@ -67,8 +72,20 @@ impl InputShape {
     }
 }
 
-/// Labelled inputs: what tasks are made of.
-#[derive(Clone, Debug, PartialEq)]
+/// `14x14 grey`, `32x32 colour`, `196 numbers`.
+impl fmt::Display for InputShape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Image { height, width, channels: 1 } => write!(f, "{height}x{width} grey"),
+            Self::Image { height, width, channels: 3 } => write!(f, "{height}x{width} colour"),
+            Self::Image { height, width, channels } => write!(f, "{height}x{width} of {channels} channels"),
+            Self::Vector(dim) => write!(f, "{dim} numbers"),
+        }
+    }
+}
+
+/// Labelled inputs: what tasks are made of. Two are equal if tasks over them, and names, are.
+#[derive(Clone, Debug)]
 pub struct Dataset {
     name: String,
     shape: InputShape,
@@ -76,6 +93,18 @@ pub struct Dataset {
     labels: Vec<u32>,
     class_names: Vec<String>,
     grid: Option<Grid>,
+    description: Option<Arc<Description>>,
+    fingerprint: OnceLock<String>,
+}
+
+// What is only said of a data set, or was computed of it already, makes no difference.
+impl PartialEq for Dataset {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.name, self.shape, self.grid) == (&other.name, other.shape, other.grid)
+            && self.inputs == other.inputs
+            && self.labels == other.labels
+            && self.class_names == other.class_names
+    }
 }
 
 impl Dataset {
@@ -102,7 +131,8 @@ impl Dataset {
             return fail(format!("input {} holds {}", at / dim, inputs[at]));
         }
         let grid = Grid::of(&inputs);
-        Ok(Self { name, shape, inputs, labels, class_names, grid })
+        let (description, fingerprint) = (None, OnceLock::new());
+        Ok(Self { name, shape, inputs, labels, class_names, grid, description, fingerprint })
     }
 
     /// Name, for tables and plots.
@@ -160,6 +190,20 @@ impl Dataset {
         self.labels[i]
     }
 
+    /// What it is, and of which source; `None` of one that was not loaded by a configuration.
+    pub fn description(&self) -> Option<&Description> {
+        self.description.as_deref()
+    }
+
+    fn described(self, description: Arc<Description>) -> Self {
+        Self { description: Some(description), ..self }
+    }
+
+    /// SHA-256 of what episodes are made of: shape, inputs, labels, number of classes. Computed once.
+    pub fn fingerprint(&self) -> &str {
+        self.fingerprint.get_or_init(|| checksum::fingerprint(self))
+    }
+
     /// The examples at `indices`, in that order.
     pub fn subset(&self, indices: &[usize]) -> Self {
         Self {
@@ -169,6 +213,8 @@ impl Dataset {
             labels: indices.iter().map(|&i| self.labels[i]).collect(),
             class_names: self.class_names.clone(),
             grid: self.grid,
+            description: None,
+            fingerprint: OnceLock::new(),
         }
     }
 
@@ -179,6 +225,7 @@ impl Dataset {
 
     pub(crate) fn update_inputs(&mut self, update: impl FnOnce(&mut [f32])) {
         update(&mut self.inputs);
+        self.fingerprint = OnceLock::new();
         self.grid = Grid::of(&self.inputs);
     }
 }
@@ -194,7 +241,7 @@ pub struct Splits {
 }
 
 /// Which split; in the order of [`Library::splits`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Split {
     /// For meta-training.
@@ -223,6 +270,31 @@ mod tests {
         assert!(error(vec![0.0; 3], vec![0, 1]).contains("3 numbers for 2 labels"));
         assert!(error(vec![0.0; 4], vec![0, 2]).contains("label 2 with 2 classes"));
         assert!(error(vec![0.0, 0.0, f32::NAN, 0.0], vec![0, 1]).contains("input 1 holds NaN"));
+    }
+
+    #[test]
+    fn a_fingerprint_is_of_all_that_episodes_are_made_of() {
+        let make = |shape, inputs: Vec<f32>, labels: Vec<u32>, classes| {
+            Dataset::new("toy", shape, inputs, labels, names(classes)).unwrap()
+        };
+        let vector = InputShape::Vector(4);
+        let image = InputShape::Image { height: 2, width: 2, channels: 1 };
+        let inputs = vec![0.0, 1.0, 2.0, 3.0];
+        let one = make(vector, inputs.clone(), vec![0], 2);
+        assert!(one.fingerprint().len() == 64 && one.fingerprint() == one.clone().fingerprint());
+        for other in [
+            make(image, inputs.clone(), vec![0], 2),
+            make(vector, vec![0.0, 1.0, 2.0, 3.5], vec![0], 2),
+            make(vector, inputs.clone(), vec![1], 2),
+            make(vector, inputs.clone(), vec![0], 3),
+            one.subset(&[0, 0]),
+        ] {
+            assert_ne!(one.fingerprint(), other.fingerprint(), "{other:?}");
+        }
+        let mut changed = one.clone();
+        changed.update_inputs(|inputs| inputs[0] = 9.0);
+        assert_ne!(one.fingerprint(), changed.fingerprint());
+        assert_eq!(one, make(vector, inputs, vec![0], 2), "a computed one makes no difference");
     }
 
     #[test]

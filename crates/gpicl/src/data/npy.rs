@@ -81,5 +81,5 @@ fn dataset(path: &Path, x: &Array, y: &Array) -> Result<Raw> {
     let (shape, inputs, labels) = examples(path, ("x", x), ("y", y))?;
     let name = path.file_stem().map_or_else(|| "npy".into(), |stem| stem.to_string_lossy().into_owned());
     let names = numbered(&labels);
-    Ok(Raw { train: Dataset::new(name, shape, inputs, labels, names)?, test: None })
+    Ok(Raw { train: Dataset::new(name, shape, inputs, labels, names)?, test: None, files: Vec::new() })
 }

@@ -21,17 +21,22 @@ type Characters = BTreeMap<String, Vec<(PathBuf, Vec<u8>)>>;
 
 pub(super) fn read(config: &DataConfig, folder: &Path) -> Result<Raw> {
     let mut characters = Characters::new();
-    let mut found = false;
+    let mut found = Vec::new();
     for set in SETS {
         let names = [set.to_string(), format!("{set}.zip")];
         match locate(&config.name, folder, &names) {
-            Ok(path) if path.is_dir() => read_folder(&path, &mut characters)?,
-            Ok(path) => read_zip(&path, &mut characters)?,
+            Ok(path) => {
+                if path.is_dir() {
+                    read_folder(&path, &mut characters)?;
+                } else {
+                    read_zip(&path, &mut characters)?;
+                }
+                found.push(path);
+            }
             // One of the two sets is enough.
-            Err(_) if found || set == SETS[0] => continue,
+            Err(_) if !found.is_empty() || set == SETS[0] => {}
             Err(error) => return Err(error),
         }
-        found = true;
     }
     let classes: Vec<String> = characters.keys().cloned().collect();
     let (mut train, mut test) = (Vec::new(), Vec::new());
@@ -43,7 +48,7 @@ pub(super) fn read(config: &DataConfig, folder: &Path) -> Result<Raw> {
         }
     }
     let train = from_images(&config.name, train, classes.clone())?;
-    Ok(Raw { train, test: Some(from_images(&config.name, test, classes)?) })
+    Ok(Raw { train, test: Some(from_images(&config.name, test, classes)?), files: found })
 }
 
 fn read_folder(root: &Path, characters: &mut Characters) -> Result<()> {

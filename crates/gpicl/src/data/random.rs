@@ -31,5 +31,5 @@ pub(super) fn read(config: &DataConfig, _: &Path) -> Result<Raw> {
         let names = (0..classes).map(|class| class.to_string()).collect();
         Dataset::new("random", InputShape::Vector(dim), inputs, labels, names)
     };
-    Ok(Raw { train: split(0, per_class)?, test: Some(split(per_class, per_class / 4)?) })
+    Ok(Raw { train: split(0, per_class)?, test: Some(split(per_class, per_class / 4)?), files: Vec::new() })
 }

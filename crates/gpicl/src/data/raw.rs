@@ -9,6 +9,8 @@ use crate::error::{Error, Result};
 pub(super) struct Raw {
     pub train: Dataset,
     pub test: Option<Dataset>,
+    /// The files of a named data set that were read.
+    pub files: Vec<PathBuf>,
 }
 
 /// The first of `names` that exists below `folder`, or an error that says how to get the data set.

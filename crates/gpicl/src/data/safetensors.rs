@@ -88,7 +88,7 @@ pub(super) fn read(config: &DataConfig, _: &Path) -> Result<Raw> {
         }
         None => None,
     };
-    Ok(Raw { train: Dataset::new(name, shape, inputs, labels, classes)?, test })
+    Ok(Raw { train: Dataset::new(name, shape, inputs, labels, classes)?, test, files: Vec::new() })
 }
 
 /// Writes both splits, with the classes' names; reading gives the same back, images as vectors.

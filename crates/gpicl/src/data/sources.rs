@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::config::DataConfig;
 use super::raw::Raw;
+use super::transform::Color;
 use super::{cifar, csv, glyphs, idx, images, npy, omniglot, random, safetensors, svhn};
 use crate::error::{Error, Result};
 
@@ -16,6 +17,29 @@ pub enum Kind {
     Named,
     /// A format that reads `data.path`.
     Format,
+}
+
+/// What one input is, as a source has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Features without a spatial order.
+    Vectors,
+    /// Square images.
+    Images {
+        /// Rows, and columns.
+        side: usize,
+        /// Grey or colour.
+        color: Color,
+    },
+    /// Square grey images of side `data.size`.
+    Drawn {
+        /// Their side where `data.size` is absent.
+        side: usize,
+    },
+    /// Images of the size and colour that the files have.
+    Pictures,
+    /// Images or vectors, as the files have them.
+    Arrays,
 }
 
 /// A file that `gpicl data fetch` downloads.
@@ -33,19 +57,25 @@ pub struct RemoteFile {
 type Read = fn(&DataConfig, &Path) -> Result<Raw>;
 
 /// A data set or a format.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Source {
     /// What `data.name` takes.
     pub name: &'static str,
     /// Where the examples come from.
     pub kind: Kind,
+    /// What descriptions call a named data set, or the examples of a made one.
+    pub title: &'static str,
     /// What it is, in a line.
     pub summary: &'static str,
+    /// What one input is.
+    pub form: Form,
     pub(super) read: Read,
     /// Base addresses, tried in this order.
     pub mirrors: &'static [&'static str],
     /// What to download.
     pub files: &'static [RemoteFile],
+    /// Examples of the training and of the test split, as published.
+    pub published: Option<[usize; 2]>,
 }
 
 const fn file(name: &'static str, md5: &'static str) -> RemoteFile {
@@ -57,31 +87,72 @@ const EMNIST_MIRRORS: &[&str] =
 const EMNIST_FILES: &[RemoteFile] =
     &[RemoteFile { name: "emnist.zip", remote: "gzip.zip", md5: "58c8d27c78d21e728a6bc7b3cc06412e" }];
 
-const fn made(name: &'static str, summary: &'static str, read: Read) -> Source {
-    Source { name, kind: Kind::Made, summary, read, mirrors: &[], files: &[] }
+const fn grey(side: usize) -> Form {
+    Form::Images { side, color: Color::Grey }
 }
 
-const fn format(name: &'static str, summary: &'static str, read: Read) -> Source {
-    Source { name, kind: Kind::Format, summary, read, mirrors: &[], files: &[] }
+const fn colour(side: usize) -> Form {
+    Form::Images { side, color: Color::Rgb }
+}
+
+const fn made(
+    name: &'static str,
+    title: &'static str,
+    summary: &'static str,
+    form: Form,
+    read: Read,
+) -> Source {
+    Source { name, kind: Kind::Made, title, summary, form, read, mirrors: &[], files: &[], published: None }
+}
+
+const fn format(name: &'static str, summary: &'static str, form: Form, read: Read) -> Source {
+    Source {
+        name,
+        kind: Kind::Format,
+        title: name,
+        summary,
+        form,
+        read,
+        mirrors: &[],
+        files: &[],
+        published: None,
+    }
 }
 
 const fn named(
     name: &'static str,
-    summary: &'static str,
+    [title, summary]: [&'static str; 2],
+    form: Form,
+    published: [usize; 2],
     read: Read,
     mirrors: &'static [&'static str],
     files: &'static [RemoteFile],
 ) -> Source {
-    Source { name, kind: Kind::Named, summary, read, mirrors, files }
+    let published = Some(published);
+    Source { name, kind: Kind::Named, title, summary, form, read, mirrors, files, published }
 }
 
 /// All sources.
 pub const SOURCES: &[Source] = &[
-    made("glyphs", "characters drawn from a seed; any number of classes", glyphs::read),
-    made("random", "Gaussian class prototypes with noise (the paper's Random)", random::read),
+    made(
+        "glyphs",
+        "drawn characters",
+        "characters drawn from a seed; any number of classes",
+        Form::Drawn { side: glyphs::SIDE },
+        glyphs::read,
+    ),
+    made(
+        "random",
+        "Gaussian prototypes with noise",
+        "Gaussian class prototypes with noise (the paper's Random)",
+        Form::Vectors,
+        random::read,
+    ),
     named(
         "mnist",
-        "handwritten digits, 28x28 grey, 10 classes",
+        ["MNIST", "handwritten digits, 28x28 grey, 10 classes"],
+        grey(28),
+        [60_000, 10_000],
         idx::read_mnist_layout,
         &[
             "https://ossci-datasets.s3.amazonaws.com/mnist/",
@@ -96,7 +167,9 @@ pub const SOURCES: &[Source] = &[
     ),
     named(
         "fashion-mnist",
-        "pieces of clothing, 28x28 grey, 10 classes",
+        ["Fashion-MNIST", "pieces of clothing, 28x28 grey, 10 classes"],
+        grey(28),
+        [60_000, 10_000],
         idx::read_mnist_layout,
         &[
             "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
@@ -111,7 +184,9 @@ pub const SOURCES: &[Source] = &[
     ),
     named(
         "kmnist",
-        "cursive Japanese characters, 28x28 grey, 10 classes",
+        ["KMNIST", "cursive Japanese characters, 28x28 grey, 10 classes"],
+        grey(28),
+        [60_000, 10_000],
         idx::read_mnist_layout,
         &["http://codh.rois.ac.jp/kmnist/dataset/kmnist/", "https://codh.rois.ac.jp/kmnist/dataset/kmnist/"],
         &[
@@ -123,35 +198,45 @@ pub const SOURCES: &[Source] = &[
     ),
     named(
         "emnist-digits",
-        "EMNIST digits, 28x28 grey, 10 classes",
+        ["EMNIST digits", "EMNIST digits, 28x28 grey, 10 classes"],
+        grey(28),
+        [240_000, 40_000],
         idx::read_emnist,
         EMNIST_MIRRORS,
         EMNIST_FILES,
     ),
     named(
         "emnist-letters",
-        "EMNIST letters, 28x28 grey, 26 classes",
+        ["EMNIST letters", "EMNIST letters, 28x28 grey, 26 classes"],
+        grey(28),
+        [124_800, 20_800],
         idx::read_emnist,
         EMNIST_MIRRORS,
         EMNIST_FILES,
     ),
     named(
         "emnist-balanced",
-        "EMNIST balanced, 28x28 grey, 47 classes",
+        ["EMNIST balanced", "EMNIST balanced, 28x28 grey, 47 classes"],
+        grey(28),
+        [112_800, 18_800],
         idx::read_emnist,
         EMNIST_MIRRORS,
         EMNIST_FILES,
     ),
     named(
         "cifar10",
-        "photographs of objects, 32x32 colour, 10 classes",
+        ["CIFAR-10", "photographs of objects, 32x32 colour, 10 classes"],
+        colour(32),
+        [50_000, 10_000],
         cifar::read,
         &["https://www.cs.toronto.edu/~kriz/"],
         &[file("cifar-10-binary.tar.gz", "c32a1d4ab5d03f1284b67883e8d87530")],
     ),
     named(
         "svhn",
-        "house numbers, 32x32 colour, 10 classes",
+        ["SVHN", "house numbers, 32x32 colour, 10 classes"],
+        colour(32),
+        [73_257, 26_032],
         svhn::read,
         &["http://ufldl.stanford.edu/housenumbers/"],
         &[
@@ -161,7 +246,9 @@ pub const SOURCES: &[Source] = &[
     ),
     named(
         "omniglot",
-        "characters of 50 alphabets, 105x105 grey, 1623 classes",
+        ["Omniglot", "characters of 50 alphabets, 105x105 grey, 1623 classes"],
+        grey(105),
+        [19_280, 13_180],
         omniglot::read,
         &[
             "https://raw.githubusercontent.com/brendenlake/omniglot/master/python/",
@@ -172,16 +259,22 @@ pub const SOURCES: &[Source] = &[
             file("images_evaluation.zip", "6b91aef0f799c5bb55b94e3f2daec811"),
         ],
     ),
-    format("idx", "a folder with IDX files in MNIST's layout, plain or .gz", idx::read_folder),
-    format("npy", "a folder with x.npy and y.npy", npy::read_npy),
-    format("npz", "a file with arrays x and y", npy::read_npz),
+    format(
+        "idx",
+        "a folder with IDX files in MNIST's layout, plain or .gz",
+        Form::Pictures,
+        idx::read_folder,
+    ),
+    format("npy", "a folder with x.npy and y.npy", Form::Arrays, npy::read_npy),
+    format("npz", "a file with arrays x and y", Form::Arrays, npy::read_npz),
     format(
         "safetensors",
         "a file of features: tensors inputs and labels, maybe test_inputs",
+        Form::Vectors,
         safetensors::read,
     ),
-    format("csv", "a table with a header and a label column", csv::read),
-    format("images", "a folder with a folder of images for each class", images::read),
+    format("csv", "a table with a header and a label column", Form::Vectors, csv::read),
+    format("images", "a folder with a folder of images for each class", Form::Pictures, images::read),
 ];
 
 impl Source {
@@ -207,6 +300,7 @@ mod tests {
         for (i, source) in SOURCES.iter().enumerate() {
             assert!(SOURCES[..i].iter().all(|other| other.name != source.name), "{}", source.name);
             assert_eq!(source.kind == Kind::Named, !source.files.is_empty(), "{}", source.name);
+            assert_eq!(source.kind == Kind::Named, source.published.is_some(), "{}", source.name);
             for file in source.files {
                 assert!(!source.mirrors.is_empty() && source.mirrors.iter().all(|url| url.ends_with('/')));
                 assert!(file.md5.len() == 32 && file.md5.bytes().all(|b| b.is_ascii_hexdigit()), "{file:?}");

@@ -8,8 +8,13 @@ use super::{Dataset, InputShape, mat};
 use crate::error::{Error, Result};
 
 pub(super) fn read(config: &DataConfig, folder: &Path) -> Result<Raw> {
-    let split = |file: &str| parse(&config.name, &locate(&config.name, folder, &[file.to_string()])?);
-    Ok(Raw { train: split("train_32x32.mat")?, test: Some(split("test_32x32.mat")?) })
+    let file = |name: &str| locate(&config.name, folder, &[name.to_string()]);
+    let (train, test) = (file("train_32x32.mat")?, file("test_32x32.mat")?);
+    Ok(Raw {
+        train: parse(&config.name, &train)?,
+        test: Some(parse(&config.name, &test)?),
+        files: vec![train, test],
+    })
 }
 
 /// `X` is `[height, width, 3, n]` column-major, `y` is `[n, 1]` with the digit 0 as 10.

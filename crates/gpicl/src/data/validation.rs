@@ -1,6 +1,8 @@
 //! The validation split: examples of the training split that no meta-training sees, for choices that somebody makes.
 
-use super::{Dataset, Splits};
+use std::sync::Arc;
+
+use super::{Dataset, Description, Split, Splits};
 use crate::error::{Error, Result};
 use crate::rng::{Rng, Stream};
 
@@ -25,14 +27,19 @@ impl Splits {
         let (validation, rest) = order.split_at_mut(held_out);
         validation.sort_unstable();
         rest.sort_unstable();
-        Ok([train.subset(rest), train.subset(validation), test])
+        let parts = [train.subset(rest), train.subset(validation), test];
+        let Some(description) = train.description() else { return Ok(parts) };
+        let splits = [Split::Train, Split::Validation, Split::Test];
+        let examples = splits.into_iter().zip(parts.each_ref().map(Dataset::len)).collect();
+        let description = Arc::new(Description { examples, ..description.clone() });
+        Ok(parts.map(|part| part.described(Arc::clone(&description))))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::InputShape;
+    use crate::data::{DataConfig, InputShape};
 
     fn splits(count: usize) -> Splits {
         let make = |values: std::ops::Range<usize>| {
@@ -55,6 +62,15 @@ mod tests {
         let held_out = |seed| splits(40).with_validation(0.1, seed).unwrap()[1].clone();
         assert_eq!(held_out(7), validation);
         assert_ne!(held_out(8), validation);
+    }
+
+    #[test]
+    fn the_description_counts_all_three() {
+        let config = DataConfig { per_class: Some(40), ..DataConfig::default() };
+        for split in config.load(None).unwrap().with_validation(0.25, 0).unwrap() {
+            let description = split.description().unwrap().to_string();
+            assert!(description.ends_with("300 + 100 + 100 examples"), "{description}");
+        }
     }
 
     #[test]

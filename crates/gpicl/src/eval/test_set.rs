@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::curve::{CurveAccumulator, LearningCurve};
 use super::sample::Sample;
-use crate::data::{DataConfig, Dataset, Split};
+use crate::data::{DataConfig, Dataset, Description, Split};
 use crate::error::Result;
 use crate::models::Dims;
 use crate::tasks::{
@@ -165,6 +165,11 @@ impl TestSet {
             }
         }
         sets
+    }
+
+    /// What its examples are, if they are of a data set that says so.
+    pub fn description(&self) -> Option<&Description> {
+        self.source.description()
     }
 
     /// Sizes of the episodes.

@@ -8,7 +8,7 @@ use super::kind::{Loaded, SourceKind};
 use super::source::Source;
 use super::splits::SourceSplits;
 use super::task::{Draw, TaskId};
-use crate::data::{DataConfig, Dataset, Library};
+use crate::data::{DataConfig, Dataset, Description, Library};
 use crate::error::{Error, Result};
 use crate::rng::Stream;
 
@@ -170,6 +170,10 @@ impl Projected {
 impl Source for Projected {
     fn name(&self) -> &str {
         &self.name
+    }
+
+    fn description(&self) -> Option<&Description> {
+        self.data.description()
     }
 
     fn input_dim(&self) -> usize {

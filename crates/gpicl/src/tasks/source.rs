@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 
 use super::task::{Draw, TaskId};
+use crate::data::Description;
 
 /// A distribution of tasks, and the episodes of each. Everything is a pure function of its arguments: whoever asks, in
 /// whatever order and on whatever thread, gets the same bits.
@@ -11,6 +12,11 @@ use super::task::{Draw, TaskId};
 pub trait Source: Debug + Send + Sync {
     /// Name for tables and plots: that of the data set, if there is one.
     fn name(&self) -> &str;
+
+    /// What its examples are, if it is over a data set that says so.
+    fn description(&self) -> Option<&Description> {
+        None
+    }
 
     /// Length of an input.
     fn input_dim(&self) -> usize;

@@ -356,7 +356,11 @@ impl Trainer {
         sets.iter().map(|set| Ok(meta_test(&model, set, sample, &device)?.of_untrained())).collect()
     }
 
-    fn final_sets(&self) -> Result<Vec<TestSet>> {
+    /// The sets of [`Trainer::meta_test`].
+    ///
+    /// # Errors
+    /// None, once the run has begun: they were made then.
+    pub fn final_sets(&self) -> Result<Vec<TestSet>> {
         self.tests.made(&self.trained(), self.config.eval.split, true)
     }
 
