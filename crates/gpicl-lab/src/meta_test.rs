@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::results::{Results, describe};
+use crate::results::{Ahead, Results, describe};
 use gpicl::DeviceKind;
 use gpicl::data::{DataConfig, Library, Split};
 use gpicl::eval::baselines::{Baseline, BaselinesConfig};
@@ -34,7 +34,7 @@ pub struct EvalRequest {
 }
 
 /// Meta-tests every run (folder or checkpoint file) on the same episodes. With one run the intervals are over
-/// episodes, with several over the runs.
+/// episodes, with several over runs and episodes.
 ///
 /// # Errors
 /// A path that is no checkpoint, data that is missing or does not fit, runs that were meta-trained differently.
@@ -87,8 +87,9 @@ pub fn evaluate_runs(
     let Some(info) = first else {
         return Err(Error::argument("runs", "is empty; give at least one run or checkpoint"));
     };
+    let ahead = Ahead::all(&by_set, &by_baseline);
     let results = Results::new(info.dims, runs.len(), join_seeds(by_set)?)?.with_data(data);
-    Ok(results.with_baselines(join_seeds(by_baseline)?))
+    Ok(results.with_baselines(join_seeds(by_baseline)?, ahead))
 }
 
 /// Adds the curves of one seed to those of the seeds before.

@@ -10,7 +10,7 @@ use crate::figures::terminal::ascii_curve;
 use crate::table::Table;
 use gpicl::RunDir;
 use gpicl::data::Description;
-use gpicl::eval::{Guessing, LearningCurve, Outcome, OutcomeRule, TestSet};
+use gpicl::eval::{EpisodeScores, Guessing, Interval, LearningCurve, Outcome, OutcomeRule, TestSet};
 use gpicl::fs::write_atomic;
 use gpicl::models::Dims;
 use gpicl::provenance::Provenance;
@@ -38,11 +38,43 @@ pub struct Results {
     /// Baselines on the same episodes: one curve a baseline and set.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub baselines: Vec<LearningCurve>,
+    /// What the model has over each of them, on the same episodes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ahead: Vec<Ahead>,
     /// What the data of each set are, by the set's label.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub data: BTreeMap<String, Description>,
     /// Program and machine that made them.
     pub provenance: Provenance,
+}
+
+/// What the model has over another learner on a set: differences in accuracy, over the same seeds and episodes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ahead {
+    /// Label of the set.
+    pub set: String,
+    /// The other learner.
+    pub learner: String,
+    /// At the last position.
+    pub last: Interval,
+    /// Over the last ten positions.
+    pub last_10: Interval,
+}
+
+impl Ahead {
+    /// Of the model's curves, a list of seeds for each set, over each of `others`, alike; where the two met the same episodes.
+    pub fn all(model: &[Vec<LearningCurve>], others: &[Vec<LearningCurve>]) -> Vec<Self> {
+        let ahead = |theirs: &Vec<LearningCurve>| {
+            let first = theirs.first()?;
+            let same_set =
+                |ours: &&Vec<LearningCurve>| ours.first().is_some_and(|it| it.label == first.label);
+            let ours = model.iter().find(same_set)?;
+            let over = |of: fn(&EpisodeScores) -> &[f64]| LearningCurve::difference(ours, theirs, of);
+            let (last, last_10) = (over(|scores| &scores.last)?, over(|scores| &scores.last_10)?);
+            Some(Self { set: first.label.clone(), learner: first.learner.clone()?, last, last_10 })
+        };
+        others.iter().filter_map(ahead).collect()
+    }
 }
 
 impl Results {
@@ -66,8 +98,8 @@ impl Results {
             outcomes.clear();
         }
         let provenance = Provenance::current();
-        let (baselines, data) = (Vec::new(), BTreeMap::new());
-        Ok(Self { dims, seeds, outcome, outcomes, curves, baselines, data, provenance })
+        let (baselines, ahead, data) = (Vec::new(), Vec::new(), BTreeMap::new());
+        Ok(Self { dims, seeds, outcome, outcomes, curves, baselines, ahead, data, provenance })
     }
 
     /// Reads a `results.json`.
@@ -83,8 +115,14 @@ impl Results {
     }
 
     /// With the curves of baselines, which tables and plots show beside the model's of the same set.
-    pub fn with_baselines(self, baselines: Vec<LearningCurve>) -> Self {
-        Self { baselines, ..self }
+    pub fn with_baselines(self, baselines: Vec<LearningCurve>, ahead: Vec<Ahead>) -> Self {
+        Self { baselines, ahead, ..self }
+    }
+
+    /// What the model has over the learner of `curve` on its set.
+    fn ahead_of(&self, curve: &LearningCurve) -> Option<&Ahead> {
+        let same = |it: &&Ahead| it.set == curve.label && Some(&it.learner) == curve.learner.as_ref();
+        self.ahead.iter().find(same)
     }
 
     /// With what the data of each set are, by the set's label.
@@ -140,19 +178,15 @@ impl Results {
     /// The table: one row a set and learner.
     pub fn table(&self) -> Table {
         let last = format!("after {} examples", self.dims.episode_length - 1);
-        let mut table = Table::new([
-            "set",
-            "episodes",
-            "queries",
-            "images",
-            "seeds",
-            "no example",
-            &last,
-            "last 10 positions",
-        ]);
+        let mut heads =
+            vec!["set", "episodes", "queries", "images", "seeds", "no example", &last, "last 10 positions"];
+        if !self.ahead.is_empty() {
+            heads.push("model ahead by");
+        }
+        let mut table = Table::new(heads);
         for curve in self.by_set().flatten() {
             let summary = curve.summary();
-            table.push([
+            let mut row = vec![
                 match &curve.learner {
                     Some(learner) => format!("{}, {learner}", curve.label),
                     None => curve.label.clone(),
@@ -164,17 +198,27 @@ impl Results {
                 summary.first.percent(),
                 summary.last.percent(),
                 summary.last_10.percent(),
-            ]);
+            ];
+            if !self.ahead.is_empty() {
+                row.push(self.ahead_of(curve).map_or("-".into(), |ahead| ahead.last.points()));
+            }
+            table.push(row);
         }
         table
     }
 
     /// For a terminal: table, learning curve, verdict.
     pub fn text(&self) -> String {
-        let what = if self.seeds > 1 { "seeds" } else { "episodes" };
+        let what = if self.seeds > 1 { "seeds and episodes" } else { "episodes" };
+        let ahead = if self.ahead.is_empty() {
+            String::new()
+        } else {
+            let examples = self.dims.episode_length - 1;
+            format!("; model ahead by: points after {examples} examples, over the same episodes")
+        };
         let data: String = self.data_text().iter().map(|line| format!("data: {line}\n")).collect();
         let mut text = format!(
-            "{}\naccuracy in % with 95% intervals over {what}; chance {}\n{data}\n{}",
+            "{}\naccuracy in % with 95% intervals over {what}; chance {}{ahead}\n{data}\n{}",
             self.table().text(),
             self.chance_text(),
             ascii_curve(&self.curves, 72, 14),
@@ -265,8 +309,11 @@ pub fn conclude(trainer: &Trainer) -> Result<Written> {
     let short = |curves: Vec<LearningCurve>| curves.into_iter().map(LearningCurve::short).collect();
     let mut data = BTreeMap::new();
     describe(&mut data, &trainer.final_sets()?);
-    let results = Results::new(trainer.dims(), 1, short(trainer.meta_test(sample)?))?
-        .with_baselines(short(trainer.untrained(sample)?))
+    let (curves, untrained) = (trainer.meta_test(sample)?, trainer.untrained(sample)?);
+    let one = |curves: &[LearningCurve]| curves.iter().map(|curve| vec![curve.clone()]).collect::<Vec<_>>();
+    let ahead = Ahead::all(&one(&curves), &one(&untrained));
+    let results = Results::new(trainer.dims(), 1, short(curves))?
+        .with_baselines(short(untrained), ahead)
         .with_data(data);
     write_results(trainer.run(), results)
 }

@@ -32,6 +32,8 @@ pub enum Stream {
     SourceChoice = 10,
     /// Validation examples of a training split.
     Validation = 11,
+    /// Which points a bootstrap draws.
+    Bootstrap = 12,
 }
 
 /// A sequence of draws from one (seed, stream, k).

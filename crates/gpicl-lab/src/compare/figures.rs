@@ -60,7 +60,7 @@ impl Comparison {
         };
         let panel = |name: &str, x_label: &str, of: &dyn Fn(&Size) -> usize| {
             let rho = match self.rank_correlation(of) {
-                Some(rho) => format!("{rho:.2}"),
+                Some(rho) => format!("{:.2} [{:.2}, {:.2}]", rho.mean, rho.low, rho.high),
                 None => "not defined".into(),
             };
             let point = |Sized { row, size, accuracy }: &Sized<'_>| Point {

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use super::baseline;
 use super::spec::{Learner, Method, Plan, PlannedSet};
 use gpicl::RunConfig;
-use gpicl::data::{DataConfig, Dataset, Library};
+use gpicl::data::{DataConfig, Dataset, Description, Library};
 use gpicl::eval::baselines::BaselinesConfig;
 use gpicl::eval::{LearningCurve, Sample, TestSet, episode_dims, meta_test};
 use gpicl::fs::write_atomic;
@@ -52,16 +52,47 @@ struct Kept {
     measured: Measured,
 }
 
+/// Episodes of a data set.
+struct Episodes {
+    data: Arc<Dataset>,
+    tasks: TasksConfig,
+    seed: u64,
+    set: TestSet,
+}
+
+/// A data set of a comparison, and the episodes made of it.
+pub(super) struct Set {
+    pub name: String,
+    /// One for all seeds or, where the data are made by seed, one a seed; none where it is not on this machine.
+    tests: Vec<Episodes>,
+}
+
+impl Set {
+    /// Whether it is on this machine.
+    pub fn present(&self) -> bool {
+        !self.tests.is_empty()
+    }
+
+    /// What the data are, under all seeds together; `None` where they are not here.
+    pub fn description(&self) -> Option<Description> {
+        let each = self.tests.iter().filter_map(|episodes| episodes.data.description().cloned());
+        each.reduce(|all, other| all.and(&other))
+    }
+
+    /// For the seed of this number; those that share it have the first.
+    fn of(&self, number: usize) -> &Episodes {
+        &self.tests[number.min(self.tests.len() - 1)]
+    }
+}
+
 /// The data sets of a comparison, loaded, and the episodes made of them.
 pub(super) struct Bench {
     pub dims: Dims,
-    /// For each of the plan's sets: its episodes, or `None` if it is not on this machine.
-    pub sets: Vec<(String, Option<TestSet>)>,
-    /// The data of the sets that are here, for runs whose projection has another length.
-    data: Vec<Arc<Dataset>>,
+    /// The plan's sets.
+    pub sets: Vec<Set>,
     base: RunConfig,
-    /// The base's data: training, validation and test split.
-    splits: [Arc<Dataset>; 3],
+    /// The base under every seed.
+    seeds: Vec<RunConfig>,
     library: Library,
     baselines: BaselinesConfig,
     sample: Sample,
@@ -70,60 +101,76 @@ pub(super) struct Bench {
 }
 
 impl Bench {
-    /// Loads the base data and the test sets.
+    /// Loads the base data and the test sets. Data that are made by a seed are made anew for every seed, with episodes of
+    /// their own; all seeds share the episodes of others.
     ///
     /// # Errors
     /// Base data that is missing; a test set that is broken or does not fit the base.
     pub fn load(plan: &Plan, data_dir: Option<&Path>) -> Result<Self> {
         let Plan { base, .. } = plan;
         let library = Library::new(data_dir);
-        let splits = library.splits(&base.data)?;
         let dims = episode_dims(&*load_sources(&base.components(), None, &library)?[0].train);
-        let (mut data, mut sets) = (Vec::new(), Vec::<(String, Option<TestSet>)>::new());
+        let seeds: Vec<RunConfig> = plan.seeds.iter().map(|&seed| base.clone().with_seed(seed)).collect();
+        let mut sets = Vec::<Set>::new();
         for PlannedSet { label, data: config } in &plan.sets {
-            let (name, set) = match library.test(config) {
-                Ok(test) => {
-                    data.push(Arc::clone(&test));
-                    let mut set = TestSet::unseen(&base.tasks, base.eval.seed, dims, &test)?;
-                    if let Some(label) = label {
-                        set.label = format!("unseen tasks, {label} test");
-                    }
-                    (test.name().to_string(), Some(set))
-                }
-                Err(Error::Missing { .. }) => (config.name.clone(), None),
-                Err(error) => return Err(error),
+            let own = seeds.iter().map(|run| {
+                let mut own = config.clone();
+                own.set_seed(run.seed);
+                own
+            });
+            let own: Vec<DataConfig> = own.collect();
+            let of_seeds: Vec<(&DataConfig, &RunConfig)> = if own.iter().all(|own| own == config) {
+                vec![(config, base)]
+            } else {
+                own.iter().zip(&seeds).collect()
             };
+            let (mut name, mut tests) = (config.name.clone(), Vec::new());
+            for (config, run) in of_seeds {
+                match library.test(config) {
+                    Ok(data) => {
+                        name = data.name().to_string();
+                        let (tasks, seed) = (run.tasks.clone(), run.eval.seed);
+                        let mut set = TestSet::unseen(&tasks, seed, dims, &data)?;
+                        if let Some(label) = label {
+                            set.label = format!("unseen tasks, {label} test");
+                        }
+                        tests.push(Episodes { data, tasks, seed, set });
+                    }
+                    Err(Error::Missing { .. }) => {}
+                    Err(error) => return Err(error),
+                }
+            }
             let name = label.clone().unwrap_or(name);
-            let taken = sets.iter().any(|(other, _)| *other == name);
-            sets.push((if taken { config.short_form() } else { name }, set));
+            let taken = sets.iter().any(|other| other.name == name);
+            sets.push(Set { name: if taken { config.short_form() } else { name }, tests });
         }
-        let present: Vec<&DataConfig> = plan
-            .sets
-            .iter()
-            .zip(&sets)
-            .filter(|(_, (_, set))| set.is_some())
-            .map(|(planned, _)| &planned.data)
-            .collect();
+        let present = plan.sets.iter().zip(&sets).filter(|(_, set)| set.present());
+        let present: Vec<&DataConfig> = present.map(|(planned, _)| &planned.data).collect();
         let identity = serde_json::to_string(&(
-            (&base.data, &base.tasks, base.eval.seed, (plan.sample.episodes, plan.sample.queries)),
+            (&base.data, &base.tasks, base.eval.seed, plan.sample),
             present,
             Provenance::current(),
         ));
         Ok(Self {
             dims,
-            data,
             base: base.clone(),
+            seeds,
             baselines: plan.baselines.clone(),
             sample: plan.sample,
-            splits,
             library,
             identity: identity.expect("configurations have a JSON form"),
             sets,
         })
     }
 
-    fn present(&self) -> impl Iterator<Item = &TestSet> {
-        self.sets.iter().filter_map(|(_, set)| set.as_ref())
+    /// The comparison's seeds.
+    pub fn seeds(&self) -> impl Iterator<Item = u64> {
+        self.seeds.iter().map(|config| config.seed)
+    }
+
+    /// What is here, for the seed of this number.
+    fn present(&self, number: usize) -> impl Iterator<Item = &Episodes> {
+        self.sets.iter().filter(|set| set.present()).map(move |set| set.of(number))
     }
 
     /// Refuses methods that could not be judged on these episodes, before any is meta-trained.
@@ -174,54 +221,59 @@ impl Bench {
         (!same).then(|| "has inputs prepared otherwise than the base's".into())
     }
 
-    /// Meta-tests the newest checkpoint of a run; `kept` is where the result is kept.
+    /// Meta-tests the newest checkpoint of a run, or with `untrained` its network as it was initialised; `kept` is where the
+    /// result is kept. A run whose seed is none of the comparison's counts as that of the place `number`.
     ///
     /// # Errors
     /// No checkpoint, or one that was meta-trained for other episodes; only the length of projected inputs may differ.
-    pub fn run(&self, run: &Path, kept: &Path) -> Result<Measured> {
+    pub fn run(&self, run: &Path, number: usize, untrained: bool, kept: &Path) -> Result<Measured> {
         let path = checkpoint_path(run)?;
         let weights = std::fs::read(&path).map_err(Error::io("read", &path))?;
-        self.once(kept, &weights, || {
-            let (info, model, device) = load_to_test(&path, None)?;
+        let seed = read_info(&path)?.config.seed;
+        let of_seed = self.seeds.iter().position(|config| config.seed == seed);
+        let number = of_seed.unwrap_or(number % self.seeds.len());
+        let learner = [weights.as_slice(), &[u8::from(untrained)]].concat();
+        self.once(kept, &learner, number, || {
+            let (info, mut model, device) = load_to_test(&path, None)?;
             if let Some(problem) = self.misfit(&info.config, info.dims) {
                 return Err(Error::file(&path, problem, FIX));
+            }
+            if untrained {
+                let RunConfig { model: config, precision, seed, .. } = &info.config;
+                model = config.init(info.dims, *precision, *seed, &device)?;
             }
             let size = Size {
                 params: burn::module::Module::num_params(&model),
                 state: model.state_size(self.dims.episode_length),
             };
-            let test = |set: &TestSet| meta_test(&model, set, self.sample, &device);
-            let curves: Result<_> = if info.dims == self.dims {
-                self.present().map(test).collect()
-            } else {
+            let curves = self.present(number).map(|Episodes { data, tasks, seed, set }| {
+                if info.dims == self.dims {
+                    return meta_test(&model, set, self.sample, &device);
+                }
                 // The same examples, projected to what this model reads.
-                let (tasks, seed) = (&self.base.tasks, self.base.eval.seed);
-                let set = |data| TestSet::unseen(tasks, seed, info.dims, data);
-                self.data.iter().map(|data| test(&set(data)?)).collect()
-            };
-            Ok(Measured {
-                size: Some(size),
-                settings: None,
-                commit: Some(info.provenance.commit),
-                curves: curves?,
-            })
+                let set = TestSet::unseen(tasks, *seed, info.dims, data)?;
+                meta_test(&model, &set, self.sample, &device)
+            });
+            let curves = curves.collect::<Result<_>>()?;
+            let commit = (!untrained).then_some(info.provenance.commit);
+            Ok(Measured { size: (!untrained).then_some(size), settings: None, commit, curves })
         })
     }
 
-    /// Judges a baseline under `seed`; `kept` is where the result is kept.
+    /// Judges a baseline under the seed of this number; `kept` is where the result is kept.
     ///
     /// # Errors
     /// A baseline that cannot be fitted.
-    pub fn baseline(&self, name: &str, seed: u64, kept: &Path) -> Result<Measured> {
-        let key =
-            serde_json::to_vec(&(name, &self.baselines, seed)).expect("a configuration has a JSON form");
-        self.once(kept, &key, || {
-            let sets: Vec<&TestSet> = self.present().collect();
-            // What it has to choose or to meta-train, it does on tasks and episodes of its own seed, as a model does.
-            let tasks = TasksConfig { seed, ..self.base.tasks.clone() };
-            let tuning = TestSet::tuning(&tasks, seed, self.dims, &self.splits[0])?;
+    pub fn baseline(&self, name: &str, number: usize, kept: &Path) -> Result<Measured> {
+        let config = &self.seeds[number];
+        let key = serde_json::to_vec(&(name, &self.baselines)).expect("a configuration has a JSON form");
+        self.once(kept, &key, number, || {
+            let sets: Vec<&TestSet> = self.present(number).map(|episodes| &episodes.set).collect();
+            // What it has to choose or to meta-train, it does on data, tasks and episodes of its own seed, as a model does.
+            let [train, ..] = self.library.splits(&config.data)?;
+            let tuning = TestSet::tuning(&config.tasks, config.seed, self.dims, &train)?;
             let (curves, settings) =
-                baseline::curves(name, &self.baselines, &tuning, &sets, self.sample, seed)?;
+                baseline::curves(name, &self.baselines, &tuning, &sets, self.sample, config.seed)?;
             Ok(Measured { size: None, settings: Some(settings), commit: None, curves })
         })
     }
@@ -231,10 +283,12 @@ impl Bench {
         &self,
         kept: &Path,
         learner: &[u8],
+        number: usize,
         measure: impl FnOnce() -> Result<Measured>,
     ) -> Result<Measured> {
         let mut hash = Sha256::new();
         hash.update(learner);
+        hash.update(self.seeds[number].seed.to_le_bytes());
         hash.update(&self.identity);
         let key: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
         let earlier = std::fs::read(kept).ok().and_then(|json| serde_json::from_slice::<Kept>(&json).ok());

@@ -6,6 +6,7 @@
 //! kept: a comparison that was killed goes on where it was, to the same bytes.
 
 mod baseline;
+mod differences;
 mod figures;
 mod measure;
 mod paper;
@@ -20,18 +21,22 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+pub(crate) use differences::difference;
+pub use differences::{Difference, Role};
 pub use measure::Size;
 pub use spec::{CompareSpec, MethodSpec, NamedSpec, TestSetSpec};
+pub use tables::Metric;
 
 use crate::workers::{Ending, Observer, Workers};
 use gpicl::DeviceKind;
 use gpicl::RunDir;
+use gpicl::data::Description;
 use gpicl::eval::{LearningCurve, Sample};
 use gpicl::folder::{Kind, claim};
 use gpicl::fs::{lock, write_atomic};
 use gpicl::models::Dims;
 use gpicl::{Error, Result};
-use measure::{Bench, Measured, kept_path};
+use measure::{Bench, Measured, Set, kept_path};
 use spec::{Learner, Method, Plan};
 
 /// All methods on all sets.
@@ -43,10 +48,14 @@ pub struct Comparison {
     pub sample: Sample,
     /// Seeds of the methods that were meta-trained here.
     pub seeds: Vec<u64>,
+    /// Name of the row that the others stand against; if absent, the baseline with the best mean on each set.
+    pub against: Option<String>,
     /// The columns.
     pub sets: Vec<Column>,
     /// The rows.
     pub methods: Vec<Row>,
+    /// What the rows have over each other on the same episodes.
+    pub differences: Vec<Difference>,
 }
 
 /// A data set of the table.
@@ -56,6 +65,9 @@ pub struct Column {
     pub name: String,
     /// Whether it is on this machine.
     pub present: bool,
+    /// What its data are, under all seeds together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<Description>,
 }
 
 /// A learner of the table.
@@ -65,10 +77,24 @@ pub struct Row {
     pub name: String,
     /// Name for people.
     pub label: String,
+    /// What it is.
+    pub kind: RowKind,
     /// Whether its architecture counts in the rank correlations.
     pub ranked: bool,
     /// What came of it.
     pub outcome: Outcome,
+}
+
+/// What a learner of the table is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RowKind {
+    /// A network that was meta-trained.
+    Network,
+    /// The network of the row above as it was initialised.
+    Untrained,
+    /// A learning algorithm that people wrote.
+    Baseline,
 }
 
 /// What came of a method.
@@ -79,9 +105,12 @@ pub enum Outcome {
     Measured {
         /// Size of its architecture, if it is a model.
         size: Option<Size>,
-        /// A learning curve for each column; `None` where the data set is absent. Intervals are over seeds
-        /// where there are several, else over episodes.
+        /// A learning curve for each column; `None` where the data set is absent. Intervals are over seeds and episodes
+        /// where there are several seeds, else over episodes.
         curves: Vec<Option<LearningCurve>>,
+        /// For each column, the curves of every seed with their episodes.
+        #[serde(skip)]
+        by_seed: Vec<Vec<LearningCurve>>,
         /// Commits of the programs that meta-trained its models.
         commits: BTreeSet<String>,
     },
@@ -119,8 +148,8 @@ pub fn compare(spec: &NamedSpec, around: &Surroundings<'_>) -> Result<Option<Com
     find_devices(&plan, around.out)?;
     claim(around.out, Kind::Comparison)?;
     let bench = Bench::load(&plan, around.data_dir)?;
-    if bench.sets.iter().all(|(_, set)| set.is_none()) {
-        let names: Vec<&str> = bench.sets.iter().map(|(name, _)| name.as_str()).collect();
+    if !bench.sets.iter().any(Set::present) {
+        let names: Vec<&str> = bench.sets.iter().map(|set| set.name.as_str()).collect();
         let fix = "run `gpicl data fetch NAME`, or name others in test_sets";
         return Err(Error::config("test_sets", format!("none of {} is here", names.join(", ")), fix));
     }
@@ -136,29 +165,50 @@ pub fn compare(spec: &NamedSpec, around: &Surroundings<'_>) -> Result<Option<Com
     std::fs::create_dir_all(&kept).map_err(Error::io("create", &kept))?;
     let mut methods = Vec::new();
     for method in &plan.methods {
-        if around.stop.load(Ordering::Relaxed) {
-            return Ok(None);
-        }
-        let outcome = match failures.get(&method.name) {
-            Some(problem) => Outcome::Failed(problem.clone()),
-            None => measure_all(&bench, method, &plan.seeds, around.out, &kept, around).or_else(|error| {
-                match error {
-                    Error::Io { .. } => Err(error),
-                    error => Ok(Outcome::Failed(error.to_string())),
+        let network = !matches!(method.learner, Learner::Baseline(_));
+        for untrained in [false, true] {
+            if untrained && !(network && plan.untrained) {
+                continue;
+            }
+            if around.stop.load(Ordering::Relaxed) {
+                return Ok(None);
+            }
+            let outcome = match failures.get(&method.name) {
+                Some(problem) => Outcome::Failed(problem.clone()),
+                None => {
+                    measure_all(&bench, method, untrained, around, &kept).or_else(|error| match error {
+                        Error::Io { .. } => Err(error),
+                        error => Ok(Outcome::Failed(error.to_string())),
+                    })?
                 }
-            })?,
-        };
-        let Method { name, label, ranked, .. } = method.clone();
-        methods.push(Row { name, label, ranked, outcome });
+            };
+            let Method { name, label, ranked, .. } = method.clone();
+            methods.push(if untrained {
+                let (name, label) = (untrained_name(&name), format!("{label}, untrained"));
+                Row { name, label, kind: RowKind::Untrained, ranked: false, outcome }
+            } else {
+                let kind = if network { RowKind::Network } else { RowKind::Baseline };
+                Row { name, label, kind, ranked, outcome }
+            });
+        }
     }
-    let sets = bench.sets.iter();
-    Ok(Some(Comparison {
+    let column =
+        |set: &Set| Column { name: set.name.clone(), present: set.present(), data: set.description() };
+    let comparison = Comparison {
         dims: bench.dims,
         sample: plan.sample,
         seeds: plan.seeds,
-        sets: sets.map(|(name, set)| Column { name: name.clone(), present: set.is_some() }).collect(),
+        against: plan.against,
+        sets: bench.sets.iter().map(column).collect(),
         methods,
-    }))
+        differences: Vec::new(),
+    };
+    Ok(Some(comparison.with_differences()))
+}
+
+/// Name of the control of method `name`.
+fn untrained_name(name: &str) -> String {
+    format!("{name}-untrained")
 }
 
 fn run_path(out: &Path, method: &str, seed: u64) -> PathBuf {
@@ -235,32 +285,38 @@ impl Observer for Progress<'_> {
     }
 }
 
-/// Measures a method's runs on all sets and brings its seeds together.
+/// Measures a method's runs on all sets, or their networks as they were initialised, and brings its seeds together.
 fn measure_all(
     bench: &Bench,
     method: &Method,
-    seeds: &[u64],
-    out: &Path,
-    kept: &Path,
+    untrained: bool,
     around: &Surroundings<'_>,
+    kept: &Path,
 ) -> Result<Outcome> {
-    (around.note)(format!("meta-testing {}", method.name));
-    let kept = |seed: u64| kept_path(kept, &method.name, seed);
+    let name = if untrained { untrained_name(&method.name) } else { method.name.clone() };
+    (around.note)(format!("meta-testing {name}"));
+    let kept = |number: u64| kept_path(kept, &name, number);
     let measured: Vec<Measured> = match &method.learner {
-        Learner::Train(configs) => configs
-            .iter()
-            .map(|(seed, _)| bench.run(&run_path(out, &method.name, *seed), &kept(*seed)))
-            .collect::<Result<_>>()?,
+        Learner::Train(configs) => {
+            let runs = configs.iter().enumerate().map(|(number, (seed, _))| {
+                let run = run_path(around.out, &method.name, *seed);
+                bench.run(&run, number, untrained, &kept(*seed))
+            });
+            runs.collect::<Result<_>>()?
+        }
         Learner::Load(runs) => {
-            runs.iter().zip(0..).map(|(run, number)| bench.run(run, &kept(number))).collect::<Result<_>>()?
+            let runs = runs.iter().enumerate();
+            runs.map(|(number, run)| bench.run(run, number, untrained, &kept(number as u64)))
+                .collect::<Result<_>>()?
         }
         Learner::Baseline(name) => {
-            seeds.iter().map(|&seed| bench.baseline(name, seed, &kept(seed))).collect::<Result<_>>()?
+            let seeds = bench.seeds().enumerate();
+            seeds.map(|(number, seed)| bench.baseline(name, number, &kept(seed))).collect::<Result<_>>()?
         }
     };
-    for (run, seed) in measured.iter().zip(seeds) {
+    for (run, seed) in measured.iter().zip(bench.seeds()) {
         if let Some(settings) = &run.settings {
-            (around.note)(format!("{}, seed {seed}: {settings}", method.name));
+            (around.note)(format!("{name}, seed {seed}: {settings}"));
         }
     }
     let size = measured[0].size;
@@ -268,15 +324,22 @@ fn measure_all(
         let fix = "give runs that differ in their seed only";
         return Err(Error::config(format!("methods.{}", method.name), "has models of several sizes", fix));
     }
-    let mut together = Vec::new();
-    for set in 0..measured[0].curves.len() {
-        let curves: Vec<LearningCurve> = measured.iter().map(|run| run.curves[set].clone()).collect();
-        together.push(LearningCurve::together(&curves)?);
+    let (mut curves, mut by_seed, mut at) = (Vec::new(), Vec::new(), 0);
+    for set in &bench.sets {
+        let of_set: Vec<LearningCurve> = if set.present() {
+            at += 1;
+            measured.iter().map(|run| run.curves[at - 1].clone()).collect()
+        } else {
+            Vec::new()
+        };
+        curves.push(match of_set.as_slice() {
+            [] => None,
+            of_set => Some(LearningCurve::together(of_set)?.short()),
+        });
+        by_seed.push(of_set);
     }
-    let mut together = together.into_iter();
     let commits = measured.iter().filter_map(|run| run.commit.clone()).collect();
-    let curves = bench.sets.iter().map(|(_, set)| set.as_ref().and_then(|_| together.next()));
-    Ok(Outcome::Measured { size, curves: curves.collect(), commits })
+    Ok(Outcome::Measured { size, curves, by_seed, commits })
 }
 
 impl Comparison {

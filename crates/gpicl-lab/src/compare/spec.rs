@@ -21,7 +21,7 @@ pub struct CompareSpec {
     pub preset: Option<String>,
     /// What all methods have in common, with the fields of a run's `config.toml`.
     pub base: Table,
-    /// Seeds of every method: `seed` and `tasks.seed` of its runs.
+    /// Seeds of every method: of weights, batches and tasks of its runs, and of data that are made.
     pub seeds: Vec<u64>,
     /// Meta-test episodes for each set and run.
     pub episodes: usize,
@@ -31,6 +31,11 @@ pub struct CompareSpec {
     pub methods: Vec<MethodSpec>,
     /// The table's columns; unseen tasks made of these data sets' test splits.
     pub test_sets: Vec<TestSetSpec>,
+    /// Name of the method that the others stand against, with intervals of the differences; if absent, the baseline with
+    /// the best mean on each set.
+    pub against: Option<String>,
+    /// Whether every network is judged as it was initialised too.
+    pub untrained: bool,
     /// What the baselines may cost, and the sizes of those that have any.
     pub baselines: BaselinesConfig,
 }
@@ -46,6 +51,8 @@ impl Default for CompareSpec {
             queries: 256,
             methods: Vec::new(),
             test_sets: sets.map(|name| TestSetSpec::Like(name.into())).to_vec(),
+            against: None,
+            untrained: true,
             baselines: BaselinesConfig::default(),
         }
     }
@@ -142,6 +149,8 @@ pub(super) struct Plan {
     pub sample: Sample,
     pub methods: Vec<Method>,
     pub sets: Vec<PlannedSet>,
+    pub against: Option<String>,
+    pub untrained: bool,
     pub baselines: BaselinesConfig,
 }
 
@@ -216,6 +225,18 @@ impl NamedSpec {
             let problem = format!("is {}", spec.episodes);
             return Err(self.0.fault("episodes", &problem, "an interval needs at least 2"));
         }
+        if let Some(against) = &spec.against
+            && !spec.methods.iter().any(|method| method.name == *against)
+        {
+            let problem = format!("`{against}` is none of the methods");
+            return Err(self.0.fault("against", &problem, "give the name of one, or leave it out"));
+        }
+        let controls = spec.methods.iter().map(|method| super::untrained_name(&method.name));
+        let names = spec.methods.iter().map(|method| method.name.clone());
+        if let Some(name) = repeated(names.chain(controls)) {
+            let problem = format!("`{name}` is the name of another one's control");
+            return Err(self.0.fault("methods", &problem, "choose another name"));
+        }
         spec.baselines.validate().map_err(self.0.at("baselines"))?;
         let methods = spec.methods.iter().enumerate().map(|(i, method)| self.method(i, method, &layers));
         let sets = spec.test_sets.iter().enumerate().map(|(i, set)| {
@@ -237,6 +258,8 @@ impl NamedSpec {
             sets: sets.collect::<Result<_>>()?,
             seeds: spec.seeds.clone(),
             sample: Sample { episodes: spec.episodes, queries: spec.queries },
+            against: spec.against.clone(),
+            untrained: spec.untrained,
             baselines: spec.baselines.clone(),
             base,
         })
@@ -348,6 +371,11 @@ mod tests {
             ("[[methods]]\nlabel = 'x'", &["c.toml", "methods[0]", "name"]),
             ("[[methods]]\nname = 'a/b'", &["c.toml", "methods[0].name", "a/b"]),
             ("[[methods]]\nname = 'a'\n[[methods]]\nname = 'a'", &["c.toml", "methods", "twice"]),
+            ("against = 'b'\n[[methods]]\nname = 'a'", &["c.toml", "against", "`b`"]),
+            (
+                "[[methods]]\nname = 'a'\n[[methods]]\nname = 'a-untrained'",
+                &["c.toml", "methods", "a-untrained", "control"],
+            ),
             ("seeds = []\n[[methods]]\nname = 'a'", &["c.toml", "seeds"]),
             (
                 "[[methods]]\nname = 'a'\nset = { model = { heads = 7 } }",

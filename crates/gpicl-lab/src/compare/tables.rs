@@ -2,14 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use super::{Comparison, Outcome, Row, Size, paper};
+use serde::Serialize;
+
+use super::{Comparison, Outcome, Role, Row, RowKind, Size, paper};
 use crate::table::Table;
-use gpicl::eval::{CurveSummary, Interval, LearningCurve, spearman};
+use gpicl::eval::{CurveSummary, Design, EpisodeScores, Interval, LearningCurve, bootstrap, spearman};
 use gpicl::provenance::Provenance;
 
 /// What a table shows of a learning curve.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Metric {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Metric {
     /// Accuracy at the last position.
     Last,
     /// Mean accuracy over the last ten positions.
@@ -17,9 +20,16 @@ pub(super) enum Metric {
 }
 
 impl Metric {
-    pub const ALL: [Self; 2] = [Self::Last, Self::Last10];
+    pub(super) const ALL: [Self; 2] = [Self::Last, Self::Last10];
 
-    pub fn of(self, curve: &LearningCurve) -> Interval {
+    pub(super) fn of_episodes(self, scores: &EpisodeScores) -> &[f64] {
+        match self {
+            Self::Last => &scores.last,
+            Self::Last10 => &scores.last_10,
+        }
+    }
+
+    pub(super) fn of(self, curve: &LearningCurve) -> Interval {
         let CurveSummary { last, last_10, .. } = curve.summary();
         match self {
             Self::Last => last,
@@ -33,6 +43,8 @@ impl Metric {
 pub(super) enum Cell {
     /// Measured here.
     Ours(Interval),
+    /// What it has over what its column stands against.
+    Difference(Interval),
     /// The paper's, in percent.
     Paper(f64),
     /// The data set is not on this machine.
@@ -47,6 +59,7 @@ impl Cell {
     pub fn text(self) -> String {
         match self {
             Self::Ours(interval) => interval.percent(),
+            Self::Difference(interval) => interval.points(),
             Self::Paper(percent) => format!("{percent:.1}"),
             Self::Absent => "absent".into(),
             Self::Failed => "failed".into(),
@@ -85,6 +98,36 @@ impl Comparison {
         }
     }
 
+    /// The sets whose tables have a column of differences, by number, each with the label of what the rows stand against.
+    fn columns_against(&self, metric: Metric) -> Vec<Option<String>> {
+        let label = |(at, set): (usize, &super::Column)| {
+            let any = |row: &Row| self.difference(&row.name, &set.name, metric, Role::Reference).is_some();
+            let reference = self.reference(at, metric).filter(|_| self.methods.iter().any(any))?;
+            Some(format!("against {}", reference.label))
+        };
+        self.sets.iter().enumerate().map(label).collect()
+    }
+
+    /// The heads of a table.
+    fn heads(&self, metric: Metric) -> Vec<String> {
+        let sets = self.sets.iter().map(|set| set.name.clone()).zip(self.columns_against(metric));
+        let heads = sets.flat_map(|(set, against)| [Some(set), against]).flatten();
+        std::iter::once("learner".to_string()).chain(heads).collect()
+    }
+
+    /// The cells of a row with those of its differences between them.
+    fn with_differences_of(&self, row: Option<&Row>, cells: Vec<Cell>, metric: Metric) -> Vec<Cell> {
+        let columns = self.sets.iter().zip(self.columns_against(metric));
+        let cells = cells.into_iter().zip(columns).flat_map(|(cell, (set, against))| {
+            let difference = || {
+                let found = self.difference(&row?.name, &set.name, metric, Role::Reference)?;
+                Some(Cell::Difference(found.difference))
+            };
+            [Some(cell), against.map(|_| difference().unwrap_or(Cell::None))]
+        });
+        cells.flatten().collect()
+    }
+
     /// The paper's rows, where it has any of the data sets and episodes are as long; for the accuracy at the last
     /// position.
     pub(super) fn paper_rows(&self) -> Vec<(String, Vec<Cell>)> {
@@ -109,29 +152,84 @@ impl Comparison {
 
     /// What the numbers are, a sentence each.
     pub(super) fn caption(&self) -> Vec<String> {
-        let over = match self.seeds.len() {
-            1 => "episodes; over runs where a row has several".to_string(),
-            seeds => {
-                format!(
-                    "{seeds} seeds (Student t); over episodes where all seeds agree or there is one run. All seeds meet the \
-                     same episodes: intervals over seeds leave out what other episodes would change, and are not to be \
-                     compared with those over episodes"
-                )
-            }
+        let measured: Vec<(usize, &Row, &LearningCurve, Design)> = (0..self.sets.len())
+            .flat_map(|at| self.methods.iter().filter_map(move |row| self.of_set(row, at)))
+            .collect();
+        let of_set = |at: usize| measured.iter().filter(move |(set, ..)| *set == at);
+        let images = self.sets.iter().enumerate().filter_map(|(at, set)| {
+            let (_, _, curve, _) = of_set(at).next()?;
+            let images = format!("{}: {} test examples", set.name, curve.images?);
+            Some(match &set.data {
+                Some(data) => format!("{images} ({data})"),
+                None => images,
+            })
+        });
+        let images = images.collect::<Vec<_>>().join("; ");
+        let queries = measured.iter().map(|(_, _, curve, _)| curve.queries).max().unwrap_or_default();
+        let queries = match queries {
+            0 => "one query of each context".to_string(),
+            queries => format!("{queries} queries of each context at the last position"),
         };
-        let mut caption = vec![
-            format!(
-                "In %, on unseen tasks; {} episodes a set, the same examples for every learner. Chance: {:.1}.",
-                self.sample.episodes,
-                100.0 * self.chance()
+        let mut caption = vec![format!(
+            "In %, on unseen tasks; {} episodes a set, {queries}, the same for every learner. Chance: {:.1}.",
+            self.sample.episodes,
+            100.0 * self.chance()
+        )];
+        if !images.is_empty() {
+            caption.push(format!("Data of {images}."));
+        }
+        let repeated: Vec<&str> = self
+            .sets
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| of_set(*at).any(|(_, _, curve, _)| curve.replacement))
+            .map(|(_, set)| set.name.as_str())
+            .collect();
+        if !repeated.is_empty() {
+            caption.push(format!("Drawn with replacement: {}.", repeated.join(", ")));
+        }
+        let nested = |at: usize| of_set(at).any(|(.., design)| *design == Design::Nested);
+        let nested: Vec<&str> =
+            (0..self.sets.len()).filter(|&at| nested(at)).map(|at| self.sets[at].name.as_str()).collect();
+        caption.push(match (self.seeds.len(), nested.as_slice()) {
+            (1, _) => {
+                "95% intervals over episodes; over seeds and episodes where a row has several runs.".into()
+            }
+            (seeds, []) => format!("95% intervals over {seeds} seeds and the episodes, which all seeds share."),
+            (seeds, nested) => format!(
+                "95% intervals over {seeds} seeds and the episodes, which all seeds share; on {} every seed has data and \
+                 episodes of its own, and the interval is over its means (Student's t).",
+                nested.join(", ")
             ),
-            format!("95% intervals over {over}."),
-        ];
+        });
+        caption.push("No interval covers the choice of the test images.".into());
+        if self.differences.iter().any(|it| it.role == Role::Reference) {
+            let which = match &self.against {
+                Some(_) => "",
+                None => {
+                    " NAME is the classical method that is best by its mean on that very set, a choice that favours it."
+                }
+            };
+            caption.push(format!(
+                "\"against NAME\": the difference in points, with its 95% interval over the same episodes.{which}"
+            ));
+        }
+        if self.methods.iter().any(|row| row.kind == RowKind::Untrained) {
+            caption.push("\"untrained\": the network above as it was initialised.".into());
+        }
         if !self.paper_rows().is_empty() {
             caption.push(paper::NOTE.into());
         }
         caption.push(self.origin());
         caption
+    }
+
+    /// A row's curve on the set of this number, and how its seeds' episodes relate.
+    fn of_set<'a>(&'a self, row: &'a Row, at: usize) -> Option<(usize, &'a Row, &'a LearningCurve, Design)> {
+        let Outcome::Measured { curves, by_seed, .. } = &row.outcome else { return None };
+        let seeds = by_seed.get(at).map_or(&[][..], Vec::as_slice);
+        let design = if seeds.len() > 1 { LearningCurve::design(seeds) } else { Design::Crossed };
+        Some((at, row, curves[at].as_ref()?, design))
     }
 
     /// Which program meta-trained the models, and which one meta-tested all.
@@ -151,17 +249,17 @@ impl Comparison {
     }
 
     fn table(&self, metric: Metric) -> Table {
-        let heads = std::iter::once("learner").chain(self.sets.iter().map(|set| set.name.as_str()));
-        let mut table = Table::new(heads);
+        let heads = self.heads(metric);
+        let mut table = Table::new(heads.iter().map(String::as_str));
         let mut push = |label: String, cells: Vec<Cell>| {
             table.push(std::iter::once(label).chain(cells.into_iter().map(Cell::text)));
         };
         for row in &self.methods {
-            push(row.label.clone(), self.cells(row, metric));
+            push(row.label.clone(), self.with_differences_of(Some(row), self.cells(row, metric), metric));
         }
         if metric == Metric::Last {
             for (label, cells) in self.paper_rows() {
-                push(label, cells);
+                push(label, self.with_differences_of(None, cells, metric));
             }
         }
         table
@@ -177,6 +275,9 @@ impl Comparison {
         for (label, problem) in self.failures() {
             text.push_str(&format!("\n{label} failed: {problem}"));
         }
+        for sentence in self.sentences() {
+            text.push_str(&format!("\n{sentence}"));
+        }
         text
     }
 
@@ -189,6 +290,10 @@ impl Comparison {
         text.push_str(&format!("{}\n", self.caption().join(" ")));
         for (label, problem) in self.failures() {
             text.push_str(&format!("\n{label} failed: {problem}\n"));
+        }
+        let sentences = self.sentences();
+        if !sentences.is_empty() {
+            text.push_str(&format!("\n- {}\n", sentences.join("\n- ")));
         }
         text
     }
@@ -208,7 +313,26 @@ impl Comparison {
             "last_10",
             "last_10_low",
             "last_10_high",
+            "kind",
+            "queries",
+            "images",
+            "last_against",
+            "last_difference",
+            "last_difference_low",
+            "last_difference_high",
+            "last_10_against",
+            "last_10_difference",
+            "last_10_difference_low",
+            "last_10_difference_high",
+            "last_over_untrained",
+            "last_over_untrained_low",
+            "last_over_untrained_high",
         ]);
+        const DIFFERENCES: usize = 11;
+        let numbers = |interval: &Interval| {
+            let Interval { mean, low, high } = *interval;
+            [mean, low, high].map(|number| number.to_string())
+        };
         for row in &self.methods {
             for (at, set) in self.sets.iter().enumerate() {
                 let curve = match &row.outcome {
@@ -225,11 +349,31 @@ impl Comparison {
                     Some(curve) => {
                         cells.extend([curve.seeds.to_string(), curve.episodes.to_string()]);
                         for metric in Metric::ALL {
-                            let Interval { mean, low, high } = metric.of(curve);
-                            cells.extend([mean, low, high].map(|number| number.to_string()));
+                            cells.extend(numbers(&metric.of(curve)));
                         }
                     }
                     None => cells.extend(vec![String::new(); 8]),
+                }
+                let kind = match row.kind {
+                    RowKind::Network => "network",
+                    RowKind::Untrained => "untrained",
+                    RowKind::Baseline => "baseline",
+                };
+                cells.push(kind.into());
+                cells.push(curve.map(|curve| curve.queries.to_string()).unwrap_or_default());
+                cells.push(curve.and_then(|curve| Some(curve.images?.to_string())).unwrap_or_default());
+                for metric in Metric::ALL {
+                    match self.difference(&row.name, &set.name, metric, Role::Reference) {
+                        Some(it) => {
+                            cells.push(it.against.clone());
+                            cells.extend(numbers(&it.difference));
+                        }
+                        None => cells.extend(vec![String::new(); 4]),
+                    }
+                }
+                match self.difference(&row.name, &set.name, Metric::Last, Role::Untrained) {
+                    Some(it) => cells.extend(numbers(&it.difference)),
+                    None => cells.extend(vec![String::new(); 3]),
                 }
                 table.push(cells);
             }
@@ -240,6 +384,8 @@ impl Comparison {
                 let mut cells = vec![row.clone(), String::new(), set.name.clone(), "paper".into()];
                 cells.extend([String::new(), String::new(), accuracy.to_string()]);
                 cells.extend(vec![String::new(); 5]);
+                cells.extend(["paper".into(), String::new(), String::new()]);
+                cells.extend(vec![String::new(); DIFFERENCES]);
                 table.push(cells);
             }
         }
@@ -251,6 +397,7 @@ impl Comparison {
         let mut text = String::from("% Needs \\usepackage{booktabs}.\n");
         let line = |cells: Vec<String>| format!("{} \\\\\n", cells.join(" & "));
         for metric in Metric::ALL {
+            let heads = self.heads(metric);
             let row = |label: &str, cells: Vec<Cell>| {
                 let cells = cells.into_iter().map(|cell| escaped(&cell.text()));
                 line(std::iter::once(escaped(label)).chain(cells).collect())
@@ -258,19 +405,19 @@ impl Comparison {
             text.push_str("\\begin{table}\n\\centering\n");
             let caption = format!("{}. {}", self.heading(metric), self.caption().join(" "));
             text.push_str(&format!("\\caption{{{}}}\n", escaped(&caption)));
-            text.push_str(&format!("\\begin{{tabular}}{{l{}}}\n\\toprule\n", "r".repeat(self.sets.len())));
-            let heads = std::iter::once("learner").chain(self.sets.iter().map(|set| set.name.as_str()));
-            text.push_str(&line(heads.map(escaped).collect()));
+            text.push_str(&format!("\\begin{{tabular}}{{l{}}}\n\\toprule\n", "r".repeat(heads.len() - 1)));
+            text.push_str(&line(heads.iter().map(|head| escaped(head)).collect()));
             text.push_str("\\midrule\n");
             for method in &self.methods {
-                text.push_str(&row(&method.label, self.cells(method, metric)));
+                let cells = self.with_differences_of(Some(method), self.cells(method, metric), metric);
+                text.push_str(&row(&method.label, cells));
             }
             let paper = if metric == Metric::Last { self.paper_rows() } else { Vec::new() };
             if !paper.is_empty() {
                 text.push_str("\\midrule\n");
             }
             for (label, cells) in paper {
-                text.push_str(&row(&label, cells));
+                text.push_str(&row(&label, self.with_differences_of(None, cells, metric)));
             }
             text.push_str("\\bottomrule\n\\end{tabular}\n\\end{table}\n");
         }
@@ -302,13 +449,18 @@ impl Comparison {
         rows.collect()
     }
 
-    /// Spearman's rank correlation of accuracy with `size`, over the architectures that are ranked.
-    pub(super) fn rank_correlation(&self, size: impl Fn(&Size) -> usize) -> Option<f64> {
+    /// Spearman's rank correlation of accuracy with `size`, over the architectures that are ranked, with a bootstrap interval
+    /// over them.
+    pub(super) fn rank_correlation(&self, size: impl Fn(&Size) -> usize) -> Option<Interval> {
         let mut sized = self.sized();
         sized.retain(|point| point.row.ranked);
-        let x: Vec<f64> = sized.iter().map(|point| size(&point.size) as f64).collect();
-        let y: Vec<f64> = sized.iter().map(|point| point.accuracy.mean).collect();
-        spearman(&x, &y)
+        let rho = |points: &[usize]| {
+            let of = |value: &dyn Fn(&Sized<'_>) -> f64| -> Vec<f64> {
+                points.iter().map(|&at| value(&sized[at])).collect()
+            };
+            spearman(&of(&|point| size(&point.size) as f64), &of(&|point| point.accuracy.mean))
+        };
+        bootstrap(sized.len(), rho)
     }
 
     /// The numbers of the state-size figure; the rank correlations, over the ranked rows, stand in every row.
@@ -325,16 +477,25 @@ impl Comparison {
             "ranked",
             "spearman_state_size",
             "spearman_params",
+            "spearman_state_size_low",
+            "spearman_state_size_high",
+            "spearman_params_low",
+            "spearman_params_high",
         ]);
-        let text = |rho: Option<f64>| rho.map(|rho| rho.to_string()).unwrap_or_default();
-        let by_state = text(self.rank_correlation(|size| size.state));
-        let by_params = text(self.rank_correlation(|size| size.params));
+        let text = |rho: Option<Interval>| {
+            rho.map_or([const { String::new() }; 3], |rho| {
+                [rho.mean, rho.low, rho.high].map(|rho| rho.to_string())
+            })
+        };
+        let [by_state, state_low, state_high] = text(self.rank_correlation(|size| size.state));
+        let [by_params, params_low, params_high] = text(self.rank_correlation(|size| size.params));
+        let ends = [state_low, state_high, params_low, params_high];
         for Sized { row, size, accuracy } in self.sized() {
             let names = [row.label.clone(), row.name.clone(), self.main_set().to_string()];
             let sizes = [size.state.to_string(), size.params.to_string()];
             let numbers = [accuracy.mean, accuracy.low, accuracy.high].map(|number| number.to_string());
             let rhos = [row.ranked.to_string(), by_state.clone(), by_params.clone()];
-            table.push(names.into_iter().chain(sizes).chain(numbers).chain(rhos));
+            table.push(names.into_iter().chain(sizes).chain(numbers).chain(rhos).chain(ends.clone()));
         }
         table.csv()
     }
@@ -370,31 +531,38 @@ mod tests {
             let correct: Vec<bool> = (0..100).map(|j| episode < of && j >= 100 - right).collect();
             accumulator.add_episode(&correct, &[0.5; 100]);
         }
-        accumulator.finish("unseen tasks").unwrap()
+        let mut curve = accumulator.finish("unseen tasks").unwrap();
+        curve.set = "episodes".into();
+        curve
     }
 
     fn comparison() -> Comparison {
         let row = |label: &str, state, params, of| Row {
             name: label.to_lowercase(),
             label: label.into(),
+            kind: RowKind::Network,
             ranked: true,
             outcome: Outcome::Measured {
                 size: Some(Size { params, state }),
                 curves: vec![Some(curve(10, of)), None, Some(curve(5, of))],
+                by_seed: vec![vec![curve(10, of)], Vec::new(), vec![curve(5, of)]],
                 commits: ["1234567".to_string()].into(),
             },
         };
         let failed = Row {
             name: "bad".into(),
             label: "Bad_one".into(),
+            kind: RowKind::Network,
             ranked: true,
             outcome: Outcome::Failed("diverged".into()),
         };
-        let column = |name: &str, present| Column { name: name.into(), present };
+        let column = |name: &str, present| Column { name: name.into(), present, data: None };
         Comparison {
             dims: Dims { input_dim: 8, classes: 10, episode_length: 100 },
             sample: Sample::episodes(10),
             seeds: vec![0],
+            against: None,
+            differences: Vec::new(),
             sets: vec![column("mnist", true), column("kmnist", false), column("glyphs", true)],
             methods: vec![
                 row("Small", 10, 900, 2),
@@ -444,13 +612,44 @@ mod tests {
         let rows: Vec<&str> = sizes.lines().collect();
         assert_eq!(rows.len(), 4, "the one that failed has no point: {sizes}");
         assert!(
-            rows[1].starts_with("Small,small,mnist,10,900,0.2,") && rows[1].ends_with(",true,1,-0.5"),
+            rows[1].starts_with("Small,small,mnist,10,900,0.2,") && rows[1].contains(",true,1,-0.5,1,1,-1,1"),
             "{sizes}"
         );
         let mut unlike = comparison();
         unlike.methods[0].ranked = false;
         let sizes = unlike.state_size_csv();
-        assert!(sizes.contains("Small,small,") && sizes.contains(",false,1,1\n"), "{sizes}");
+        assert!(sizes.contains("Small,small,") && sizes.contains(",false,1,1,1,1,1,1\n"), "{sizes}");
+    }
+
+    #[test]
+    fn rows_stand_against_the_best_baseline_or_the_one_that_is_named() {
+        let mut all = comparison();
+        for at in [0, 1] {
+            all.methods[at].kind = RowKind::Baseline;
+        }
+        let found = all.clone().with_differences();
+        let text = found.markdown();
+        let line = |start: &str| text.lines().find(|line| line.starts_with(start)).unwrap_or_default();
+        assert!(
+            line("| learner").starts_with("| learner | mnist | against Medium | kmnist | glyphs |"),
+            "{text}"
+        );
+        let (large, medium) = (line("| Large |"), line("| Medium |"));
+        assert!(large.contains("| +30.0 [") && large.contains("| absent |"), "{large}");
+        assert!(medium.matches("| - |").count() >= 1, "against itself: {medium}");
+        assert!(
+            text.contains("Large and the best classical method, Medium, cannot be told apart: +30.0 ["),
+            "{text}"
+        );
+        assert!(found.latex().contains("\\begin{tabular}{lrrrrr}"));
+        assert!(found.csv().contains(",network,0,,medium,0.3,"), "{}", found.csv());
+        let named = Comparison { against: Some("small".into()), ..all.clone() }.with_differences();
+        let text = named.markdown();
+        assert!(text.contains("against Small") && text.contains("is ahead of Small by +60.0 ["), "{text}");
+        all.methods[2].name = "small-untrained".into();
+        all.methods[0].kind = RowKind::Network;
+        let text = all.with_differences().text();
+        assert!(text.contains("On mnist, Small is behind its untrained control by -60.0 ["), "{text}");
     }
 
     #[test]

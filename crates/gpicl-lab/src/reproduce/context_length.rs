@@ -1,11 +1,11 @@
 //! Accuracy by the number of examples in an episode (paper, appendix).
 
-use super::runs::{Run, distinct, mean, mean_line, over_seeds, table};
-use super::verdict::Check;
+use super::runs::{Run, distinct, gain, mean, mean_line, over_seeds, table};
+use super::verdict::{BY_INTERVAL, Check, at_least, written};
 use super::{Made, Picture};
 use crate::figures::panels::{Chart, Panels, Style, Trace, XAxis};
 use gpicl::Result;
-use gpicl::eval::spearman;
+use gpicl::eval::{Interval, spearman};
 
 /// Learning curves of every episode length, and where they end.
 pub(super) fn make(runs: &[Run]) -> Result<Made> {
@@ -61,10 +61,8 @@ pub(super) fn make(runs: &[Run]) -> Result<Made> {
             ),
         ],
     };
-    let ends: Vec<f64> = lengths
-        .iter()
-        .map(|&length| mean(&of_length(length).map(|run| run.unseen.last.mean).collect::<Vec<_>>()))
-        .collect();
+    let ends: Vec<Vec<Interval>> =
+        lengths.iter().map(|&length| of_length(length).map(|run| run.unseen.last).collect()).collect();
     Ok(Made {
         tables: vec![("", table(runs))],
         picture: Picture::Panels(figure),
@@ -79,20 +77,29 @@ fn unseen_curve(run: &Run) -> Vec<(f64, f64)> {
     accuracy.iter().enumerate().map(|(at, interval)| (at as f64, interval.mean)).collect()
 }
 
-fn longer_is_better(lengths: &[usize], ends: &[f64]) -> Check {
+fn longer_is_better(lengths: &[usize], ends: &[Vec<Interval>]) -> Check {
     let x: Vec<f64> = lengths.iter().map(|&length| length as f64).collect();
-    let rho = spearman(&x, ends);
-    let named: Vec<String> =
-        lengths.iter().zip(ends).map(|(length, end)| format!("{length}: {end:.2}")).collect();
+    let of = |end: &Vec<Interval>| mean(&end.iter().map(|interval| interval.mean).collect::<Vec<_>>());
+    let means: Vec<f64> = ends.iter().map(of).collect();
+    let rho = spearman(&x, &means);
+    let mut found: Vec<String> =
+        lengths.iter().zip(&means).map(|(length, end)| format!("{length}: {end:.2}")).collect();
     let holds = match ends {
-        [first, .., last] => Some(rho.is_some_and(|rho| rho >= 0.5) && last - first >= 0.05),
+        [first, .., last] => {
+            let gain = gain(last, first);
+            found.push(format!("gain {}", written(&gain)));
+            let rises = rho.is_some_and(|rho| rho >= 0.5);
+            at_least(&gain, 0.05).map(|longer| longer && rises)
+        }
         _ => None,
     };
     Check::new(
         "The learner makes use of more examples: with a longer context it ends more accurate.",
-        "over the episode lengths, mean accuracy on unseen tasks at the last position has a rank correlation of at least \
-         0.5 with the length, and is at least 0.05 higher for the longest than for the shortest",
-        named.join(", "),
+        format!(
+            "over the episode lengths, mean accuracy on unseen tasks at the last position has a rank correlation of at \
+             least 0.5 with the length, and is at least 0.05 higher for the longest than for the shortest, {BY_INTERVAL}"
+        ),
+        found.join(", "),
         holds,
     )
 }

@@ -7,11 +7,11 @@ use std::path::Path;
 
 use super::frozen_network::Frozen;
 use super::interventions::Group;
-use super::runs::{Run, table};
-use super::verdict::Check;
+use super::runs::{Run, gain, over_runs, table};
+use super::verdict::{self, BY_INTERVAL, Check, at_least, written};
 use super::{Made, Picture};
 use gpicl::Result;
-use gpicl::eval::{LearningCurve, OutcomeRule};
+use gpicl::eval::{Interval, LearningCurve, OutcomeRule};
 
 /// Learning curves on unseen tasks, of pixels and of features.
 pub(super) fn make(runs: &[Run]) -> Result<Made> {
@@ -42,13 +42,14 @@ fn checks(groups: &[Group<'_>]) -> Vec<Check> {
     let learns = groups.iter().filter(|group| is_features(group)).map(|group| {
         let (first, last) =
             (group.mean(|run| run.unseen.first.mean), group.mean(|run| run.unseen.last_10.mean));
+        let improvement = over_runs(&group.intervals(|run| run.unseen.improvement));
         Check::new(
             &format!("Meta-training on features of a frozen network learns to learn ({}).", group.name),
             format!(
-                "mean accuracy on unseen tasks over the last 10 positions is at least {rise} above the first"
+                "mean accuracy on unseen tasks over the last 10 positions is at least {rise} above the first, {BY_INTERVAL}"
             ),
-            format!("{first:.2} to {last:.2}"),
-            Some(last >= first + rise),
+            format!("{first:.2} to {last:.2}, rise {}", written(&improvement)),
+            at_least(&improvement, rise),
         )
     });
     let mut checks: Vec<Check> = learns.collect();
@@ -68,24 +69,30 @@ fn is_pretrained(group: &Group<'_>) -> bool {
 fn pretraining_helps(groups: &[Group<'_>]) -> Check {
     let paper = "With features of a pretrained network the learner generalises further, to data sets that pixels do not \
         reach.";
-    let rule = "on the last unseen data set, mean accuracy over the last 10 positions is at least 0.05 higher for \
-        pretrained features than for pixels and for every other features";
+    let rule = format!(
+        "on the last unseen data set, mean accuracy over the last 10 positions is at least 0.05 higher for pretrained \
+         features than for pixels and for every other features, {BY_INTERVAL}"
+    );
     // Further sets come after seen and unseen tasks of the set that was meta-trained on.
-    let further = |run: &Run| run.curves.iter().skip(2).last().map(|curve| curve.summary().last_10.mean);
+    let further = |run: &Run| run.curves.iter().skip(2).last().map(|curve| curve.summary().last_10);
     if groups.iter().flat_map(|group| &group.runs).any(|run| further(run).is_none()) {
         return Check::new(paper, rule, "there are runs without a further data set (eval.data)", None);
     }
-    let last = |group: &Group<'_>| group.mean(|run| further(run).expect("every run has one"));
+    let last = |group: &Group<'_>| -> Vec<Interval> {
+        group.intervals(|run| further(run).expect("every run has one"))
+    };
     let (pretrained, others): (Vec<_>, Vec<_>) = groups.iter().partition(|group| is_pretrained(group));
     let pixels = others.iter().any(|group| !is_features(group));
     match pretrained.first() {
         Some(features) if pixels => {
             let with = last(features);
-            let others: Vec<(f64, &str)> = others.iter().map(|group| (last(group), group.name)).collect();
+            let gains: Vec<(Interval, &str)> =
+                others.iter().map(|group| (gain(&with, &last(group)), group.name)).collect();
             let list: Vec<String> =
-                others.iter().map(|(without, name)| format!("{name}: {without:.2}")).collect();
-            let found = format!("{}: {with:.2}, {}", features.name, list.join(", "));
-            Check::new(paper, rule, found, Some(others.iter().all(|(without, _)| with >= without + 0.05)))
+                gains.iter().map(|(gain, name)| format!("over {name} by {}", written(gain))).collect();
+            let found = format!("{}: {:.2}, {}", features.name, over_runs(&with).mean, list.join(", "));
+            let holds = verdict::all(gains.iter().map(|(gain, _)| at_least(gain, 0.05)));
+            Check::new(paper, rule, found, holds)
         }
         _ => Check::new(paper, rule, "there are no runs on pretrained features and on pixels", None),
     }

@@ -29,6 +29,11 @@ impl<'a> Group<'a> {
         self.runs.iter().map(|run| of(run)).collect()
     }
 
+    /// An interval of every seed.
+    pub fn intervals(&self, of: impl Fn(&Run) -> Interval) -> Vec<Interval> {
+        self.runs.iter().map(|run| of(run)).collect()
+    }
+
     pub fn mean(&self, of: impl Fn(&Run) -> f64) -> f64 {
         mean(&self.values(of))
     }

@@ -1,7 +1,7 @@
 //! Accuracy by the number of examples seen, on seen and unseen tasks and data sets (paper, figure 3).
 
 use super::runs::{Run, table};
-use super::verdict::Check;
+use super::verdict::{BY_INTERVAL, Check, at_least, written};
 use super::{Made, Picture};
 use crate::table::Table;
 use gpicl::Result;
@@ -52,14 +52,11 @@ fn learns(curve: &LearningCurve) -> Check {
     Check::new(
         &format!("Accuracy rises with the examples seen on {}.", curve.label),
         format!(
-            "the mean over the last 10 positions is at least {rise} above the first, with a 95% interval above 0; over \
-             seeds where there are several"
+            "the mean over the last 10 positions is at least {rise} above the first, {BY_INTERVAL}; over seeds and \
+             episodes where there are several seeds"
         ),
-        format!(
-            "{:.2} to {:.2}, rise {:.2} [{:.2}, {:.2}]",
-            summary.first.mean, summary.last_10.mean, improvement.mean, improvement.low, improvement.high
-        ),
-        Some(improvement.mean >= rise && improvement.low > 0.0),
+        format!("{:.2} to {:.2}, rise {}", summary.first.mean, summary.last_10.mean, written(&improvement)),
+        at_least(&improvement, rise),
     )
 }
 

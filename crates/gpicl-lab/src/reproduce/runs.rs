@@ -175,6 +175,25 @@ pub(super) fn over_seeds(values: &[f64]) -> Interval {
     })
 }
 
+/// The interval over runs from each one's own: Student's over their means, which holds what episodes change too where every
+/// run has its own; of a single run its own, over its episodes.
+pub(super) fn over_runs(each: &[Interval]) -> Interval {
+    match each {
+        [single] => *single,
+        each => over_seeds(&each.iter().map(|interval| interval.mean).collect::<Vec<_>>()),
+    }
+}
+
+/// What runs `with` a change have over those `without`: by pairs, in the order of their seeds, where there are as many of
+/// both; else from their intervals.
+pub(super) fn gain(with: &[Interval], without: &[Interval]) -> Interval {
+    if with.len() == without.len() && with.len() > 1 {
+        let pairs = with.iter().zip(without).map(|(with, without)| with.mean - without.mean);
+        return over_seeds(&pairs.collect::<Vec<_>>());
+    }
+    over_runs(with).less(over_runs(without))
+}
+
 pub(super) fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len().max(1) as f64
 }

@@ -2,11 +2,11 @@
 
 use super::interventions::Group;
 use super::runs::{Run, over_seeds, table};
-use super::verdict::Check;
+use super::verdict::{Check, written};
 use super::{Made, Picture};
 use crate::figures::scatter::{Panel, Point, Scatter};
 use gpicl::Result;
-use gpicl::eval::spearman;
+use gpicl::eval::{Interval, bootstrap, spearman};
 
 /// A point an architecture, against either size.
 pub(super) fn make(runs: &[Run]) -> Result<Made> {
@@ -16,13 +16,16 @@ pub(super) fn make(runs: &[Run]) -> Result<Made> {
     // A learner without a state, such as an MLP, is at chance by construction: it says nothing about state sizes.
     let ranked: Vec<&Group<'_>> = groups.iter().filter(|group| state(group) > 0.0).collect();
     let accuracy: Vec<f64> = ranked.iter().map(|group| group.mean(unseen)).collect();
-    let rho = |size: &dyn Fn(&Group<'_>) -> f64| {
-        spearman(&ranked.iter().map(|group| size(group)).collect::<Vec<_>>(), &accuracy)
+    let of = |points: &[usize], size: &dyn Fn(&Group<'_>) -> f64| {
+        let accuracy: Vec<f64> = points.iter().map(|&at| accuracy[at]).collect();
+        spearman(&points.iter().map(|&at| size(ranked[at])).collect::<Vec<_>>(), &accuracy)
     };
+    let rho = |size: &dyn Fn(&Group<'_>) -> f64| bootstrap(ranked.len(), |points| of(points, size));
+    let more = bootstrap(ranked.len(), |points| Some(of(points, &state)? - of(points, &params)?));
     let panel = |name: &str, x_label: &str, size: &dyn Fn(&Group<'_>) -> f64| Panel {
         title: format!(
             "{name}: rank correlation {} over {} of {}",
-            written(rho(size)),
+            defined(rho(size)),
             ranked.len(),
             groups.len()
         ),
@@ -51,7 +54,7 @@ pub(super) fn make(runs: &[Run]) -> Result<Made> {
         picture: Picture::Scatter(figure),
         checks: vec![
             matters(rho(&state), ranked.len()),
-            matters_more(rho(&state), rho(&params), ranked.len()),
+            matters_more(rho(&state), rho(&params), more, ranked.len()),
         ],
     })
 }
@@ -60,30 +63,50 @@ fn unseen(run: &Run) -> f64 {
     run.unseen.last_10.mean
 }
 
-fn written(rho: Option<f64>) -> String {
-    rho.map_or("not defined".into(), |rho| format!("{rho:.2}"))
+fn defined(rho: Option<Interval>) -> String {
+    rho.map_or("not defined".into(), |rho| written(&rho))
 }
 
 /// Fewer points say nothing about ranks.
 const POINTS: usize = 5;
+/// Least rank correlation that counts as a bound.
+const BOUND: f64 = 0.5;
 
-fn matters(state: Option<f64>, points: usize) -> Check {
-    let found = format!("{} over {points} models", written(state));
-    let holds = (points >= POINTS).then_some(state.is_some_and(|rho| rho >= 0.5));
+fn matters(state: Option<Interval>, points: usize) -> Check {
+    let found = format!("{} over {points} models", defined(state));
+    let holds = match state {
+        _ if points < POINTS => None,
+        Some(rho) if rho.mean >= BOUND && rho.above(0.0) => Some(true),
+        Some(rho) => rho.below(BOUND).then_some(false),
+        None => Some(false),
+    };
     Check::new(
         "The accuracy of the learners is bounded by their state size.",
-        "the rank correlation of accuracy on unseen tasks with state size, over the models, is at least 0.5",
+        format!(
+            "the rank correlation of accuracy on unseen tasks with state size, over the models, is at least {BOUND}, with a \
+             95% bootstrap interval over the models above 0; it is refuted where the interval is below {BOUND}"
+        ),
         found,
         holds,
     )
 }
 
-fn matters_more(state: Option<f64>, params: Option<f64>, points: usize) -> Check {
-    let holds = (points >= POINTS).then(|| state.unwrap_or(0.0) > params.unwrap_or(0.0));
+fn matters_more(
+    state: Option<Interval>,
+    params: Option<Interval>,
+    more: Option<Interval>,
+    points: usize,
+) -> Check {
+    let holds = match more {
+        Some(more) if points >= POINTS && more.above(0.0) => Some(true),
+        Some(more) if points >= POINTS && more.below(0.0) => Some(false),
+        _ => None,
+    };
     Check::new(
         "State size matters more than the number of parameters.",
-        "the rank correlation of accuracy on unseen tasks with state size is above that with parameters",
-        format!("state size {}, parameters {}", written(state), written(params)),
+        "the rank correlation of accuracy on unseen tasks with state size is above that with parameters, by a 95% bootstrap \
+         interval of the difference over the models that excludes 0",
+        format!("state size {}, parameters {}, more by {}", defined(state), defined(params), defined(more)),
         holds,
     )
 }
@@ -103,13 +126,22 @@ mod tests {
 
     #[test]
     fn accuracy_that_goes_with_the_state_is_recognised() {
-        let state = [(5, 500, 0.1), (10, 400, 0.2), (100, 300, 0.4), (1000, 200, 0.6), (9000, 450, 0.8)];
+        let state = [
+            (5, 500, 0.1),
+            (10, 400, 0.2),
+            (50, 600, 0.3),
+            (100, 300, 0.4),
+            (500, 700, 0.5),
+            (1000, 200, 0.6),
+            (5000, 350, 0.7),
+            (9000, 450, 0.8),
+        ];
         assert_eq!(holds(&state), [Some(true), Some(true)]);
         let mut stateless = state;
-        stateless[0].0 = 0;
+        stateless[..4].iter_mut().for_each(|point| point.0 = 0);
         assert_eq!(holds(&stateless), [None, None], "one without a state does not count");
         let params: Vec<_> = state.iter().map(|&(state, params, unseen)| (params, state, unseen)).collect();
-        assert_eq!(holds(&params), [Some(false), Some(false)]);
+        assert_eq!(holds(&params), [None, Some(false)], "so few models do not refute a bound");
         assert_eq!(holds(&state[..3]), [None, None], "too few");
     }
 }

@@ -1,17 +1,21 @@
 //! Accuracy by number of tasks and model size, for seen and unseen tasks, and the regimes (paper, figure 2).
 
-use super::runs::{OUTCOME_COLORS, OUTCOMES, Run, distinct, mean, middle, rank, table, tasks};
+use super::runs::{
+    OUTCOME_COLORS, OUTCOMES, Run, distinct, gain, mean, middle, over_runs, rank, table, tasks,
+};
 use super::transition::count_name;
-use super::verdict::Check;
+use super::verdict::{self, BY_INTERVAL, Check, at_least, less_than, written};
 use super::{Made, Picture};
 use crate::figures::heatmap::{Heatmaps, Map, Tint, Tinted};
 use gpicl::Result;
-use gpicl::eval::{Outcome, OutcomeRule};
+use gpicl::eval::{Interval, Outcome, OutcomeRule};
 
 /// All seeds of a model size and number of tasks.
 struct Cell {
     seen: f64,
     unseen: f64,
+    /// Of every seed.
+    each_unseen: Vec<Interval>,
     outcome: Outcome,
 }
 
@@ -52,6 +56,7 @@ impl Kind {
                 outcome: middle(seeds.iter().map(|run| run.outcome))?,
                 seen: of(&|run| run.seen.last_10.mean),
                 unseen: of(&|run| run.unseen.last_10.mean),
+                each_unseen: seeds.iter().map(|run| run.unseen.last_10).collect(),
             })
         };
         let row = |&size: &usize| counts.iter().map(|&count| cell(size, count)).collect();
@@ -138,7 +143,9 @@ fn mlp_checks(mlp: Option<&Kind>) -> Vec<Check> {
         smaller for no MLP than for the next smaller one";
     let memorises = "An MLP does not generalise to unseen tasks.";
     let rise = OutcomeRule::default().rise;
-    let memorises_rule = format!("accuracy on unseen tasks is less than {rise} above chance in every cell");
+    let memorises_rule = format!(
+        "accuracy on unseen tasks is less than {rise} above chance in every cell, with all of its 95% interval"
+    );
     let Some(mlp) = mlp else {
         let none = "there is no MLP among the runs";
         return vec![
@@ -156,23 +163,27 @@ fn mlp_checks(mlp: Option<&Kind>) -> Vec<Check> {
             format!("{} {size}: {known}", mlp.size)
         })
         .collect();
-    let best = mlp.cells.iter().flatten().flatten().map(|cell| cell.unseen).fold(0.0, f64::max);
+    let unseen: Vec<Interval> =
+        mlp.cells.iter().flatten().flatten().map(|cell| over_runs(&cell.each_unseen)).collect();
+    let best = unseen.iter().max_by(|a, b| a.mean.total_cmp(&b.mean)).map(written).unwrap_or_default();
     let several = mlp.sizes.len() > 1 && mlp.counts.len() > 1;
     vec![
         Check::new(fits, fits_rule, format!("tasks known: {}", named.join(", ")), several.then_some(grows)),
         Check::new(
             memorises,
             memorises_rule,
-            format!("best accuracy on unseen tasks {best:.2}, chance {:.2}", mlp.chance),
-            Some(best < mlp.chance + rise),
+            format!("best accuracy on unseen tasks {best}, chance {:.2}", mlp.chance),
+            verdict::all(unseen.iter().map(|unseen| less_than(unseen, mlp.chance + rise))),
         ),
     ]
 }
 
 fn transformer_checks(transformer: Option<&Kind>) -> Vec<Check> {
     let size = "With enough tasks, a Transformer generalises to unseen tasks once it is large enough.";
-    let size_rule = "at the largest number of tasks, the largest Transformer is general learning-to-learn, and its \
-        accuracy on unseen tasks is at least 0.1 above that of the smallest";
+    let size_rule = &format!(
+        "at the largest number of tasks, the largest Transformer is general learning-to-learn, and its accuracy on unseen \
+         tasks is at least 0.1 above that of the smallest, {BY_INTERVAL}"
+    );
     let count =
         "A large Transformer moves from a memorising solution to a learning one with the number of tasks.";
     let count_rule = "the largest Transformer is not general learning-to-learn at the smallest number of tasks, and is \
@@ -181,7 +192,7 @@ fn transformer_checks(transformer: Option<&Kind>) -> Vec<Check> {
         "The regimes follow each other: task memorisation, task identification, general learning-to-learn.";
     let regimes_rule = "some size has all three in this order along the number of tasks, from the first to the last \
         without a step back";
-    let all = [(size, size_rule), (count, count_rule), (regimes, regimes_rule)];
+    let all: [(&str, &str); 3] = [(size, size_rule), (count, count_rule), (regimes, regimes_rule)];
     let undecided =
         |found: &str| all.iter().map(|(paper, rule)| Check::new(paper, *rule, found, None)).collect();
     let Some(map) = transformer else { return undecided("there is no Transformer among the runs") };
@@ -194,6 +205,7 @@ fn transformer_checks(transformer: Option<&Kind>) -> Vec<Check> {
         return undecided("a corner of the map is missing");
     };
     let general = |cell: &Cell| cell.outcome == Outcome::GeneralLearning;
+    let larger = gain(&many.each_unseen, &small_many.each_unseen);
     let last = map.count_name(map.counts.len() - 1);
     let row =
         |row: &Vec<Option<Cell>>| row.iter().flatten().map(|cell| rank(cell.outcome)).collect::<Vec<_>>();
@@ -215,7 +227,7 @@ fn transformer_checks(transformer: Option<&Kind>) -> Vec<Check> {
             size,
             size_rule,
             format!(
-                "at {last} tasks, unseen: {} {}: {:.2}, {} {}: {:.2} ({})",
+                "at {last} tasks, unseen: {} {}: {:.2}, {} {}: {:.2} ({}), more by {}",
                 map.size,
                 map.sizes[0],
                 small_many.unseen,
@@ -223,8 +235,13 @@ fn transformer_checks(transformer: Option<&Kind>) -> Vec<Check> {
                 map.sizes[map.sizes.len() - 1],
                 many.unseen,
                 OUTCOMES[rank(many.outcome)],
+                written(&larger),
             ),
-            (map.sizes.len() > 1).then_some(general(many) && many.unseen >= small_many.unseen + 0.1),
+            if map.sizes.len() > 1 {
+                verdict::all([Some(general(many)), at_least(&larger, 0.1)])
+            } else {
+                None
+            },
         ),
         Check::new(
             count,

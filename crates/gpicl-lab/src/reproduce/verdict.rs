@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use gpicl::eval::Interval;
 use serde::Serialize;
 
 /// A statement of the paper, and what the data say about it.
@@ -22,6 +23,36 @@ impl Check {
     pub fn new(paper: &str, rule: impl Into<String>, found: impl Into<String>, holds: Option<bool>) -> Self {
         Self { paper: paper.into(), rule: rule.into(), found: found.into(), holds }
     }
+}
+
+/// What [`at_least`] asks for, after the least number.
+pub(super) const BY_INTERVAL: &str = "with a 95% interval above 0; it is refuted where the whole interval is below that \
+    number, else it cannot be told";
+
+/// Whether a difference is at least `least`: it is where its mean is and its interval is above 0, it is not where the interval
+/// is below `least`, and else it cannot be told.
+pub(super) fn at_least(difference: &Interval, least: f64) -> Option<bool> {
+    if difference.mean >= least && difference.above(0.0) {
+        Some(true)
+    } else {
+        difference.below(least).then_some(false)
+    }
+}
+
+/// Whether an accuracy is less than `most`, by its interval.
+pub(super) fn less_than(accuracy: &Interval, most: f64) -> Option<bool> {
+    if accuracy.below(most) { Some(true) } else { accuracy.above(most).then_some(false) }
+}
+
+/// Whether all hold: not where one does not, and not to be told where one cannot be.
+pub(super) fn all(holds: impl IntoIterator<Item = Option<bool>>) -> Option<bool> {
+    let holds: Vec<Option<bool>> = holds.into_iter().collect();
+    if holds.contains(&Some(false)) { Some(false) } else { (!holds.contains(&None)).then_some(true) }
+}
+
+/// An interval as text: `0.62 [0.51, 0.73]`.
+pub(super) fn written(interval: &Interval) -> String {
+    format!("{:.2} [{:.2}, {:.2}]", interval.mean, interval.low, interval.high)
 }
 
 /// What a figure's data say about the paper's statements.
@@ -103,6 +134,21 @@ impl Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_interval_can_leave_a_statement_open() {
+        let at = |mean: f64, half: f64| Interval { mean, low: mean - half, high: mean + half };
+        assert_eq!(at_least(&at(0.3, 0.2), 0.1), Some(true));
+        assert_eq!(at_least(&at(0.3, 0.4), 0.1), None, "0 is inside");
+        assert_eq!(at_least(&at(0.05, 0.2), 0.1), None);
+        assert_eq!(at_least(&at(0.05, 0.02), 0.1), Some(false));
+        assert_eq!(less_than(&at(0.1, 0.05), 0.2), Some(true));
+        assert_eq!(less_than(&at(0.1, 0.15), 0.2), None);
+        assert_eq!(less_than(&at(0.4, 0.15), 0.2), Some(false));
+        assert_eq!(all([Some(true), None]), None);
+        assert_eq!(all([None, Some(false)]), Some(false));
+        assert_eq!((all([Some(true)]), written(&at(0.5, 0.25))), (Some(true), "0.50 [0.25, 0.75]".into()));
+    }
 
     #[test]
     fn all_statements_have_to_hold() {

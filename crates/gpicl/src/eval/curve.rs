@@ -1,107 +1,19 @@
-//! Learning curves and their intervals.
+//! Learning curves, of one run and of several seeds.
 //!
-//! Within one run an interval says how far the mean over all possible episodes may be: Wilson's for the
-//! accuracy at a position (hits out of episodes), the normal one for means over several positions. Across
-//! seeds it says how far the mean over all possible runs may be: Student's t over the runs' means.
+//! Within one run an interval says how far the mean over all possible episodes may be; across seeds, how far the mean over all
+//! possible runs and episodes may be. How is [`Interval`]'s.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use statrs::distribution::{ContinuousCDF as _, StudentsT};
 
-use super::Guessing;
+use super::{Design, Guessing, Interval};
 use crate::error::{Error, Result};
 
-/// 97.5% quantile of the standard normal distribution.
-const Z: f64 = 1.959_963_984_540_054;
 /// The learner of a control's curve: the network as it was initialised.
 pub const UNTRAINED: &str = "untrained";
 /// Positions of [`CurveSummary::last_10`].
 const LAST: usize = 10;
-
-/// A mean with its 95% interval.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Interval {
-    /// The mean.
-    pub mean: f64,
-    /// Lower end.
-    pub low: f64,
-    /// Upper end.
-    pub high: f64,
-}
-
-impl Interval {
-    /// Wilson's interval for a proportion of `hits` in `count`.
-    pub fn wilson(hits: usize, count: usize) -> Self {
-        let (n, mean) = (count as f64, hits as f64 / count as f64);
-        let z2 = Z * Z / n;
-        let centre = (mean + 0.5 * z2) / (1.0 + z2);
-        let half = Z * (mean * (1.0 - mean) / n + 0.25 * z2 / n).sqrt() / (1.0 + z2);
-        Self { mean, low: (centre - half).max(0.0), high: (centre + half).min(1.0) }
-    }
-
-    /// The normal interval for the mean of many `values`.
-    pub fn normal(values: &[f64]) -> Self {
-        Self::symmetric(values, Z)
-    }
-
-    /// The interval for the mean of many episodes' accuracies, each of several answers. Where all agree their spread is none:
-    /// then it is Wilson's, as if each episode had one answer.
-    pub fn of_episodes(accuracies: &[f64]) -> Self {
-        let interval = Self::normal(accuracies);
-        if interval.low < interval.high {
-            return Self { low: interval.low.max(0.0), high: interval.high.min(1.0), ..interval };
-        }
-        let hits = (interval.mean * accuracies.len() as f64).round() as usize;
-        let wilson = Self::wilson(hits, accuracies.len());
-        Self { mean: interval.mean, low: wilson.low.min(interval.mean), high: wilson.high.max(interval.mean) }
-    }
-
-    /// Student's interval for the mean of a few `values`, such as one a seed.
-    ///
-    /// # Errors
-    /// [`Error::Argument`] for fewer than two.
-    pub fn student(values: &[f64]) -> Result<Self> {
-        if values.len() < 2 {
-            return Err(Error::argument("Interval::student", format!("{} values, needs 2", values.len())));
-        }
-        let t = StudentsT::new(0.0, 1.0, (values.len() - 1) as f64).expect("at least one degree of freedom");
-        Ok(Self::symmetric(values, t.inverse_cdf(0.975)))
-    }
-
-    /// The same with both ends inside `low..=high`, the values that there can be.
-    fn within(self, low: f64, high: f64) -> Self {
-        Self { low: self.low.max(low), high: self.high.min(high), ..self }
-    }
-
-    /// The interval of a difference from those of its terms, without their correlation (Newcombe 1998).
-    fn less(self, other: Self) -> Self {
-        let below = (self.mean - self.low).hypot(other.high - other.mean);
-        let above = (self.high - self.mean).hypot(other.mean - other.low);
-        let mean = self.mean - other.mean;
-        Self { mean, low: mean - below, high: mean + above }
-    }
-
-    /// With the lower and the upper end of either that is further away. Of a few episodes all can be wrong at one position;
-    /// then their spread is none, and Wilson's interval still has a width.
-    fn or_wider(self, other: Self) -> Self {
-        Self { low: self.low.min(other.low), high: self.high.max(other.high), ..self }
-    }
-
-    fn symmetric(values: &[f64], quantile: f64) -> Self {
-        let n = values.len() as f64;
-        let mean = values.iter().sum::<f64>() / n;
-        let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (n - 1.0).max(1.0);
-        let half = quantile * (variance / n).sqrt();
-        Self { mean, low: mean - half, high: mean + half }
-    }
-
-    /// For a table: `73.7 ± 1.2`, in percent, with the end that is further away.
-    pub fn percent(&self) -> String {
-        let half = (self.mean - self.low).max(self.high - self.mean);
-        format!("{:.1} ± {:.1}", 100.0 * self.mean, 100.0 * half)
-    }
-}
 
 /// A learning curve in a few numbers; each with its own 95% interval.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -133,6 +45,13 @@ pub struct EpisodeScores {
     pub mean: Vec<f64>,
 }
 
+impl EpisodeScores {
+    /// From the first position to the last ten.
+    fn rises(&self) -> Vec<f64> {
+        self.last_10.iter().zip(&self.first).map(|(last, first)| last - first).collect()
+    }
+}
+
 /// Accuracy by the number of examples seen.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LearningCurve {
@@ -161,7 +80,7 @@ pub struct LearningCurve {
     /// Every episode's; not kept in a run's results.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub per_episode: Option<EpisodeScores>,
-    /// Runs behind it. With one the intervals are over episodes, with several over runs.
+    /// Runs behind it. With one the intervals are over episodes, with several over runs and episodes.
     pub seeds: usize,
     /// `accuracy[j]`: after `j` examples.
     pub accuracy: Vec<Interval>,
@@ -203,8 +122,46 @@ impl LearningCurve {
         }
     }
 
-    /// One curve from one curve a seed: means of the seeds' means, Student's intervals over seeds; where all seeds agree,
-    /// those of one seed over its episodes.
+    /// How the episodes of several seeds' curves relate: crossed if all are of one set, else nested. A curve that does not say
+    /// its set is of its own.
+    pub fn design(curves: &[Self]) -> Design {
+        let same = |curve: &Self| !curve.set.is_empty() && curve.set == curves[0].set;
+        if curves.iter().all(same) { Design::Crossed } else { Design::Nested }
+    }
+
+    /// What the learner of `ours` has over that of `theirs`, a curve a seed of each, on the same episodes; `of` says in which
+    /// scores. A learner without chance counts under every seed of the other. `None` where the two met other episodes, or
+    /// these are not kept.
+    pub fn difference(
+        ours: &[Self],
+        theirs: &[Self],
+        of: impl Fn(&EpisodeScores) -> &[f64],
+    ) -> Option<Interval> {
+        let rows = |curves: &'_ [Self]| -> Option<Vec<Vec<f64>>> {
+            let scores = curves.iter().map(|curve| curve.per_episode.as_ref());
+            scores.map(|scores| scores.map(|scores| of(scores).to_vec())).collect()
+        };
+        let (mut ours_rows, mut theirs_rows) = (rows(ours)?, rows(theirs)?);
+        let set = &ours.first()?.set;
+        let design = if ours.iter().chain(theirs).all(|curve| !set.is_empty() && curve.set == *set) {
+            for rows in [&mut ours_rows, &mut theirs_rows] {
+                if rows.iter().all(|row| *row == rows[0]) {
+                    rows.truncate(1);
+                }
+            }
+            Design::Crossed
+        } else {
+            let same = |(ours, theirs): (&Self, &Self)| !ours.set.is_empty() && ours.set == theirs.set;
+            (ours.len() == theirs.len() && ours.iter().zip(theirs).all(same)).then_some(Design::Nested)?
+        };
+        let [ours, theirs] =
+            [&ours_rows, &theirs_rows].map(|rows| rows.iter().map(Vec::as_slice).collect::<Vec<_>>());
+        Interval::paired(&ours, &theirs, design).ok()
+    }
+
+    /// One curve from one curve a seed: means of the seeds' means, with intervals over seeds and episodes by the
+    /// [`LearningCurve::design`]. Single positions, of which no episodes are kept, have [`Interval::accuracy_over_seeds`],
+    /// which is too wide rather than too narrow; so has the summary where a curve comes without its episodes.
     ///
     /// # Errors
     /// [`Error::Argument`] for fewer than two curves, or curves of different lengths.
@@ -215,17 +172,48 @@ impl LearningCurve {
         if curves.iter().any(|curve| curve.accuracy.len() != first.accuracy.len()) {
             return Err(Error::argument("across_seeds", "the curves have different lengths"));
         }
-        // Where all seeds agree, their spread says nothing: what is left is the interval of one over its episodes.
-        let student = |of: &dyn Fn(&Self) -> Interval| {
-            let means: Vec<f64> = curves.iter().map(|curve| of(curve).mean).collect();
-            if means.len() > 1 && means.iter().all(|&mean| mean == means[0]) {
-                return Ok(of(first));
-            }
-            Interval::student(&means)
+        let design = Self::design(curves);
+        let single = |of: &dyn Fn(&Self) -> Interval| {
+            let seeds: Vec<Interval> = curves.iter().map(of).collect();
+            Interval::accuracy_over_seeds(&seeds, first.episodes, design)
         };
-        let over = |of: &dyn Fn(&Self) -> Interval| student(of).map(|interval| interval.within(0.0, 1.0));
+        let kept: Option<Vec<&EpisodeScores>> =
+            curves.iter().map(|curve| curve.per_episode.as_ref()).collect();
+        let over = |scores: &dyn Fn(&EpisodeScores) -> &Vec<f64>, of: &dyn Fn(&Self) -> Interval| match &kept
+        {
+            Some(kept) if kept.len() > 1 => {
+                let rows: Vec<&[f64]> = kept.iter().map(|kept| scores(kept).as_slice()).collect();
+                Interval::accuracy(&rows, design)
+            }
+            _ => single(of),
+        };
+        let improvement = match &kept {
+            Some(kept) if kept.len() > 1 => {
+                let rises: Vec<Vec<f64>> = kept.iter().map(|kept| kept.rises()).collect();
+                let rows: Vec<&[f64]> = rises.iter().map(Vec::as_slice).collect();
+                Interval::mean_of(&rows, design)?
+            }
+            _ => {
+                let seeds: Vec<Interval> = curves.iter().map(|curve| curve.summary.improvement).collect();
+                Interval::over_seeds(&seeds, first.episodes, design)?
+            }
+        };
         let mean = |value: &dyn Fn(&Self) -> f64| curves.iter().map(value).sum::<f64>() / curves.len() as f64;
         let positions = 0..first.accuracy.len();
+        let summary = CurveSummary {
+            first: over(&|scores| &scores.first, &|curve| curve.summary.first)?,
+            last: over(&|scores| &scores.last, &|curve| curve.summary.last)?,
+            last_10: over(&|scores| &scores.last_10, &|curve| curve.summary.last_10)?,
+            mean: over(&|scores| &scores.mean, &|curve| curve.summary.mean)?,
+            improvement: improvement.within(-1.0, 1.0),
+            loss: mean(&|curve| curve.summary.loss),
+        };
+        let mut accuracy: Vec<Interval> =
+            positions.clone().map(|j| single(&|curve| curve.accuracy[j])).collect::<Result<_>>()?;
+        // The same numbers in both places.
+        if let [.., last] = accuracy.as_mut_slice() {
+            *last = summary.last;
+        }
         Ok(Self {
             label: first.label.clone(),
             learner: first.learner.clone(),
@@ -234,19 +222,12 @@ impl LearningCurve {
             queries: first.queries,
             images: first.images,
             replacement: first.replacement,
-            set: first.set.clone(),
+            set: if design == Design::Crossed { first.set.clone() } else { String::new() },
             per_episode: None,
             seeds: curves.iter().map(|curve| curve.seeds).sum(),
-            accuracy: positions.clone().map(|j| over(&|curve| curve.accuracy[j])).collect::<Result<_>>()?,
+            accuracy,
             loss: positions.map(|j| mean(&|curve| curve.loss[j])).collect(),
-            summary: CurveSummary {
-                first: over(&|curve| curve.summary.first)?,
-                last: over(&|curve| curve.summary.last)?,
-                last_10: over(&|curve| curve.summary.last_10)?,
-                mean: over(&|curve| curve.summary.mean)?,
-                improvement: student(&|curve| curve.summary.improvement)?.within(-1.0, 1.0),
-                loss: mean(&|curve| curve.summary.loss),
-            },
+            summary,
         })
     }
 }
@@ -330,23 +311,23 @@ impl CurveAccumulator {
         for (examples, answers) in asked {
             assert_eq!(answers.len(), count, "every episode is asked the same");
             let means: Vec<f64> = answers.iter().map(Answers::accuracy).collect();
-            accuracy[examples] = Interval::of_episodes(&means);
+            accuracy[examples] = Interval::accuracy(&[&means], Design::Crossed)?;
             let losses = answers.iter().map(|answers| answers.nll / answers.count as f64);
             loss[examples] = losses.sum::<f64>() / count as f64;
             if examples + 1 == hits.len() {
                 scores.last = means;
             }
         }
-        let over = |values: &[f64]| Interval::normal(values);
-        let (first, last_10) = (accuracy[0], over(&scores.last_10));
-        let rises: Vec<f64> =
-            scores.last_10.iter().zip(&scores.first).map(|(last, first)| last - first).collect();
+        let over = |values: &[f64]| Interval::accuracy(&[values], Design::Crossed);
+        let (first, last_10) = (accuracy[0], over(&scores.last_10)?);
         let summary = CurveSummary {
             first,
             last: accuracy[accuracy.len() - 1],
             last_10,
-            mean: over(&scores.mean),
-            improvement: over(&rises).or_wider(last_10.less(first)),
+            mean: over(&scores.mean)?,
+            improvement: Interval::mean_of(&[&scores.rises()], Design::Crossed)?
+                .or_wider(last_10.less(first))
+                .within(-1.0, 1.0),
             loss: loss.iter().sum::<f64>() / loss.len() as f64,
         };
         Ok(LearningCurve {
@@ -385,19 +366,6 @@ mod tests {
         let fewer = LearningCurve { classes: Some(2), ..whole };
         let both = LearningCurve::across_seeds(&[fewer.clone(), curve(&[(2, 4), (3, 4)])]).unwrap();
         assert_eq!((both.classes, both.guessing(10).chance()), (Some(2), 0.5));
-    }
-
-    #[test]
-    fn intervals_agree_with_published_values() {
-        // Wilson 1927 for 8 of 10, and for 0 of 20, as statistics packages give them.
-        let wilson = Interval::wilson(8, 10);
-        assert!(close(wilson.low, 0.4902) && close(wilson.high, 0.9433), "{wilson:?}");
-        let none = Interval::wilson(0, 20);
-        assert!(none.low == 0.0 && close(none.high, 0.1611), "{none:?}");
-        // t(2, 0.975) = 4.3027; deviation of 1, 2, 3 is 1.
-        let student = Interval::student(&[1.0, 2.0, 3.0]).unwrap();
-        assert!(close(student.high - student.mean, 4.3027 / 3.0_f64.sqrt()), "{student:?}");
-        assert!(Interval::student(&[1.0]).is_err());
     }
 
     fn curve(rates: &[(usize, usize)]) -> LearningCurve {

@@ -38,7 +38,8 @@ impl fmt::Display for Outcome {
 ///
 /// A rise counts only where its 95% interval is above zero; of tasks with fewer classes than label slots, the part of it
 /// that noticing which slots occur explains does not count ([`Guessing`]). In this order: unseen improvement at least `rise` is
-/// general learning-to-learn; else seen improvement at least `rise` is task identification; else seen accuracy at least
+/// general learning-to-learn; else seen improvement at least `rise` is task identification, if seen tasks end above unseen ones by the 95% interval of the
+/// difference over the last ten positions, and no learning if not; else seen accuracy at least
 /// `known` above chance on average is task memorisation; else no learning.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OutcomeRule {
@@ -75,7 +76,9 @@ impl OutcomeRule {
         if rises(unseen) {
             Outcome::GeneralLearning
         } else if rises(seen) {
-            Outcome::TaskIdentification
+            // What rises on unseen tasks as well, by too little to count, tells no tasks apart.
+            let apart = seen.last_10.less(unseen.last_10).above(0.0);
+            if apart { Outcome::TaskIdentification } else { Outcome::NoLearning }
         } else if seen.mean.mean >= chance + self.known && seen.mean.low > chance {
             Outcome::TaskMemorisation
         } else {
