@@ -17,6 +17,9 @@ const Z: f64 = 1.959_963_984_540_054;
 /// Cochran and Cox (1950) have 1, which holds 98% with two seeds; with 5/4 three and more seeds hold 94 to 97%, two 93 to 97.5%.
 const SHARE: f64 = 1.25;
 
+/// Variance of a mean of accuracies that is no more than rounding.
+const ROUNDING: f64 = 1e-24;
+
 /// How the episodes of several seeds relate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -131,7 +134,8 @@ impl Spread {
         Ok(match design {
             Design::Nested => nested,
             Design::Crossed => {
-                let own = |seed: &Interval| ((seed.high - seed.low) / (2.0 * Z)).powi(2);
+                let own =
+                    |seed: &Interval| (seed.high - seed.mean).max(seed.mean - seed.low).powi(2) / (Z * Z);
                 let own = seeds.iter().map(own).sum::<f64>() / seeds.len() as f64;
                 let freedom = [seeds.len(), episodes].map(|count| (count - 1) as f64);
                 Self::sum(nested.mean, (nested.variance, freedom[0]), (own, freedom[1]), episodes)
@@ -144,7 +148,7 @@ impl Spread {
     fn symmetric(self) -> Interval {
         let Self { mean, variance, quantile, episodes } = self;
         let unseen = || Interval::wilson(0, episodes).high;
-        let half = if variance > 0.0 { quantile * variance.sqrt() } else { unseen() };
+        let half = if variance > ROUNDING { quantile * variance.sqrt() } else { unseen() };
         Interval { mean, low: mean - half, high: mean + half }
     }
 
@@ -152,7 +156,7 @@ impl Spread {
     /// them. Where there is no spread, of one an episode.
     fn wilson(self) -> Interval {
         let Self { mean, variance, quantile, episodes } = self;
-        if variance > 0.0 && mean > 0.0 && mean < 1.0 {
+        if variance > ROUNDING && mean > 0.0 && mean < 1.0 {
             wilson(mean, mean * (1.0 - mean) / variance, quantile)
         } else {
             wilson(mean.clamp(0.0, 1.0), episodes as f64, Z)
