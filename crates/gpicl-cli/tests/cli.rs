@@ -126,10 +126,13 @@ fn eval_takes_runs_checkpoints_and_other_data() {
         serde_json::from_slice(&fs::read(dir.path().join("both/results.json")).unwrap()).unwrap();
     assert_eq!(results["seeds"], 2);
     assert_eq!(results["curves"][0]["accuracy"].as_array().unwrap().len(), 8);
-    let data = "random, Gaussian prototypes with noise of seed 0: 3 classes, 60 + 15 examples";
+    let data = "random, Gaussian prototypes with noise of seed 0: 3 classes, 54 + 6 + 15 examples";
     assert_eq!(table.matches(data).count(), 1, "once for both sets: {table}");
     for set in ["seen tasks, random train", "unseen tasks, random test"] {
-        assert_eq!(results["data"][set]["examples"], serde_json::json!({"train": 60, "test": 15}));
+        assert_eq!(
+            results["data"][set]["examples"],
+            serde_json::json!({"train": 54, "validation": 6, "test": 15})
+        );
     }
     assert!(dir.path().join("both/plots/learning_curve.png").exists());
 
@@ -138,11 +141,16 @@ fn eval_takes_runs_checkpoints_and_other_data() {
     let checkpoint = "run/checkpoints/step-00000004.safetensors";
     let other = ok(dir.path(), &["eval", checkpoint, "--data", "csv:table.csv", "--episodes", "8"]);
     assert!(other.contains("unseen tasks, table test"), "{other}");
-    assert!(other.contains("data: table.csv: 24 + 6 examples"), "{other}");
+    assert!(other.contains("data: table.csv: 22 + 2 + 6 examples"), "{other}");
     let json: serde_json::Value =
         serde_json::from_str(ok(dir.path(), &["eval", checkpoint, "--episodes", "4", "--json"]).trim())
             .unwrap();
-    assert_eq!(json["curves"].as_array().unwrap().len(), 2);
+    let labels: Vec<&str> =
+        json["curves"].as_array().unwrap().iter().map(|curve| curve["label"].as_str().unwrap()).collect();
+    let sets = ["seen tasks, random train", "unseen tasks, random test", "unseen tasks, random train"];
+    assert_eq!(labels, sets);
+    let args = ["eval", checkpoint, "--episodes", "4", "--split", "validation"];
+    assert!(ok(dir.path(), &args).contains("unseen tasks, random validation"));
 }
 
 #[test]
@@ -157,10 +165,11 @@ fn eval_judges_baselines_on_the_same_sets() {
     let results = read("both/results.json");
     let learners: Vec<&str> =
         results["baselines"].as_array().unwrap().iter().map(|c| c["learner"].as_str().unwrap()).collect();
-    assert_eq!(learners, ["knn", "knn", "ridge", "ridge"]);
-    assert_eq!(results["baselines"][1]["label"], "unseen tasks, random test");
+    assert_eq!(learners, ["untrained", "knn", "knn", "knn", "ridge", "ridge", "ridge"]);
+    assert_eq!(results["baselines"][0]["label"], "unseen tasks, random test");
+    assert_eq!(results["baselines"][2]["label"], "unseen tasks, random test");
     let csv = fs::read_to_string(dir.path().join("both/results.csv")).unwrap();
-    assert_eq!(csv.lines().count(), 1 + 2 * 3 * 8);
+    assert_eq!(csv.lines().count(), 1 + (3 * 3 + 1) * 8);
     assert!(csv.contains("\"seen tasks, random train\",ridge,7,"), "{csv}");
     let figure = dir.path().join("both/plots/learning_curve_unseen_tasks_random_test.svg");
     let figure = fs::read_to_string(figure).unwrap();

@@ -140,6 +140,15 @@ impl Results {
         lines
     }
 
+    /// Which sets have copies of queries in their contexts, if any.
+    pub(crate) fn replacement_text(&self) -> Option<String> {
+        let sets = self.curves.iter().filter(|curve| curve.replacement).map(|curve| curve.label.as_str());
+        let sets = sets.collect::<Vec<_>>().join("; ");
+        let what =
+            "drawn with replacement, so that a query can stand in its own context, and accuracy is too high";
+        (!sets.is_empty()).then(|| format!("{what}: {sets}"))
+    }
+
     /// Accuracy by chance, where the tasks have a class for every label slot.
     pub fn chance(&self) -> f64 {
         Guessing::among(self.dims.classes).chance()
@@ -216,7 +225,8 @@ impl Results {
             let examples = self.dims.episode_length - 1;
             format!("; model ahead by: points after {examples} examples, over the same episodes")
         };
-        let data: String = self.data_text().iter().map(|line| format!("data: {line}\n")).collect();
+        let mut data: String = self.data_text().iter().map(|line| format!("data: {line}\n")).collect();
+        data.extend(self.replacement_text().map(|text| format!("{text}\n")));
         let mut text = format!(
             "{}\naccuracy in % with 95% intervals over {what}; chance {}{ahead}\n{data}\n{}",
             self.table().text(),
@@ -333,7 +343,7 @@ pub fn save_results(dir: &Path, results: &Results) -> Result<Vec<PathBuf>> {
     let mut files = vec![json.clone(), csv];
     files.extend(plot::learning_curve(&results.curves, Some(results.chance()), title, &figure)?);
     // All learners on all sets would be too many lines for one figure.
-    let with_baselines = results.by_learner().filter(|_| !results.baselines.is_empty());
+    let with_baselines = results.by_learner().filter(|(_, curves)| curves.len() > 1);
     for (set, curves) in with_baselines {
         let name = set.replace(|letter: char| !letter.is_ascii_alphanumeric(), "_").replace("__", "_");
         let figure = plots.join(format!("learning_curve_{name}"));

@@ -7,7 +7,7 @@ use crate::results::Results;
 use gpicl::DeviceKind;
 use gpicl::RunDir;
 use gpicl::eval::Metric;
-use gpicl::eval::{CurveSummary, Guessing, Outcome, Plateau, PlateauRule, Scores};
+use gpicl::eval::{CurveSummary, Guessing, Outcome, Plateau, PlateauRule, Scores, label_during_training};
 use gpicl::models::SequenceModel as _;
 use gpicl::train::read_metrics;
 use gpicl::{Error, Result};
@@ -79,7 +79,11 @@ impl RunSummary {
         let source = |(set, outcome): &(String, Outcome)| SourceSummary {
             set: set.clone(),
             outcome: *outcome,
-            test_plateau: rule.of_meta_tests_on(&metrics, set, guessing(set).classes()),
+            test_plateau: rule.of_meta_tests_on(
+                &metrics,
+                &label_during_training(set),
+                guessing(set).classes(),
+            ),
         };
         let summary = Self {
             outcome: results.outcome,

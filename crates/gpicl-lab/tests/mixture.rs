@@ -9,9 +9,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use common::{SMALL, finish};
-use gpicl::data::{Dataset, InputShape, Library};
-use gpicl::eval::LearningCurve;
+use gpicl::data::{Dataset, InputShape, Library, Split};
 use gpicl::eval::baselines::BaselinesConfig;
+use gpicl::eval::{LearningCurve, Sample};
 use gpicl::tasks::{
     Batch, BatchSource, BiasConfig, Draw, Episode, Mixture, Mode, Prefetch, Projected, SharedBatches, Source,
     TaskCount, TaskDistribution, TaskId, TasksConfig,
@@ -31,6 +31,10 @@ use proptest::prelude::*;
 struct Constant(&'static str);
 
 impl Source for Constant {
+    fn identity(&self) -> String {
+        format!("{self:?}")
+    }
+
     fn name(&self) -> &str {
         self.0
     }
@@ -318,12 +322,22 @@ fn a_run_on_a_mixture_is_resumed_and_meta_tested_on_every_source() {
     let sets = [
         "seen tasks, random train",
         "unseen tasks, random test",
+        "unseen tasks, random train",
         "seen tasks, random@7 train",
         "unseen tasks, random@7 test",
+        "unseen tasks, random@7 train",
     ];
     let metrics = fs::read_to_string(whole.join("metrics.jsonl")).unwrap();
-    for set in sets {
-        assert_eq!(metrics.matches(&format!("\"{set}\"")).count(), 1, "{set}: {metrics}");
+    // During meta-training the validation split stands for the test split, and the third set is left out.
+    for (set, count) in [
+        ("seen tasks, random train", 1),
+        ("unseen tasks, random validation", 1),
+        ("unseen tasks, random test", 0),
+        ("unseen tasks, random train", 0),
+        ("seen tasks, random@7 train", 1),
+        ("unseen tasks, random@7 validation", 1),
+    ] {
+        assert_eq!(metrics.matches(&format!("\"{set}\"")).count(), count, "{set}: {metrics}");
     }
 
     let described = inspect(&whole).unwrap().text();
@@ -339,7 +353,8 @@ fn a_run_on_a_mixture_is_resumed_and_meta_tested_on_every_source() {
 
     let request = EvalRequest {
         data: Vec::new(),
-        episodes: 8,
+        sample: Sample { episodes: 8, queries: 4 },
+        split: Split::Test,
         seed: Some(9),
         device: None,
         data_dir: None,
@@ -349,13 +364,17 @@ fn a_run_on_a_mixture_is_resumed_and_meta_tested_on_every_source() {
     let both = [whole.clone(), cut.clone()];
     let results = evaluate_runs(&both[..1], &request, &mut |_| {}).unwrap();
     assert_eq!(results.curves.iter().map(|curve| curve.label.as_str()).collect::<Vec<_>>(), sets);
-    assert_eq!(results.baselines.len(), 4);
     // The second source has three classes in four label slots.
     let classes = |curves: &[LearningCurve]| curves.iter().map(|curve| curve.classes).collect::<Vec<_>>();
-    assert_eq!(classes(&results.curves), [None, None, Some(3), Some(3)]);
-    assert_eq!(classes(&results.baselines), classes(&results.curves));
+    assert_eq!(classes(&results.curves), [None, None, None, Some(3), Some(3), Some(3)]);
+    let of = |learner: &str| {
+        let own = results.baselines.iter().filter(|curve| curve.learner.as_deref() == Some(learner));
+        own.map(|curve| (curve.label.as_str(), curve.classes)).collect::<Vec<_>>()
+    };
+    assert_eq!(of("knn").len(), 6);
+    assert_eq!(of("untrained"), [(sets[1], None), (sets[4], Some(3))], "on examples that were held out");
     assert!(results.text().contains("chance 25.0, on seen tasks, random@7 train 33.3, on unseen"));
-    assert_eq!(results.outcomes.iter().map(|(set, _)| set.as_str()).collect::<Vec<_>>(), [sets[1], sets[3]]);
+    assert_eq!(results.outcomes.iter().map(|(set, _)| set.as_str()).collect::<Vec<_>>(), [sets[1], sets[4]]);
     assert_eq!(results.outcome, Some(results.outcomes[0].1));
     assert_eq!(results.text().matches("verdict on unseen tasks").count(), 2);
     assert_eq!(evaluate_runs(&both, &request, &mut |_| {}).unwrap().seeds, 2);

@@ -139,6 +139,7 @@ fn meta_test(results: &Results) -> Result<Markup> {
         (figure(&svg, title, Some(&caption)))
         (table(&format!("Accuracy in %, with 95% intervals over {what}; chance is {}", results.chance_text()), &columns, &rows))
         @for data in results.data_text() { p.note { "Data: " (data) "." } }
+        @if let Some(text) = results.replacement_text() { p.note { "Episodes " (text) "." } }
         @for (title, svg) in &baselines { (figure(svg, title, None)) }
         (folded("Accuracy after every number of examples, as a table", positions(&results.curves)))
     })

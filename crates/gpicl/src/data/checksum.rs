@@ -71,7 +71,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = |name: &str| dir.path().join(name);
         let write = |name: &str, text: &str| std::fs::write(path(name), text).unwrap();
-        (write("a", "hello"), write("b", "world"), write("c", "hello"));
+        for (name, text) in [("a", "hello"), ("b", "world"), ("c", "hello")] {
+            write(name, text);
+        }
         let are = |names: &[&str]| {
             are_published(&FILES, &names.iter().map(|name| path(name)).collect::<Vec<_>>()).unwrap()
         };

@@ -75,9 +75,10 @@ mod tests {
     fn a_data_set_is_loaded_once_while_it_is_in_use() {
         let library = Library::new(None);
         let config = DataConfig { name: "random".into(), size: Some(3), ..DataConfig::default() };
-        let [train, _, test] = library.splits(&config).unwrap();
+        let [train, validation, test] = library.splits(&config).unwrap();
         assert!(Arc::ptr_eq(&train, &library.splits(&config).unwrap()[0]));
         assert!(Arc::ptr_eq(&test, &library.test(&config).unwrap()));
+        assert!(Arc::ptr_eq(&validation, &library.split(&config, Split::Validation).unwrap()));
         let other = DataConfig { seed: 1, ..config.clone() };
         assert_ne!(library.test(&other).unwrap(), test);
         drop(train);

@@ -370,7 +370,7 @@ mod tests {
     #[test]
     fn seeds_that_agree_are_as_one() {
         let row = vec![0.2, 0.5, 0.9, 0.4];
-        let one = Interval::two_way(&rows(&[row.clone()])).unwrap();
+        let one = Interval::two_way(&rows(std::slice::from_ref(&row))).unwrap();
         let three = Interval::two_way(&rows(&vec![row.clone(); 3])).unwrap();
         assert!(close(one.low, three.low) && close(one.high, three.high), "{one:?} {three:?}");
         assert!(one.high - one.low > 0.5, "{one:?}");

@@ -23,4 +23,4 @@ pub use outcome::{Outcome, OutcomeRule, Scores};
 pub use plateau::{Plateau, PlateauRule};
 pub use rank::{bootstrap, spearman};
 pub use sample::Sample;
-pub use test_set::{Asked, TestSet, Trained, episode_dims};
+pub use test_set::{Asked, TestSet, Trained, episode_dims, label_during_training};

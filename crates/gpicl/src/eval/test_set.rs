@@ -227,6 +227,13 @@ impl TestSet {
     }
 }
 
+/// What a set of a run's end, such as `unseen tasks, mnist test`, is called during meta-training, where held-out examples
+/// are those of the validation split.
+pub fn label_during_training(label: &str) -> String {
+    let set = label.strip_suffix(split_name(Split::Test));
+    set.map_or(label.to_string(), |set| format!("{set}{}", split_name(Split::Validation)))
+}
+
 /// The sizes of a source's episodes.
 pub fn episode_dims(source: &dyn Source) -> Dims {
     Dims { input_dim: source.input_dim(), classes: source.classes(), episode_length: source.episode_length() }

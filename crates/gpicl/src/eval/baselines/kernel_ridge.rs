@@ -6,9 +6,9 @@ use super::tune::{Chosen, Tuning};
 use crate::error::Result;
 
 /// Inverse widths to choose from.
-pub(super) const GAMMAS: [f64; 9] = [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0];
+pub(super) const GAMMAS: [f64; 11] = [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
 /// Regularisations to choose from; the kernel of an input with itself is 1.
-const LAMBDAS: [f64; 7] = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0];
+const LAMBDAS: [f64; 8] = [0.0001, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0];
 
 /// Chooses `gamma` and `lambda`, then the temperature.
 pub(super) fn fit(tuning: &Tuning<'_>) -> Result<Chosen> {

@@ -180,7 +180,7 @@ impl Machine {
     fn solve(&mut self, bound: f64, gram: &Gram) {
         let Self { members, signs, beta, errors, .. } = self;
         let rows: Vec<&[f64]> =
-            members.iter().map(|&i| &gram.row(i, members[members.len() - 1] + 1)[..]).collect();
+            members.iter().map(|&i| gram.row(i, members[members.len() - 1] + 1)).collect();
         let kernel = |m: usize, n: usize| rows[m][members[n]];
         let high = |m: usize| if signs[m] > 0.0 { bound } else { 0.0 };
         let low = |m: usize| if signs[m] > 0.0 { 0.0 } else { -bound };
@@ -263,7 +263,7 @@ mod tests {
     #[test]
     fn a_class_without_an_example_is_behind_all_others() {
         let learner = Svm { kernel: Kernel::Products, bound: 10.0, temperature: 2.0 };
-        let (inputs, labels) = ([-1.0, 1.0, 1.0, 2.0], [2, 2, 1, 1]);
+        let (inputs, labels) = ([-1.0, -0.5, 1.0, 2.0], [2, 2, 1, 1]);
         assert_eq!(logits(&learner, &inputs, &labels)[..6], [-0.5, -0.5, -0.5, -0.5, -0.5, 0.0]);
         assert_eq!(predictions(&learner, &inputs, &labels)[3], 1);
     }

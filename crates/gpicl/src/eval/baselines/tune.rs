@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::eval::{Sample, TestSet};
 
 /// Divisors of scores to choose from where a method gives scores and no probabilities.
-pub(super) const TEMPERATURES: [f64; 9] = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0];
+pub(super) const TEMPERATURES: [f64; 11] = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0];
 
 /// What a baseline is fitted with.
 #[derive(Clone, Copy, Debug)]
