@@ -41,6 +41,15 @@ fn runs_that_are_not_seeds_of_one_result_are_not_averaged() {
     let request = request(4, None);
     let seeds = evaluate_runs(&runs[..2], &request, &mut |_| {}).unwrap();
     assert_eq!((seeds.seeds, seeds.curves[0].seeds), (2, 2));
+    // Every run has tasks of its own, so its control pairs with it seed by seed.
+    let ahead = &seeds.ahead[0];
+    assert_eq!(ahead.learner, "untrained");
+    let of = |curves: &[gpicl::eval::LearningCurve]| {
+        let curve = curves.iter().find(|curve| curve.label == ahead.set).unwrap();
+        curve.summary().last.mean
+    };
+    assert!((ahead.last.mean - (of(&seeds.curves) - of(&seeds.baselines))).abs() < 1e-9, "{ahead:?}");
+    assert!(seeds.text().contains("model ahead by"), "{}", seeds.text());
     let error = evaluate_runs(&runs, &request, &mut |_| {}).unwrap_err().to_string();
     assert!(error.contains("another configuration"), "{error}");
 }

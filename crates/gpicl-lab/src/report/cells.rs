@@ -110,7 +110,7 @@ pub(super) fn csv(name: &str, text: &str) -> Result<Markup> {
     Ok(if count > FOLDED { super::page::folded(&format!("{name}: {count} rows"), body) } else { body })
 }
 
-/// The Markdown that this program writes: headings, tables, paragraphs.
+/// The Markdown that this program writes: headings, tables, lists, paragraphs.
 pub(super) fn markdown(text: &str) -> Markup {
     let cells = |line: &str| -> Vec<String> {
         line.trim_matches('|').split(" | ").map(|cell| cell.trim().replace("\\|", "|")).collect()
@@ -126,6 +126,8 @@ pub(super) fn markdown(text: &str) -> Markup {
             let columns = lines.next().unwrap_or_default();
             let rows = lines.skip(1).map(|row| row.iter().map(measured).collect());
             table(caption, &columns, &rows.collect::<Vec<_>>())
+        } else if let Some(items) = block.strip_prefix("- ") {
+            html! { ul { @for item in items.split("\n- ") { li { (item) } } } }
         } else {
             html! { p.note { (block) } }
         });
@@ -133,10 +135,11 @@ pub(super) fn markdown(text: &str) -> Markup {
     html! { @for part in parts { (part) } }
 }
 
-/// A cell such as `73.7 ± 1.2`, sorted by its mean.
+/// A cell such as `73.7 ± 1.2` or `+2.1 [+0.4, +3.8]`, sorted by its mean.
 pub(super) fn measured(text: impl AsRef<str>) -> Cell {
     let text = text.as_ref();
-    match text.split(" ± ").next().map(str::parse::<f64>) {
+    let mean = text.split(" ± ").next().and_then(|mean| mean.split(" [").next());
+    match mean.map(str::parse::<f64>) {
         Some(Ok(mean)) => Cell::number(text, mean),
         _ => Cell::text(text),
     }
@@ -163,13 +166,15 @@ mod tests {
 
     #[test]
     fn our_own_markdown_is_a_heading_a_table_and_a_note() {
-        let page = markdown("## Accuracy\n\n| learner | a |\n| --- | ---: |\n| x | 1.0 ± 0.5 |\n\nIn %.\n")
+        let page = markdown("## Accuracy\n\n| learner | a | b |\n| --- | ---: | ---: |\n| x | 1.0 ± 0.5 | +2.0 [-1.0, +5.0] |\n\nIn %.\n\n- One.\n- Two.\n")
             .into_string();
         for part in [
             "<caption><span>Accuracy</span></caption>",
             "<th scope=\"row\">x</th>",
             "data-value=\"1\">1.0 ± 0.5</td>",
+            "data-value=\"2\">+2.0 [-1.0, +5.0]</td>",
             "<p class=\"note\">In %.</p>",
+            "<ul><li>One.</li><li>Two.</li></ul>",
         ] {
             assert!(page.contains(part), "{part} is not in {page}");
         }

@@ -122,11 +122,10 @@ mod tests {
         assert_eq!(holds(&[pixels(), features("resnet.safetensors", 0.12)]), [Some(false), Some(false)]);
         let random = |unseen| features("o/random-features/g.safetensors", unseen);
         assert_eq!(holds(&[pixels(), random(0.7)]), [Some(true), None]);
-        // Features that chance gives as well are no gain of pretraining.
-        assert_eq!(
-            holds(&[pixels(), features("resnet.safetensors", 0.7), random(0.68)]),
-            [Some(true), Some(true), Some(false)]
-        );
+        // Features that chance gives as well are no gain of pretraining; 100 episodes cannot tell 0.7 from 0.68.
+        let with_random = |unseen| holds(&[pixels(), features("resnet.safetensors", 0.7), random(unseen)]);
+        assert_eq!(with_random(0.85), [Some(true), Some(true), Some(false)]);
+        assert_eq!(with_random(0.68), [Some(true), Some(true), None]);
         // Held-out examples of the meta-training set are no further set.
         assert_eq!(holds(&[pixels(), alone("resnet.safetensors", 0.7)]), [Some(true), None]);
     }

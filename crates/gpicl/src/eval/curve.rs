@@ -407,9 +407,62 @@ mod tests {
         let seeds = [curve(&[(5, 10)]), curve(&[(12, 10)])];
         let both = LearningCurve::across_seeds(&seeds).unwrap();
         assert_eq!((both.seeds, both.accuracy[0].mean), (2, 0.5));
-        assert_eq!((both.accuracy[0].low, both.accuracy[0].high), (0.0, 1.0), "two seeds say little");
+        let Interval { low, high, .. } = both.accuracy[0];
+        assert!(low < 0.01 && high > 0.99, "two seeds say little");
         assert_eq!(both.summary().improvement.low, -1.0);
         assert_eq!(Interval { mean: 0.99, low: 0.97, high: 1.0 }.percent(), "99.0 ± 2.0");
         assert!(LearningCurve::across_seeds(&seeds[..1]).is_err());
+    }
+
+    /// As [`curve`], of episodes that are called `set`.
+    fn of_set(rates: &[(usize, usize)], set: &str) -> LearningCurve {
+        LearningCurve { set: set.into(), ..curve(rates) }
+    }
+
+    #[test]
+    fn seeds_of_one_set_are_crossed_and_others_nested() {
+        let width = |of: Interval| of.high - of.low;
+        let two = |set: &str| {
+            let seeds = [of_set(&[(8, 20), (4, 20)], "one"), of_set(&[(9, 20), (4, 20)], set)];
+            (LearningCurve::design(&seeds), LearningCurve::across_seeds(&seeds).unwrap())
+        };
+        let ((crossed, one), (nested, other)) = (two("one"), two("other"));
+        assert_eq!((crossed, nested), (Design::Crossed, Design::Nested));
+        assert_eq!((one.set.as_str(), other.set.as_str()), ("one", ""));
+        // The seeds' means are near each other; the episodes differ.
+        let of_one = width(curve(&[(8, 20), (4, 20)]).summary().last_10);
+        assert!(width(one.summary().last_10) > of_one, "what all seeds share is no less with more of them");
+        assert!(one.summary().last_10.mean == other.summary().last_10.mean);
+        let nameless = [curve(&[(8, 20)]), curve(&[(8, 20)])];
+        assert_eq!(LearningCurve::design(&nameless), Design::Nested);
+        // Without their episodes: hardly narrower, though the seeds differ alike in all of them.
+        let short = [of_set(&[(8, 20), (4, 20)], "one"), of_set(&[(9, 20), (4, 20)], "one")]
+            .map(LearningCurve::short);
+        let short = LearningCurve::across_seeds(&short).unwrap();
+        assert!(width(short.summary().last_10) >= 0.95 * width(one.summary().last_10), "{short:?}");
+        assert_eq!(short.accuracy[11], short.summary().last);
+    }
+
+    #[test]
+    fn a_difference_needs_the_same_episodes() {
+        let difference = |ours: &[LearningCurve], theirs: &[LearningCurve]| {
+            LearningCurve::difference(ours, theirs, |scores| &scores.last_10)
+        };
+        let ours = [of_set(&[(8, 20), (5, 20)], "one"), of_set(&[(7, 20), (6, 20)], "one")];
+        let theirs = [of_set(&[(6, 20), (3, 20)], "one")];
+        let found = difference(&ours, &theirs).unwrap();
+        assert!(close(found.mean, 0.2) && found.low > -0.2 && found.high < 0.6, "{found:?}");
+        // A learner without chance is the same under every seed.
+        let twice = [theirs[0].clone(), theirs[0].clone()];
+        assert_eq!(difference(&ours, &twice), Some(found));
+        let other = [of_set(&[(6, 40)], "other")];
+        assert_eq!(difference(&ours, &other), None);
+        assert_eq!(difference(&ours[..1], &other), None);
+        let short = [theirs[0].clone().short()];
+        assert_eq!(difference(&ours, &short), None, "no episodes are kept");
+        let nested = [ours[0].clone(), of_set(&[(7, 20), (6, 20)], "two")];
+        let theirs = [theirs[0].clone(), of_set(&[(6, 20), (3, 20)], "two")];
+        let found = difference(&nested, &theirs).unwrap();
+        assert!(close(found.mean, 0.2) && found.high - found.low < 0.1, "both seeds differ alike: {found:?}");
     }
 }
