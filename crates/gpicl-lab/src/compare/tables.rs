@@ -2,8 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use serde::Serialize;
-
 use super::metric::Metric;
 use super::{Comparison, Outcome, Role, Row, RowKind, Size, paper};
 use crate::table::Table;
