@@ -107,7 +107,7 @@ fn test_sets(info: &CheckpointInfo, request: &EvalRequest) -> Result<(Option<Tes
     let CheckpointInfo { config, dims, .. } = info;
     let library = Library::new(request.data_dir.as_deref());
     let components = config.components();
-    let seed = request.seed.unwrap_or(config.eval.seed);
+    let seed = request.seed.unwrap_or_else(|| config.eval.seed());
     let (mut tuning, mut sets) = (None, Vec::new());
     if request.data.is_empty() || !request.baselines.is_empty() {
         let sources = load_sources(&components, Some((dims.input_dim, dims.classes)), &library)?;

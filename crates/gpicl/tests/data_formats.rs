@@ -455,13 +455,13 @@ fn fields_that_do_not_apply_are_named() {
 #[test]
 fn a_made_data_set_can_be_asked_for_with_its_seed() {
     let other = DataConfig::from_spec("glyphs@7").unwrap();
-    assert_eq!(other, DataConfig { seed: 7, ..DataConfig::default() });
+    assert_eq!(other, DataConfig { seed: Some(7), ..DataConfig::default() });
     assert_eq!(other.short_form(), "glyphs@7");
     // Beside one at hand only the seed changes; a path is no seed.
     let other = DataConfig { classes: Some(3), ..other };
     assert_eq!(other.beside("glyphs").unwrap(), other);
-    assert_eq!(other.beside("glyphs@8").unwrap(), DataConfig { seed: 8, ..other.clone() });
-    let table = DataConfig { seed: 3, path: Some("a@b.csv".into()), ..named("csv") };
+    assert_eq!(other.beside("glyphs@8").unwrap(), DataConfig { seed: Some(8), ..other.clone() });
+    let table = DataConfig { seed: Some(3), path: Some("a@b.csv".into()), ..named("csv") };
     assert_eq!(table.beside("csv:a@b.csv").unwrap(), table);
     for (spec, parts) in [
         ("glyphs@x", ["glyphs@x", "NAME@SEED"]),

@@ -129,7 +129,7 @@ impl Bench {
                 match library.test(config) {
                     Ok(data) => {
                         name = data.name().to_string();
-                        let (tasks, seed) = (run.tasks.clone(), run.eval.seed);
+                        let (tasks, seed) = (run.tasks.clone(), run.eval.seed());
                         let mut set = TestSet::unseen(&tasks, seed, dims, &data)?;
                         if let Some(label) = label {
                             set.label = format!("unseen tasks, {label} test");
@@ -147,7 +147,7 @@ impl Bench {
         let present = plan.sets.iter().zip(&sets).filter(|(_, set)| set.present());
         let present: Vec<&DataConfig> = present.map(|(planned, _)| &planned.data).collect();
         let identity = serde_json::to_string(&(
-            (&base.data, &base.tasks, base.eval.seed, plan.sample),
+            (&base.data, &base.tasks, base.eval.seed(), plan.sample),
             present,
             Provenance::current(),
         ));

@@ -244,7 +244,7 @@ fn origin(run: &RunView) -> Markup {
     let sources = run.config.components();
     let seeds = |seeds: Vec<u64>| seeds.iter().map(u64::to_string).collect::<Vec<_>>().join(" and ");
     let tasks = seeds(sources.iter().map(|it| it.source.seed()).collect());
-    let data: Vec<u64> = sources.iter().filter_map(|it| Some(it.source.data()?.seed)).collect();
+    let data: Vec<u64> = sources.iter().filter_map(|it| Some(it.source.data()?.seed())).collect();
     // Sources that make their tasks have no data set.
     let data = if data.is_empty() { String::new() } else { format!(" data {},", seeds(data)) };
     let mut lines = vec![("Folder", run.dir.path().display().to_string())];
@@ -252,7 +252,7 @@ fn origin(run: &RunView) -> Markup {
     lines.extend([
         ("Device", format!("{device:?}").to_lowercase()),
         ("Precision", format!("{precision:?}").to_lowercase()),
-        ("Seeds", format!("weights and batches {seed}, tasks {tasks},{data} meta-test {}", eval.seed)),
+        ("Seeds", format!("weights and batches {seed}, tasks {tasks},{data} meta-test {}", eval.seed())),
     ]);
     if let Some(seconds) = run.seconds() {
         let rate = (run.step() as usize * run.config.train.batch) as f64 / seconds;

@@ -138,7 +138,7 @@ impl Pretrained {
             classes: Some(characters),
             per_class: Some(PER_CHARACTER),
             size: Some(side),
-            seed: SEED,
+            seed: Some(SEED),
             ..DataConfig::default()
         };
         let data = config.load(None)?.train;
@@ -219,7 +219,7 @@ mod tests {
 
     #[test]
     fn characters_that_it_never_saw_lie_closer_together_in_a_pretrained_network() {
-        let data = DataConfig { per_class: Some(40), seed: 7, ..DataConfig::default() };
+        let data = DataConfig { per_class: Some(40), seed: Some(7), ..DataConfig::default() };
         let data = data.load(None).unwrap().train;
         let features = Pretrained::new(14, 100, 4).unwrap().features(&data);
         assert_eq!(features.len(), FEATURES * data.len());

@@ -535,7 +535,7 @@ mod tests {
             config
                 .components()
                 .iter()
-                .map(|it| (it.source.seed(), it.source.data().unwrap().seed))
+                .map(|it| (it.source.seed(), it.source.data().unwrap().seed()))
                 .collect::<Vec<_>>()
         };
         assert_eq!((seeds(alone), seeds(mixed)), (vec![(5, 5)], vec![(5, 5), (5, 3)]));

@@ -56,9 +56,10 @@ pub struct DataConfig {
     /// Part of the training split that becomes the validation split; a tenth if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub validation_fraction: Option<f64>,
-    /// Seed of a made data set, of the split where the source has none, and of the choice of validation examples. Of a made
-    /// data set 0 stands for the seed of the run where that is given for all (`--seed`, `seeds` of a sweep or comparison).
-    pub seed: u64,
+    /// Seed of a made data set, of the split where the source has none, and of the choice of validation examples. Absent: 0,
+    /// or of a made data set the seed of the run where that is given for all (`--seed`, `seeds` of a sweep or comparison).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
 }
 
 impl Default for DataConfig {
@@ -77,16 +78,21 @@ impl Default for DataConfig {
             noise: None,
             test_fraction: None,
             validation_fraction: None,
-            seed: 0,
+            seed: None,
         }
     }
 }
 
 impl DataConfig {
-    /// Gives a made data set the seed of a run, unless its own is another than 0.
+    /// The seed; 0 if none is given.
+    pub fn seed(&self) -> u64 {
+        self.seed.unwrap_or_default()
+    }
+
+    /// Gives a made data set the seed of a run, unless it has its own.
     pub fn set_seed(&mut self, seed: u64) {
-        if self.seed == 0 && self.is_made() {
-            self.seed = seed;
+        if self.seed.is_none() && self.is_made() {
+            self.seed = Some(seed);
         }
     }
 }

@@ -28,14 +28,14 @@ type Stroke = [Point; 3];
 pub(super) fn read(config: &DataConfig, _: &Path) -> Result<Raw> {
     let (classes, side) = (config.classes.unwrap_or(10), config.size.unwrap_or(SIDE));
     let (per_class, noise) = (config.per_class.unwrap_or(800), config.noise.unwrap_or(0.05));
-    let skeletons = skeletons(config.seed, classes);
+    let skeletons = skeletons(config.seed(), classes);
     let split = |first: usize, count: usize| {
         let labels: Vec<u32> = (0..count * classes).map(|i| (i % classes) as u32).collect();
         let inputs = (0..count * classes).into_par_iter().flat_map_iter(|i| {
             let (class, instance) = (i % classes, first + i / classes);
             // Skeletons have the streams below 2^32.
             let number = (instance as u64 + 1) << 32 | class as u64;
-            draw(&skeletons[class], side, noise, &mut Rng::new(config.seed, Stream::Data, number))
+            draw(&skeletons[class], side, noise, &mut Rng::new(config.seed(), Stream::Data, number))
         });
         let shape = InputShape::Image { height: side, width: side, channels: 1 };
         let names = (0..classes).map(|class| class.to_string()).collect();
@@ -203,6 +203,6 @@ mod tests {
             assert!((0..train.len()).all(|j| train.input(j) != test.input(i)));
         }
         assert_eq!(load(&config).0, train);
-        assert_ne!(load(&DataConfig { seed: 1, ..config }).0, train);
+        assert_ne!(load(&DataConfig { seed: Some(1), ..config }).0, train);
     }
 }

@@ -59,7 +59,7 @@ impl Library {
     fn load(&self, config: &DataConfig) -> Result<[Arc<Dataset>; 3]> {
         let splits = config.load(self.dir.as_deref())?;
         let fraction = config.validation_fraction.unwrap_or(FRACTION);
-        let splits = splits.with_validation(fraction, config.seed)?.map(Arc::new);
+        let splits = splits.with_validation(fraction, config.seed())?.map(Arc::new);
         let mut lent = self.lent.lock().expect("no thread panics with it");
         lent.retain(|(other, _)| other != config);
         lent.push((config.clone(), splits.each_ref().map(Arc::downgrade)));
@@ -79,7 +79,7 @@ mod tests {
         assert!(Arc::ptr_eq(&train, &library.splits(&config).unwrap()[0]));
         assert!(Arc::ptr_eq(&test, &library.test(&config).unwrap()));
         assert!(Arc::ptr_eq(&validation, &library.split(&config, Split::Validation).unwrap()));
-        let other = DataConfig { seed: 1, ..config.clone() };
+        let other = DataConfig { seed: Some(1), ..config.clone() };
         assert_ne!(library.test(&other).unwrap(), test);
         drop(train);
         assert!(Arc::ptr_eq(&test, &library.test(&config).unwrap()), "one split is enough");

@@ -20,7 +20,7 @@ impl DataConfig {
     /// [`Error::Config`] if there is no such data set or format, or no such seed.
     pub fn from_spec(spec: &str) -> Result<Self> {
         let (name, path, seed) = Self::parts(spec)?;
-        let config = Self { name: name.into(), path, seed: seed.unwrap_or_default(), ..Self::default() };
+        let config = Self { name: name.into(), path, seed, ..Self::default() };
         config.validate()?;
         Ok(config)
     }
@@ -53,7 +53,7 @@ impl DataConfig {
     pub fn short_form(&self) -> String {
         match &self.path {
             Some(path) => format!("{}:{}", self.name, path.display()),
-            None => format!("{}@{}", self.name, self.seed),
+            None => format!("{}@{}", self.name, self.seed()),
         }
     }
 
@@ -125,7 +125,7 @@ impl DataConfig {
         let data = Self::from_spec(spec)?;
         if data.name == self.name && (data.path.is_none() || data.path == self.path) {
             let (_, _, seed) = Self::parts(spec)?;
-            return Ok(Self { seed: seed.unwrap_or(self.seed), ..self.clone() });
+            return Ok(Self { seed: seed.or(self.seed), ..self.clone() });
         }
         data.prepared_like(self)
     }
@@ -232,7 +232,7 @@ impl DataConfig {
     ) -> Description {
         let (name, origin) = match source.kind {
             Kind::Made => {
-                let (what, seeds) = (source.title.into(), vec![self.seed]);
+                let (what, seeds) = (source.title.into(), vec![self.seed()]);
                 (source.name.to_string(), Origin::Made { what, seeds, classes, noise: self.noise })
             }
             Kind::Named => {
@@ -290,7 +290,7 @@ impl DataConfig {
     /// A random split for sources that have none.
     fn split(&self, data: &Dataset) -> Result<(Dataset, Dataset)> {
         let mut order: Vec<usize> = (0..data.len()).collect();
-        Rng::new(self.seed, Stream::Data, 0).shuffle(&mut order);
+        Rng::new(self.seed(), Stream::Data, 0).shuffle(&mut order);
         let held_out = (data.len() as f64 * self.test_fraction.unwrap_or(0.2)).round() as usize;
         if held_out == 0 || held_out >= data.len() {
             let problem = format!("{} examples cannot be split", data.len());

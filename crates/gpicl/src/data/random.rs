@@ -13,7 +13,7 @@ pub(super) fn read(config: &DataConfig, _: &Path) -> Result<Raw> {
     let (classes, dim) = (config.classes.unwrap_or(10), config.size.unwrap_or(196));
     let (per_class, noise) = (config.per_class.unwrap_or(800), config.noise.unwrap_or(0.3));
     let draw = |k: u64| {
-        let mut rng = Rng::new(config.seed, Stream::Data, k);
+        let mut rng = Rng::new(config.seed(), Stream::Data, k);
         (0..dim).map(|_| rng.normal()).collect::<Vec<f32>>()
     };
     let prototypes: Vec<Vec<f32>> = (0..classes as u64).map(draw).collect();

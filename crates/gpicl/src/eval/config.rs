@@ -21,8 +21,10 @@ pub struct EvalConfig {
     pub queries: usize,
     /// The split of unseen tasks after the last step. During meta-training it is always the validation split.
     pub split: Split,
-    /// Seed of the meta-test episodes; the same ones at every evaluation.
-    pub seed: u64,
+    /// Seed of the meta-test episodes; the same ones at every evaluation. Absent: 0, or the seed of the run where that is
+    /// given for all (`--seed`, `seeds` of a sweep or comparison).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
     /// Unseen data sets, meta-tested on unseen tasks made of that split of theirs.
     pub data: Vec<DataConfig>,
 }
@@ -35,13 +37,24 @@ impl Default for EvalConfig {
             final_episodes: 256,
             queries: 256,
             split: Split::Test,
-            seed: 0,
+            seed: None,
             data: Vec::new(),
         }
     }
 }
 
 impl EvalConfig {
+    /// The seed; 0 if none is given.
+    pub fn seed(&self) -> u64 {
+        self.seed.unwrap_or_default()
+    }
+
+    /// Gives the episodes, and the other data sets that are made, the seed of a run, where they have none of their own.
+    pub fn set_seed(&mut self, seed: u64) {
+        self.seed.get_or_insert(seed);
+        self.data.iter_mut().for_each(|data| data.set_seed(seed));
+    }
+
     /// How much is asked after the last step.
     pub fn final_sample(&self) -> Sample {
         Sample { episodes: self.final_episodes, queries: self.queries }

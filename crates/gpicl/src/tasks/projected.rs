@@ -53,7 +53,7 @@ impl SourceKind for ProjectedConfig {
     }
 
     fn clear_seeds(&mut self) {
-        (self.tasks.seed, self.data.seed) = (0, 0);
+        (self.tasks.seed, self.data.seed) = (0, None);
     }
 
     fn data(&self) -> Option<&DataConfig> {

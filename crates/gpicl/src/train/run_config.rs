@@ -135,12 +135,10 @@ impl RunConfig {
     }
 
     /// The same under another seed: of weights, batches, every source's tasks, made data sets and meta-test episodes. A
-    /// `data.seed` or `eval.seed` other than 0 stays.
+    /// `data.seed` or `eval.seed` that is given stays.
     pub fn with_seed(mut self, seed: u64) -> Self {
         self.seed = seed;
-        if self.eval.seed == 0 {
-            self.eval.seed = seed;
-        }
+        self.eval.set_seed(seed);
         if self.mix.is_empty() {
             self.tasks.seed = seed;
             self.data.set_seed(seed);
@@ -152,7 +150,8 @@ impl RunConfig {
     /// The same under seed 0, that of made data sets too: what the runs of one experiment have in common.
     pub fn without_seeds(&self) -> Self {
         let mut config = self.clone().with_seed(0);
-        (config.data.seed, config.eval.seed) = (0, 0);
+        (config.data.seed, config.eval.seed) = (None, None);
+        config.eval.data.iter_mut().for_each(|data| data.seed = None);
         config.mix.iter_mut().for_each(|entry| entry.source.clear_seeds());
         config
     }

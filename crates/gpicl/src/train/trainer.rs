@@ -438,7 +438,7 @@ impl Stage {
         });
         let tests = Tests {
             dims,
-            seed: config.eval.seed,
+            seed: config.eval.seed(),
             source: Arc::clone(&source),
             splits: sources,
             tasks: components[0].source.tasks(),
