@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::tables::Metric;
+use super::metric::Metric;
 use super::{Comparison, Outcome, Row, RowKind, untrained_name};
 use gpicl::eval::{Interval, LearningCurve};
 

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::tables::{Cell, Metric, Sized};
+use super::metric::Metric;
+use super::tables::{Cell, Sized};
 use super::{Comparison, Size};
 use crate::figures::grid::{Grid, Shaded};
 use crate::figures::plot::learning_curve;

@@ -9,6 +9,7 @@ mod baseline;
 mod differences;
 mod figures;
 mod measure;
+mod metric;
 mod paper;
 mod spec;
 mod tables;
@@ -24,8 +25,8 @@ use serde::Serialize;
 pub(crate) use differences::difference;
 pub use differences::{Difference, Role};
 pub use measure::Size;
+pub use metric::Metric;
 pub use spec::{CompareSpec, MethodSpec, NamedSpec, TestSetSpec};
-pub use tables::Metric;
 
 use crate::workers::{Ending, Observer, Workers};
 use gpicl::DeviceKind;

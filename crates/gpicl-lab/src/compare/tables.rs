@@ -2,41 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use serde::Serialize;
-
+use super::metric::Metric;
 use super::{Comparison, Outcome, Role, Row, RowKind, Size, paper};
 use crate::table::Table;
-use gpicl::eval::{CurveSummary, Design, EpisodeScores, Interval, LearningCurve, bootstrap, spearman};
+use gpicl::eval::{Design, Interval, LearningCurve, bootstrap, spearman};
 use gpicl::provenance::Provenance;
-
-/// What a table shows of a learning curve.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Metric {
-    /// Accuracy at the last position.
-    Last,
-    /// Mean accuracy over the last ten positions.
-    Last10,
-}
-
-impl Metric {
-    pub(super) const ALL: [Self; 2] = [Self::Last, Self::Last10];
-
-    pub(super) fn of_episodes(self, scores: &EpisodeScores) -> &[f64] {
-        match self {
-            Self::Last => &scores.last,
-            Self::Last10 => &scores.last_10,
-        }
-    }
-
-    pub(super) fn of(self, curve: &LearningCurve) -> Interval {
-        let CurveSummary { last, last_10, .. } = curve.summary();
-        match self {
-            Self::Last => last,
-            Self::Last10 => last_10,
-        }
-    }
-}
 
 /// A cell of the table.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -538,7 +538,7 @@ mod tests {
                 .map(|it| (it.source.seed(), it.source.data().unwrap().seed))
                 .collect::<Vec<_>>()
         };
-        assert_eq!((seeds(alone), seeds(mixed)), (vec![(5, 0)], vec![(5, 0), (5, 3)]));
+        assert_eq!((seeds(alone), seeds(mixed)), (vec![(5, 5)], vec![(5, 5), (5, 3)]));
         assert!(mixed.validate().is_ok());
     }
 
