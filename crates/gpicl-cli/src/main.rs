@@ -53,11 +53,13 @@ enum Command {
     /// Compare learners on the same episodes: the paper's table and the state-size figure.
     ///
     /// The file: `preset` and `[base]` (what all have in common, with the fields of a run's config.toml), `seeds`,
-    /// `episodes`, `test_sets` (the columns: names, or tables with the fields of `[data]` and a `label`), and for each row
-    /// a `[[methods]]` table with `name`, `label`, and either `set` (laid on the base), `runs` (finished runs, one a seed)
-    /// or `baseline` (a name); `ranked = false` leaves it out of the rank correlations. `[baselines]` says what baselines
-    /// may cost: `tune_episodes`, `refit`, `maml`. Runs are made below OUT/runs; what is there and finished is not done
-    /// again. Exit code 1 if a method failed.
+    /// `episodes`, `queries` (of each context), `test_sets` (the columns: names, or tables with the fields of `[data]` and a
+    /// `label`), `against` (name of the method that the others stand against, by default the best baseline on each set),
+    /// `untrained` (whether networks are judged as they were initialised too: `true`), and for each row a `[[methods]]`
+    /// table with `name`, `label`, and either `set` (laid on the base), `runs` (finished runs, one a seed) or `baseline` (a
+    /// name); `ranked = false` leaves it out of the rank correlations. `[baselines]` says what baselines may cost:
+    /// `tune_episodes`, `refit`, `maml`. Runs are made below OUT/runs; what is there and finished is not done again. Exit
+    /// code 1 if a method failed.
     Compare(compare::CompareArgs),
     /// Reproduce a figure of the paper: meta-train its runs, draw it, and say whether the paper's statements hold.
     ///

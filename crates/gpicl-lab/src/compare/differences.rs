@@ -112,6 +112,8 @@ impl Comparison {
                     sentences.push(if it.difference.above(0.0) {
                         format!("On {set}, {ours} is ahead of {theirs} by {points} points.")
                     } else if it.difference.below(0.0) {
+                        let Interval { mean, low, high } = it.difference;
+                        let points = Interval { mean: -mean, low: -high, high: -low }.points();
                         format!("On {set}, {ours} is behind {theirs} by {points} points.")
                     } else {
                         format!("On {set}, {ours} and {theirs} cannot be told apart: {points} points.")

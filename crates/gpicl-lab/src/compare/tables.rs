@@ -619,7 +619,7 @@ mod tests {
         all.methods[2].name = "small-untrained".into();
         all.methods[0].kind = RowKind::Network;
         let text = all.with_differences().text();
-        assert!(text.contains("On mnist, Small is behind its untrained control by -60.0 ["), "{text}");
+        assert!(text.contains("On mnist, Small is behind its untrained control by +60.0 ["), "{text}");
     }
 
     #[test]
