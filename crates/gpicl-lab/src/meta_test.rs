@@ -113,8 +113,8 @@ fn test_sets(info: &CheckpointInfo, request: &EvalRequest) -> Result<(Option<Tes
         let sources = load_sources(&components, Some((dims.input_dim, dims.classes)), &library)?;
         if request.data.is_empty() {
             let source = SourceSplits::together(&sources)?;
-            let episodes = info.step * config.train.batch as u64;
-            let trained = Trained { source, seed: config.seed, episodes };
+            let (seed, batch, steps) = (config.seed, config.train.batch, info.step);
+            let trained = Trained { source, seed, batch, steps };
             sets = TestSet::meta_training(&sources, &trained, seed, request.split, true);
         }
         if !request.baselines.is_empty() {

@@ -13,6 +13,7 @@ use gpicl::data::{Dataset, InputShape, Library, Split};
 use gpicl::eval::baselines::BaselinesConfig;
 use gpicl::eval::{LearningCurve, Sample};
 use gpicl::tasks::{
+    Identity,
     Batch, BatchSource, BiasConfig, Draw, Episode, Mixture, Mode, Prefetch, Projected, SharedBatches, Source,
     TaskCount, TaskDistribution, TaskId, TasksConfig,
 };
@@ -31,8 +32,8 @@ use proptest::prelude::*;
 struct Constant(&'static str);
 
 impl Source for Constant {
-    fn identity(&self) -> String {
-        format!("{self:?}")
+    fn identity(&self) -> Identity {
+        Identity { examples: format!("{self:?}"), tasks: String::new() }
     }
 
     fn name(&self) -> &str {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use gpicl::data::{Dataset, InputShape};
 use gpicl::tasks::{
-    Batch, BatchSource, BiasConfig, BiasDecay, Draw, Episode, Mode, Prefetch, Projected, Source as _,
+    Batch, BatchSource, BiasConfig, BiasDecay, Draw, Episode, Mixture, Mode, Prefetch, Projected, Source,
     TaskCount, TaskDistribution, TaskId, TasksConfig, Visited, permutation,
 };
 use proptest::prelude::*;
@@ -218,14 +218,60 @@ fn seen_tasks_are_those_that_meta_training_drew() {
         let train = source(&config, 8, Mode::MetaTrain, 5);
         let drawn: Vec<TaskId> = (0..4).flat_map(|step| train.batch(step).tasks).collect();
         let projected = Projected::new(distribution(&config, 9), Arc::new(data(40, 9))).unwrap();
-        let visited = |episodes| Visited::new(Arc::new(projected.clone()), 5, episodes, 0);
-        let seen = source(&config, 64, Mode::Seen, 5).of(visited(32).unwrap()).batch(0);
+        let visited = |steps, component| Visited::new(Arc::new(projected.clone()), 5, 8, steps, component);
+        let seen = source(&config, 64, Mode::Seen, 5).of(visited(4, 0).unwrap()).batch(0);
         assert!(seen.tasks.iter().all(|task| drawn.contains(task)), "{:?}", seen.tasks);
         let distinct: HashSet<&TaskId> = seen.tasks.iter().collect();
         assert!(distinct.len() > 20, "64 draws of 32 leave 4 out: {}", distinct.len());
-        assert!(visited(0).is_none(), "nothing was drawn");
-        assert!(Visited::new(Arc::new(projected.clone()), 5, 32, 1).is_none(), "no component 1");
+        assert!(visited(0, 0).is_none(), "nothing was drawn");
+        assert!(visited(4, 1).is_none(), "no component 1");
     }
+}
+
+#[test]
+fn seen_tasks_of_a_mixture_are_each_component_s_own() {
+    let make = |seed| {
+        let config = TasksConfig { seed, ..config() };
+        Arc::new(Projected::new(distribution(&config, 9), Arc::new(data(40, 9))).unwrap()) as Arc<dyn Source>
+    };
+    // The second is one of ten.
+    let mixture: Arc<dyn Source> = Arc::new(Mixture::new(vec![(9.0, make(0)), (1.0, make(1))]).unwrap());
+    let train = BatchSource::new(Arc::clone(&mixture), 8, Mode::MetaTrain, 5).unwrap();
+    let drawn: Vec<TaskId> = (0..12).flat_map(|step| train.batch(step).tasks).collect();
+    for component in 0..2 {
+        let visited = Visited::new(Arc::clone(&mixture), 5, 8, 12, component).unwrap();
+        let seen = BatchSource::new(make(component.into()), 64, Mode::Seen, 5).unwrap().of(visited).batch(0);
+        let own = |task: &&TaskId| task.component() == component;
+        let own: HashSet<u64> = drawn.iter().filter(own).map(|task| task.key()).collect();
+        assert!(seen.tasks.iter().all(|task| task.component() == 0 && own.contains(&task.key())));
+        assert!(own.len() < drawn.len());
+    }
+}
+
+#[test]
+fn seen_tasks_are_shown_as_meta_training_showed_them() {
+    let plain = TasksConfig { project: false, input_dim: None, ..config() };
+    // The first half of every batch of 8 shares the permutation of task 0.
+    let config = TasksConfig { bias: Some(BiasConfig { fraction: 0.5, decay: None }), ..plain.clone() };
+    let train = source(&config, 8, Mode::MetaTrain, 5);
+    let biased: Vec<TaskId> = (0..4).flat_map(|step| train.batch(step).tasks[..4].to_vec()).collect();
+    let projected = |config| Arc::new(Projected::new(distribution(config, 9), Arc::new(data(40, 9))).unwrap());
+    let visited = Visited::new(projected(&config), 5, 8, 4, 0).unwrap();
+    let seen = source(&config, 64, Mode::Seen, 5).unbiased().of(visited).batch(0);
+    let (own, shared) = (distribution(&plain, 9), permutation(plain.seed, 0, CLASSES, 8));
+    let data = data(40, 9);
+    let mut shown = [0; 2];
+    for (i, task) in seen.tasks.iter().enumerate() {
+        let (inputs, labels) = seen.episode(i);
+        let rho = if biased.contains(task) { shared.clone() } else { own.permutation(*task) };
+        shown[usize::from(biased.contains(task))] += 1;
+        for (row, &label) in inputs.chunks_exact(9).zip(labels) {
+            let classes: HashSet<u32> =
+                (0..40).filter(|&e| data.input(e) == row).map(|e| rho[data.label(e) as usize]).collect();
+            assert!(classes.contains(&label), "episode {i}");
+        }
+    }
+    assert!(shown.iter().all(|&count| count > 10), "{shown:?}");
 }
 
 #[test]

@@ -502,7 +502,7 @@ mod tests {
             accumulator.add_episode(&correct, &[0.5; 100]);
         }
         let mut curve = accumulator.finish("unseen tasks").unwrap();
-        curve.set = "episodes".into();
+        (curve.set, curve.draws) = ("episodes".into(), "episodes".into());
         curve
     }
 

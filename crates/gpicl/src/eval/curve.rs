@@ -77,6 +77,10 @@ pub struct LearningCurve {
     /// Fingerprint of the episodes, but for the length of their inputs: curves of one have the same episodes.
     #[serde(default)]
     pub set: String,
+    /// Fingerprint of what is drawn for the episodes, of whatever tasks: curves of one have the same examples in every
+    /// episode, though their tasks may show them otherwise.
+    #[serde(default)]
+    pub draws: String,
     /// Every episode's; not kept in a run's results.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub per_episode: Option<EpisodeScores>,
@@ -122,10 +126,10 @@ impl LearningCurve {
         }
     }
 
-    /// How the episodes of several seeds' curves relate: crossed if all are of one set, else nested. A curve that does not say
-    /// its set is of its own.
+    /// How the episodes of several seeds' curves relate: crossed if all have the same examples, be their tasks the same or not,
+    /// else nested. A curve that does not say what it drew is of its own.
     pub fn design(curves: &[Self]) -> Design {
-        let same = |curve: &Self| !curve.set.is_empty() && curve.set == curves[0].set;
+        let same = |curve: &Self| !curve.draws.is_empty() && curve.draws == curves[0].draws;
         if curves.iter().all(same) { Design::Crossed } else { Design::Nested }
     }
 
@@ -152,7 +156,7 @@ impl LearningCurve {
             Design::Crossed
         } else {
             let same = |(ours, theirs): (&Self, &Self)| !ours.set.is_empty() && ours.set == theirs.set;
-            (ours.len() == theirs.len() && ours.iter().zip(theirs).all(same)).then_some(Design::Nested)?
+            (ours.len() == theirs.len() && ours.iter().zip(theirs).all(same)).then(|| Self::design(ours))?
         };
         let [ours, theirs] =
             [&ours_rows, &theirs_rows].map(|rows| rows.iter().map(Vec::as_slice).collect::<Vec<_>>());
@@ -222,7 +226,8 @@ impl LearningCurve {
             queries: first.queries,
             images: first.images,
             replacement: first.replacement,
-            set: if design == Design::Crossed { first.set.clone() } else { String::new() },
+            set: if curves.iter().all(|curve| curve.set == first.set) { first.set.clone() } else { String::new() },
+            draws: if design == Design::Crossed { first.draws.clone() } else { String::new() },
             per_episode: None,
             seeds: curves.iter().map(|curve| curve.seeds).sum(),
             accuracy,
@@ -339,6 +344,7 @@ impl CurveAccumulator {
             images: None,
             replacement: false,
             set: String::new(),
+            draws: String::new(),
             per_episode: Some(scores),
             seeds: 1,
             accuracy,
@@ -416,7 +422,7 @@ mod tests {
 
     /// As [`curve`], of episodes that are called `set`.
     fn of_set(rates: &[(usize, usize)], set: &str) -> LearningCurve {
-        LearningCurve { set: set.into(), ..curve(rates) }
+        LearningCurve { set: set.into(), draws: set.into(), ..curve(rates) }
     }
 
     #[test]

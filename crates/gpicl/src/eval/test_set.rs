@@ -11,7 +11,7 @@ use crate::data::{DataConfig, Dataset, Description, Split};
 use crate::error::Result;
 use crate::models::Dims;
 use crate::tasks::{
-    Batch, BatchSource, Mode, Projected, Source, SourceSplits, TaskDistribution, TasksConfig, Visited,
+    Batch, BatchSource, Identity, Mode, Projected, Source, SourceSplits, TaskDistribution, TasksConfig, Visited,
 };
 
 /// Episodes of one forward pass in a meta-test.
@@ -36,8 +36,10 @@ pub struct Trained {
     pub source: Arc<dyn Source>,
     /// Seed of its batches.
     pub seed: u64,
-    /// Episodes drawn.
-    pub episodes: u64,
+    /// Episodes in a batch.
+    pub batch: usize,
+    /// Batches drawn.
+    pub steps: u64,
 }
 
 /// A batch of episodes, and the fresh examples that are asked for after their contexts.
@@ -74,7 +76,8 @@ fn split_name(split: Split) -> &'static str {
 }
 
 impl TestSet {
-    /// Tasks of `source` in `mode`. The meta-test asks what was learned, so the bias of meta-training is left out.
+    /// Tasks of `source` in `mode`. The meta-test asks what was learned, so the bias of meta-training is left out; but tasks
+    /// that it drew are shown as it showed them.
     pub fn new(label: String, source: Arc<dyn Source>, mode: Mode, seed: u64) -> Self {
         Self { label, dims: episode_dims(&*source), source, mode, seed, visited: None }
     }
@@ -150,8 +153,8 @@ impl TestSet {
     ) -> Vec<Self> {
         let mut sets = Vec::new();
         for (component, SourceSplits { train, validation, test, .. }) in sources.iter().enumerate() {
-            let Trained { source, seed: of_training, episodes } = trained.clone();
-            if let Some(visited) = Visited::new(source, of_training, episodes, component as u32) {
+            let Trained { source, seed: of_training, batch, steps } = trained.clone();
+            if let Some(visited) = Visited::new(source, of_training, batch, steps, component as u32) {
                 let label = format!("seen tasks, {} train", train.name());
                 let set = Self::new(label, Arc::clone(train), Mode::Seen, seed);
                 sets.push(Self { visited: Some(visited), ..set });
@@ -215,8 +218,12 @@ impl TestSet {
         let length = self.dims.episode_length;
         let available = self.source.longest().saturating_sub(length);
         curve.queries = sample.asked(length, available).last().map_or(0, |&(_, queries)| queries);
-        let identity = Sha256::digest(self.episodes().identity());
-        curve.set = identity.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let Identity { examples, tasks } = self.episodes().identity();
+        let short = |text: String| {
+            Sha256::digest(text).iter().take(8).map(|byte| format!("{byte:02x}")).collect::<String>()
+        };
+        curve.set = short(format!("{examples} {tasks}"));
+        curve.draws = short(examples);
         Ok(curve)
     }
 

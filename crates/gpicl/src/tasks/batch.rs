@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::source::Source;
+use super::source::{Identity, Source};
 use super::task::{Draw, TaskId};
 use super::visited::Visited;
 use crate::error::{Error, Result};
@@ -118,11 +118,14 @@ impl BatchSource {
         Self { length: (episode + queries).min(self.source.longest()).max(episode), ..self }
     }
 
-    /// What makes its episodes what they are, but the length of inputs and the queries.
-    pub fn identity(&self) -> String {
+    /// What makes its episodes what they are, queries apart.
+    pub fn identity(&self) -> Identity {
         let Self { source, mode, seed, visited, .. } = self;
-        let visited = visited.as_ref().map(Visited::identity);
-        format!("{mode:?} {seed} {visited:?} {}", source.identity())
+        let (own, visited) = (source.identity(), visited.as_ref().map(Visited::identity));
+        Identity {
+            examples: format!("{seed} {}", own.examples),
+            tasks: format!("{mode:?} {visited:?} {}", own.tasks),
+        }
     }
 
     /// The same tasks and examples without the source's bias.
@@ -144,14 +147,16 @@ impl BatchSource {
         out.labels.resize(self.batch * length, 0);
         let first = index * self.batch as u64;
         let draw = |i: usize| Draw::new(self.seed, first + i as u64);
-        out.tasks.clear();
-        out.tasks.extend((0..self.batch).map(|i| match (self.mode, &self.visited) {
-            (Mode::MetaTrain, _) | (Mode::Seen, None) => self.source.seen_task(draw(i)),
+        let tasks = (0..self.batch).map(|i| match (self.mode, &self.visited) {
+            (Mode::MetaTrain, _) | (Mode::Seen, None) => (self.source.seen_task(draw(i)), false),
             (Mode::Seen, Some(visited)) => visited.task(draw(i)),
-            (Mode::Unseen, _) => self.source.unseen_task(draw(i)),
-        }));
-        let biased =
-            if self.biased { self.source.biased(index, &out.tasks) } else { vec![false; self.batch] };
+            (Mode::Unseen, _) => (self.source.unseen_task(draw(i)), false),
+        });
+        let mut biased: Vec<bool>;
+        (out.tasks, biased) = tasks.unzip();
+        if self.biased {
+            biased = self.source.biased(index, &out.tasks);
+        }
         out.inputs
             .par_chunks_exact_mut(length * dim)
             .zip(out.labels.par_chunks_exact_mut(length))

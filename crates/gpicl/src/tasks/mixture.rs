@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::source::Source;
+use super::source::{Identity, Source};
 use super::task::{Draw, TaskId};
 use crate::error::{Error, Result};
 use crate::rng::Stream;
@@ -102,12 +102,11 @@ impl Source for Mixture {
         self.components.iter().any(|source| source.replacement())
     }
 
-    fn identity(&self) -> String {
-        let parts = self.components.iter().zip(&self.cumulative);
-        parts
-            .map(|(source, weight)| format!("{weight} {}", source.identity()))
-            .collect::<Vec<_>>()
-            .join(" + ")
+    fn identity(&self) -> Identity {
+        let parts = self.components.iter().zip(&self.cumulative).map(|(source, sum)| (sum, source.identity()));
+        let (examples, tasks): (Vec<_>, Vec<_>) =
+            parts.map(|(sum, it)| (format!("{sum} {}", it.examples), it.tasks)).unzip();
+        Identity { examples: examples.join(" + "), tasks: tasks.join(" + ") }
     }
 
     fn seen_task(&self, draw: Draw) -> TaskId {

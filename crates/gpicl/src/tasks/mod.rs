@@ -45,7 +45,7 @@ pub use prefetch::Prefetch;
 pub use projected::{Projected, ProjectedConfig};
 pub use projection::{projection, random_matrix};
 pub use shared::SharedBatches;
-pub use source::Source;
+pub use source::{Identity, Source};
 pub use sources::SourceConfig;
 pub use splits::SourceSplits;
 pub use task::{Draw, TaskId};

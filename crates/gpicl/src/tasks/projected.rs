@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::choice::choose;
 use super::distribution::{TaskDistribution, TasksConfig};
 use super::kind::{Loaded, SourceKind};
-use super::source::Source;
+use super::source::{Identity, Source};
 use super::splits::SourceSplits;
 use super::task::{Draw, TaskId};
 use crate::data::{DataConfig, Dataset, Description, Library};
@@ -200,10 +200,14 @@ impl Source for Projected {
         self.distribution.config().replacement || self.data.len() < self.episode_length()
     }
 
-    fn identity(&self) -> String {
+    fn identity(&self) -> Identity {
         let tasks = TasksConfig { input_dim: None, bias: None, ..self.distribution.config().clone() };
         let tasks = serde_json::to_string(&tasks).expect("a configuration has a JSON form");
-        format!("{} {} {tasks}", self.data.fingerprint(), self.distribution.classes())
+        let (length, replacement) = (self.episode_length(), self.replacement());
+        Identity {
+            examples: format!("{} {length} {replacement}", self.data.fingerprint()),
+            tasks: format!("{tasks} {}", self.distribution.classes()),
+        }
     }
 
     fn seen_task(&self, draw: Draw) -> TaskId {

@@ -5,6 +5,16 @@ use std::fmt::Debug;
 use super::task::{Draw, TaskId};
 use crate::data::Description;
 
+/// What makes episodes what they are, but for the length of inputs: of two sources that agree in both, the same draw of the
+/// same task has the same examples.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// Which examples a draw has.
+    pub examples: String,
+    /// How a task shows them.
+    pub tasks: String,
+}
+
 /// A distribution of tasks, and the episodes of each. Everything is a pure function of its arguments: whoever asks, in
 /// whatever order and on whatever thread, gets the same bits.
 ///
@@ -67,8 +77,8 @@ pub trait Source: Debug + Send + Sync {
         }
     }
 
-    /// What makes its episodes what they are, but the length of inputs: two sources of one identity make the same.
-    fn identity(&self) -> String;
+    /// What makes its episodes what they are.
+    fn identity(&self) -> Identity;
 
     /// Writes the first examples of a draw as `task` shows them, as many as there are `labels`: `inputs` `[n, input_dim]`,
     /// row-major, and `labels` `[n]`. The first N are the episode; those after it are further examples of its task, none of

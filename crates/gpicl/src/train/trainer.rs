@@ -372,8 +372,8 @@ impl Trainer {
     /// What is meta-trained so far.
     fn trained(&self) -> Trained {
         let Self { config, tests, step, .. } = self;
-        let episodes = step * config.train.batch as u64;
-        Trained { source: Arc::clone(&tests.source), seed: config.seed, episodes }
+        let batch = config.train.batch;
+        Trained { source: Arc::clone(&tests.source), seed: config.seed, batch, steps: *step }
     }
 
     fn save(&mut self) -> Result<()> {
@@ -446,7 +446,7 @@ impl Stage {
         };
         // A set that cannot be made is better known before the first step.
         tests.made(
-            &Trained { source: Arc::clone(&source), seed: config.seed, episodes: 0 },
+            &Trained { source: Arc::clone(&source), seed: config.seed, batch: config.train.batch, steps: 0 },
             config.eval.split,
             true,
         )?;
