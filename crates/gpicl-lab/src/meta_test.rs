@@ -65,7 +65,7 @@ pub fn evaluate_runs(
         note(format!("meta-testing {}", path.display()));
         let (tuning, sets) = test_sets(&info, request)?;
         let curves = sets.iter().map(|set| meta_test(&model, set, request.sample, &device));
-        add_seed(&mut by_set, curves.collect::<Result<_>>()?);
+        add_seed(&mut by_set, curves.collect::<Result<_>>()?, &path)?;
         let config = &info.config;
         let fresh = config.model.init(info.dims, config.precision, config.seed, &device)?;
         let held_out = sets.iter().filter(|set| !set.of_training());
@@ -81,7 +81,7 @@ pub fn evaluate_runs(
                 }
             }
         }
-        add_seed(&mut by_baseline, controls);
+        add_seed(&mut by_baseline, controls, &path)?;
         describe(&mut data, &sets);
     }
     let Some(info) = first else {
@@ -92,10 +92,19 @@ pub fn evaluate_runs(
     Ok(results.with_baselines(join_seeds(by_baseline)?, ahead))
 }
 
-/// Adds the curves of one seed to those of the seeds before.
-fn add_seed(seeds: &mut Vec<Vec<LearningCurve>>, curves: Vec<LearningCurve>) {
-    seeds.resize_with(curves.len(), Vec::new);
+/// Adds the curves of one seed, whose checkpoint is `path`, to those of the seeds before.
+fn add_seed(seeds: &mut Vec<Vec<LearningCurve>>, curves: Vec<LearningCurve>, path: &Path) -> Result<()> {
+    if seeds.is_empty() {
+        seeds.extend(curves.into_iter().map(|curve| vec![curve]));
+        return Ok(());
+    }
+    let what = |curve: &LearningCurve| (curve.label.clone(), curve.learner.clone());
+    if !seeds.iter().map(|seeds| what(&seeds[0])).eq(curves.iter().map(what)) {
+        let fix = "evaluate it by itself; a checkpoint of a few steps has no seen tasks of a source that was not drawn yet";
+        return Err(Error::file(path, "is tested on other sets than the first run", fix));
+    }
     seeds.iter_mut().zip(curves).for_each(|(seeds, curve)| seeds.push(curve));
+    Ok(())
 }
 
 fn join_seeds(seeds: Vec<Vec<LearningCurve>>) -> Result<Vec<LearningCurve>> {
@@ -108,14 +117,14 @@ fn test_sets(info: &CheckpointInfo, request: &EvalRequest) -> Result<(Option<Tes
     let library = Library::new(request.data_dir.as_deref());
     let components = config.components();
     let seed = request.seed.unwrap_or_else(|| config.eval.seed());
-    let (mut tuning, mut sets) = (None, Vec::new());
+    let (mut tuning, mut sets, mut of_training) = (None, Vec::new(), Vec::new());
     if request.data.is_empty() || !request.baselines.is_empty() {
         let sources = load_sources(&components, Some((dims.input_dim, dims.classes)), &library)?;
         if request.data.is_empty() {
             let source = SourceSplits::together(&sources)?;
-            let (seed, batch, steps) = (config.seed, config.train.batch, info.step);
-            let trained = Trained { source, seed, batch, steps };
-            sets = TestSet::meta_training(&sources, &trained, seed, request.split, true);
+            let trained = Trained { source, seed: config.seed, batch: config.train.batch, steps: info.step };
+            sets = TestSet::meta_training(&sources, &trained, seed, request.split);
+            of_training = TestSet::of_training_examples(&sources, seed);
         }
         if !request.baselines.is_empty() {
             tuning = Some(TestSet::tuning_on(SourceSplits::together(&sources)?, config.seed));
@@ -137,6 +146,7 @@ fn test_sets(info: &CheckpointInfo, request: &EvalRequest) -> Result<(Option<Tes
         let (tasks, beside) = (components[0].source.tasks(), (&held_out, request.split));
         sets.push(TestSet::unseen_beside(&sets, &tasks, seed, *dims, &data, beside)?);
     }
+    sets.extend(of_training);
     Ok((tuning, sets))
 }
 

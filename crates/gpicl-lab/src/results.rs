@@ -35,7 +35,7 @@ pub struct Results {
     pub outcomes: Vec<(String, Outcome)>,
     /// One curve a set.
     pub curves: Vec<LearningCurve>,
-    /// Baselines on the same episodes: one curve a baseline and set.
+    /// Baselines and the untrained network on the same episodes: one curve a learner and set.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub baselines: Vec<LearningCurve>,
     /// What the model has over each of them, on the same episodes.

@@ -138,7 +138,9 @@ fn sets_of_a_run(data: &Arc<Dataset>, length: usize, episodes: u64) -> (SourceSp
     let splits = [0; 3].map(|_| Arc::clone(data));
     let splits = SourceSplits::projected("toy", &tasks, &splits, None, dims(data, length).classes).unwrap();
     let trained = Trained { source: Arc::clone(&splits.train), seed: 7, batch: 4, steps: episodes / 4 };
-    let sets = TestSet::meta_training(std::slice::from_ref(&splits), &trained, 7, Split::Test, true);
+    let own = std::slice::from_ref(&splits);
+    let mut sets = TestSet::meta_training(own, &trained, 7, Split::Test);
+    sets.extend(TestSet::of_training_examples(own, 7));
     (splits, sets)
 }
 

@@ -318,7 +318,7 @@ fn omniglot_has_a_class_for_every_character_and_holds_drawings_out() {
     assert_eq!(splits.train.class_names(), ["Greek/character01", "Greek/character02", "Latin/character01"]);
     assert_eq!((splits.train.len(), splits.test.len()), (48, 12));
     let unpacked = described(&named("omniglot"), Some(dir.path())).0;
-    assert_eq!(unpacked, "Omniglot, not the published files: 48 + 12 examples");
+    assert_eq!(unpacked, "Omniglot, not verified as the published files: 48 + 12 examples");
     let missing = error(&named("omniglot"), &dir.path().join("elsewhere"));
     contains(&missing, &["gpicl data fetch omniglot"]);
 }

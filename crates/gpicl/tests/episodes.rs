@@ -255,7 +255,8 @@ fn seen_tasks_are_shown_as_meta_training_showed_them() {
     let config = TasksConfig { bias: Some(BiasConfig { fraction: 0.5, decay: None }), ..plain.clone() };
     let train = source(&config, 8, Mode::MetaTrain, 5);
     let biased: Vec<TaskId> = (0..4).flat_map(|step| train.batch(step).tasks[..4].to_vec()).collect();
-    let projected = |config| Arc::new(Projected::new(distribution(config, 9), Arc::new(data(40, 9))).unwrap());
+    let projected =
+        |config| Arc::new(Projected::new(distribution(config, 9), Arc::new(data(40, 9))).unwrap());
     let visited = Visited::new(projected(&config), 5, 8, 4, 0).unwrap();
     let seen = source(&config, 64, Mode::Seen, 5).unbiased().of(visited).batch(0);
     let (own, shared) = (distribution(&plain, 9), permutation(plain.seed, 0, CLASSES, 8));

@@ -4,11 +4,13 @@ mod common;
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use common::{finish, small};
 use gpicl::eval::{Guessing, Metric, Outcome, OutcomeRule, Sample};
 use gpicl::models::ModelConfig;
+use gpicl::tasks::TaskId;
 use gpicl::train::{Ended, Event, Trainer, read_metrics};
 use gpicl::{Error, RunDir};
 
@@ -152,4 +154,36 @@ fn every_architecture_trains_to_the_same_numbers_on_any_number_of_threads() {
             assert_eq!(on(1), on(2), "{kind}, {layout}");
         }
     }
+}
+
+#[test]
+fn seen_tasks_are_those_of_the_steps_that_were_done() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = dir.path().join("run");
+    let config = small(&["train.steps=4", "train.batch=8", "eval.every=0", "train.checkpoint_every=2"]);
+    let mut trainer = Trainer::start(config, None, &run).unwrap();
+    let tasks_of = |trainer: &Trainer| -> Vec<TaskId> {
+        let sets = trainer.final_sets().unwrap();
+        let seen = sets.iter().find(|set| set.label.starts_with("seen"));
+        seen.map(|set| set.ask(Sample::episodes(32)).next().unwrap().batch.tasks).unwrap_or_default()
+    };
+    assert_eq!(tasks_of(&trainer), [], "nothing was drawn yet");
+    let stop = AtomicBool::new(false);
+    let mut two = |event: Event| {
+        if matches!(event, Event::Step { step: 2, .. }) {
+            stop.store(true, Ordering::Relaxed);
+        }
+    };
+    assert_eq!(trainer.train(&stop, &mut two).unwrap(), Ended::Stopped { step: 2 });
+    let batches = Arc::clone(trainer.batches());
+    let drawn: Vec<TaskId> = (0..4).flat_map(|step| batches.batch(step).tasks).collect();
+    assert!(tasks_of(&trainer).iter().all(|task| drawn[..16].contains(task)));
+    drop(trainer);
+    let mut trainer = Trainer::resume(&run, None).unwrap();
+    assert!(tasks_of(&trainer).iter().all(|task| drawn[..16].contains(task)), "of a checkpoint half-way");
+    finish(&mut trainer);
+    let seen = tasks_of(&trainer);
+    assert!(
+        seen.iter().all(|task| drawn.contains(task)) && seen.iter().any(|task| drawn[16..].contains(task))
+    );
 }

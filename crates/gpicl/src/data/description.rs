@@ -67,7 +67,7 @@ impl Description {
             Origin::Unofficial { published } if self.total() < *published => {
                 format!("{name}, a subset of {}", thousands(self.total()))
             }
-            Origin::Unofficial { .. } => format!("{name}, not the published files"),
+            Origin::Unofficial { .. } => format!("{name}, not verified as the published files"),
             Origin::Made { seeds, noise, .. } => format!("{name} of {}", made_from(seeds, *noise)),
         }
     }
@@ -91,7 +91,7 @@ impl fmt::Display for Description {
         match origin {
             Origin::Official => write!(f, "{name}, the published files: ")?,
             Origin::Resplit => write!(f, "{name}, the published files split anew: ")?,
-            Origin::Unofficial { .. } => write!(f, "{name}, not the published files: ")?,
+            Origin::Unofficial { .. } => write!(f, "{name}, not verified as the published files: ")?,
             Origin::Made { what, seeds, classes, noise } => {
                 write!(f, "{name}, {what} of {}: {classes} classes, ", made_from(seeds, *noise))?;
             }
@@ -140,13 +140,13 @@ mod tests {
             ),
             (
                 of("MNIST", published.clone(), 8_000, 2_000),
-                "MNIST, not the published files: 8,000 + 2,000 examples",
+                "MNIST, not verified as the published files: 8,000 + 2,000 examples",
                 "MNIST, a subset of 10,000",
             ),
             (
                 of("MNIST", published, 60_000, 10_000),
-                "MNIST, not the published files: 60,000 + 10,000 examples",
-                "MNIST, not the published files",
+                "MNIST, not verified as the published files: 60,000 + 10,000 examples",
+                "MNIST, not verified as the published files",
             ),
             (
                 of("Omniglot", Origin::Resplit, 25_968, 6_492),

@@ -355,7 +355,7 @@ mod tests {
         std::fs::write(&image, bytes).unwrap();
         let changed = description(&source);
         assert!(!changed.official());
-        assert_eq!(changed.to_string(), "MNIST, not the published files: 6 + 2 examples");
+        assert_eq!(changed.to_string(), "MNIST, not verified as the published files: 6 + 2 examples");
         assert_eq!(description(mnist).short(), "MNIST, a subset of 8");
     }
 }

@@ -57,7 +57,7 @@ impl EpisodeScores {
 pub struct LearningCurve {
     /// The tasks and data behind it.
     pub label: String,
-    /// The baseline behind it; none for the model that was meta-trained.
+    /// The baseline behind it, or [`UNTRAINED`]; none for the model that was meta-trained.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub learner: Option<String>,
     /// Classes of its tasks, where they are fewer than the label slots.
@@ -226,7 +226,11 @@ impl LearningCurve {
             queries: first.queries,
             images: first.images,
             replacement: first.replacement,
-            set: if curves.iter().all(|curve| curve.set == first.set) { first.set.clone() } else { String::new() },
+            set: if curves.iter().all(|curve| curve.set == first.set) {
+                first.set.clone()
+            } else {
+                String::new()
+            },
             draws: if design == Design::Crossed { first.draws.clone() } else { String::new() },
             per_episode: None,
             seeds: curves.iter().map(|curve| curve.seeds).sum(),

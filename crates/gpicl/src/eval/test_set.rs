@@ -11,7 +11,8 @@ use crate::data::{DataConfig, Dataset, Description, Split};
 use crate::error::Result;
 use crate::models::Dims;
 use crate::tasks::{
-    Batch, BatchSource, Identity, Mode, Projected, Source, SourceSplits, TaskDistribution, TasksConfig, Visited,
+    Batch, BatchSource, Identity, Mode, Projected, Source, SourceSplits, TaskDistribution, TasksConfig,
+    Visited,
 };
 
 /// Episodes of one forward pass in a meta-test.
@@ -142,15 +143,8 @@ impl TestSet {
     }
 
     /// The sets that tell the paper's four outcomes apart, for each source: tasks that `trained` drew over the meta-training
-    /// examples, if it drew any of the source, then unseen tasks over the held-out examples of `split`. With `both`, unseen
-    /// tasks over the meta-training examples follow: they tell what is due to the tasks from what is due to the examples.
-    pub fn meta_training(
-        sources: &[SourceSplits],
-        trained: &Trained,
-        seed: u64,
-        split: Split,
-        both: bool,
-    ) -> Vec<Self> {
+    /// examples, if it drew any of the source, then unseen tasks over the held-out examples of `split`.
+    pub fn meta_training(sources: &[SourceSplits], trained: &Trained, seed: u64, split: Split) -> Vec<Self> {
         let mut sets = Vec::new();
         for (component, SourceSplits { train, validation, test, .. }) in sources.iter().enumerate() {
             let Trained { source, seed: of_training, batch, steps } = trained.clone();
@@ -162,12 +156,18 @@ impl TestSet {
             let held_out = if split == Split::Test { test } else { validation };
             let label = format!("unseen tasks, {} {}", held_out.name(), split_name(split));
             sets.push(Self::new(label, Arc::clone(held_out), Mode::Unseen, seed));
-            if both {
-                let label = format!("unseen tasks, {} train", train.name());
-                sets.push(Self::new(label, Arc::clone(train), Mode::Unseen, seed));
-            }
         }
         sets
+    }
+
+    /// Unseen tasks over the meta-training examples of each source: they tell what is due to the tasks from what is due to
+    /// the examples.
+    pub fn of_training_examples(sources: &[SourceSplits], seed: u64) -> Vec<Self> {
+        let set = |SourceSplits { train, .. }: &SourceSplits| {
+            let label = format!("unseen tasks, {} {}", train.name(), split_name(Split::Train));
+            Self::new(label, Arc::clone(train), Mode::Unseen, seed)
+        };
+        sources.iter().map(set).collect()
     }
 
     /// What its examples are, if they are of a data set that says so.
@@ -178,6 +178,11 @@ impl TestSet {
     /// Sizes of the episodes.
     pub fn dims(&self) -> Dims {
         self.dims
+    }
+
+    /// Whether a query can stand in its own context.
+    pub fn replacement(&self) -> bool {
+        self.source.replacement()
     }
 
     /// Whether meta-training saw its examples.

@@ -103,7 +103,8 @@ impl Source for Mixture {
     }
 
     fn identity(&self) -> Identity {
-        let parts = self.components.iter().zip(&self.cumulative).map(|(source, sum)| (sum, source.identity()));
+        let parts =
+            self.components.iter().zip(&self.cumulative).map(|(source, sum)| (sum, source.identity()));
         let (examples, tasks): (Vec<_>, Vec<_>) =
             parts.map(|(sum, it)| (format!("{sum} {}", it.examples), it.tasks)).unzip();
         Identity { examples: examples.join(" + "), tasks: tasks.join(" + ") }

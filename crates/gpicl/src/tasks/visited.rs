@@ -21,9 +21,17 @@ pub struct Visited {
 impl Visited {
     /// Of the first `batches` batches of `batch` episodes that meta-training under `seed` draws from `source`, the episodes of
     /// `component`; `None` if there are none.
-    pub fn new(source: Arc<dyn Source>, seed: u64, batch: usize, batches: u64, component: u32) -> Option<Self> {
+    pub fn new(
+        source: Arc<dyn Source>,
+        seed: u64,
+        batch: usize,
+        batches: u64,
+        component: u32,
+    ) -> Option<Self> {
         let visited = Self { source, seed, batch, batches, component };
-        (0..visited.episodes()).any(|episode| visited.drawn(episode).component() == component).then_some(visited)
+        (0..visited.episodes())
+            .any(|episode| visited.drawn(episode).component() == component)
+            .then_some(visited)
     }
 
     fn episodes(&self) -> u64 {
@@ -39,7 +47,8 @@ impl Visited {
     fn biased(&self, episode: u64) -> bool {
         let (step, place) = (episode / self.batch as u64, (episode % self.batch as u64) as usize);
         let first = step * self.batch as u64;
-        let tasks: Vec<TaskId> = (first..first + self.batch as u64).map(|episode| self.drawn(episode)).collect();
+        let tasks: Vec<TaskId> =
+            (first..first + self.batch as u64).map(|episode| self.drawn(episode)).collect();
         self.source.biased(step, &tasks)[place]
     }
 

@@ -22,7 +22,9 @@ use crate::eval::{
 };
 use crate::models::{Dims, Model};
 use crate::provenance::Provenance;
-use crate::tasks::{Batch, BatchSource, Mode, Prefetch, Source, SourceSplits, TasksConfig, load_sources};
+use crate::tasks::{
+    Batch, BatchSource, Component, Mode, Prefetch, Source, SourceSplits, TasksConfig, load_sources,
+};
 
 /// What happens during meta-training, for a progress display.
 #[derive(Clone, Debug)]
@@ -318,9 +320,7 @@ impl Trainer {
         let every = self.config.eval.every;
         if every > 0 && !last && step.is_multiple_of(every) {
             let sample = Sample::episodes(self.config.eval.episodes);
-            for curve in
-                self.meta_test_on(&self.tests.made(&self.trained(), Split::Validation, false)?, sample)?
-            {
+            for curve in self.meta_test_on(&self.tests.made(&self.trained(), Split::Validation)?, sample)? {
                 let (set, summary) = (curve.label.clone(), curve.summary());
                 self.metrics.write(&Metric::Eval { step, set: set.clone(), summary })?;
                 on_event(Event::Eval { step, set, summary });
@@ -334,8 +334,8 @@ impl Trainer {
         Ok(if last { Some(Ended::Finished) } else { stopped.then_some(Ended::Stopped { step }) })
     }
 
-    /// The learning curve on each of the run's sets: seen tasks, unseen tasks over the split that the configuration names
-    /// and over meta-training's examples, then the other data sets.
+    /// The learning curve on each of the run's sets: seen tasks, unseen tasks over the split that the configuration names,
+    /// the other data sets, then unseen tasks over meta-training's examples.
     ///
     /// # Errors
     /// As [`meta_test`].
@@ -361,7 +361,7 @@ impl Trainer {
     /// # Errors
     /// None, once the run has begun: they were made then.
     pub fn final_sets(&self) -> Result<Vec<TestSet>> {
-        self.tests.made(&self.trained(), self.config.eval.split, true)
+        self.tests.last(&self.trained(), self.config.eval.split)
     }
 
     fn meta_test_on(&self, sets: &[TestSet], sample: Sample) -> Result<Vec<LearningCurve>> {
@@ -413,13 +413,20 @@ struct Tests {
 
 impl Tests {
     /// The sets, after as much meta-training as `trained` says.
-    fn made(&self, trained: &Trained, split: Split, both: bool) -> Result<Vec<TestSet>> {
+    fn made(&self, trained: &Trained, split: Split) -> Result<Vec<TestSet>> {
         let Self { dims, seed, tasks, .. } = self;
-        let mut sets = TestSet::meta_training(&self.splits, trained, *seed, split, both);
+        let mut sets = TestSet::meta_training(&self.splits, trained, *seed, split);
         for (config, [validation, test]) in &self.others {
             let data = if split == Split::Test { test } else { validation };
             sets.push(TestSet::unseen_beside(&sets, tasks, *seed, *dims, config, (data, split))?);
         }
+        Ok(sets)
+    }
+
+    /// Those and unseen tasks over the meta-training examples, for the end.
+    fn last(&self, trained: &Trained, split: Split) -> Result<Vec<TestSet>> {
+        let mut sets = self.made(trained, split)?;
+        sets.extend(TestSet::of_training_examples(&self.splits, self.seed));
         Ok(sets)
     }
 }
@@ -445,13 +452,29 @@ impl Stage {
             others: others.collect::<Result<_>>()?,
         };
         // A set that cannot be made is better known before the first step.
-        tests.made(
-            &Trained { source: Arc::clone(&source), seed: config.seed, batch: config.train.batch, steps: 0 },
-            config.eval.split,
-            true,
-        )?;
+        let (seed, batch) = (config.seed, config.train.batch);
+        let trained = Trained { source: Arc::clone(&source), seed, batch, steps: 0 };
+        let mut sets = tests.last(&trained, config.eval.split)?;
+        if config.eval.every > 0 {
+            sets.extend(tests.made(&trained, Split::Validation)?);
+        }
+        warn_of_copies(&sets, &components);
         let batches = BatchSource::new(source, config.train.batch, Mode::MetaTrain, config.seed)?;
         Ok(Self { dims, device, batches: Arc::new(batches), tests })
+    }
+}
+
+/// Says of which sets an episode has more examples than there are, where nobody asked for replacement.
+fn warn_of_copies(sets: &[TestSet], components: &[Component]) {
+    if components.iter().any(|it| it.source.tasks().replacement) {
+        return;
+    }
+    for set in sets.iter().filter(|set| set.replacement()) {
+        tracing::warn!(
+            "{}: fewer examples than an episode has, so they are drawn with replacement: a query can stand in its own context, \
+             and accuracy is too high",
+            set.label
+        );
     }
 }
 
