@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::results::{Ahead, Results, describe};
 use gpicl::DeviceKind;
+use gpicl::RunConfig;
 use gpicl::data::{DataConfig, Library, Split};
 use gpicl::eval::baselines::{Baseline, BaselinesConfig};
 use gpicl::eval::{LearningCurve, Sample, TestSet, Trained, meta_test};
@@ -51,17 +52,18 @@ pub fn evaluate_runs(
         ));
     }
     let baselines = Baseline::select(&request.baselines)?;
-    let mut first: Option<CheckpointInfo> = None;
+    let mut tested: Vec<CheckpointInfo> = Vec::new();
     let mut by_set: Vec<Vec<LearningCurve>> = Vec::new();
     let mut by_baseline: Vec<Vec<LearningCurve>> = Vec::new();
     let mut data = BTreeMap::new();
     for path in runs {
         let path = checkpoint_path(path)?;
         let (info, model, device) = load_to_test(&path, request.device)?;
-        match &first {
-            Some(first) => same_experiment(first, &info, &path)?,
-            None => first = Some(info.clone()),
+        if let Some(first) = tested.first() {
+            same_experiment(first, &info, &path)?;
         }
+        once(tested.iter().map(|earlier| &earlier.config), &info.config, &path)?;
+        tested.push(info.clone());
         note(format!("meta-testing {}", path.display()));
         let (tuning, sets) = test_sets(&info, request)?;
         let curves = sets.iter().map(|set| meta_test(&model, set, request.sample, &device));
@@ -84,7 +86,7 @@ pub fn evaluate_runs(
         add_seed(&mut by_baseline, controls, &path)?;
         describe(&mut data, &sets);
     }
-    let Some(info) = first else {
+    let Some(info) = tested.first() else {
         return Err(Error::argument("runs", "is empty; give at least one run or checkpoint"));
     };
     let ahead = Ahead::all(&by_set, &by_baseline);
@@ -148,6 +150,19 @@ fn test_sets(info: &CheckpointInfo, request: &EvalRequest) -> Result<(Option<Tes
     }
     sets.extend(of_training);
     Ok((tuning, sets))
+}
+
+/// A seed counts once: two runs of one configuration, seeds included, are one run.
+pub(crate) fn once<'a>(
+    mut earlier: impl Iterator<Item = &'a RunConfig>,
+    config: &RunConfig,
+    path: &Path,
+) -> Result<()> {
+    if earlier.all(|other| other != config) {
+        return Ok(());
+    }
+    let problem = format!("is of the same configuration and seed ({}) as another of the runs", config.seed);
+    Err(Error::file(path, problem, "give each seed once"))
 }
 
 /// Seeds of one result may differ in the seed and in nothing else.

@@ -233,10 +233,15 @@ impl Results {
             self.chance_text(),
             ascii_curve(&self.curves, 72, 14),
         );
+        let copies = if self.curves.iter().any(|curve| curve.replacement) {
+            " (queries may have copies in their contexts)"
+        } else {
+            ""
+        };
         for (set, outcome) in self.verdicts() {
             text.push_str(&match set {
-                Some(set) => format!("\nverdict on {set}: {outcome}"),
-                None => format!("\nverdict: {outcome}"),
+                Some(set) => format!("\nverdict on {set}: {outcome}{copies}"),
+                None => format!("\nverdict: {outcome}{copies}"),
             });
         }
         text

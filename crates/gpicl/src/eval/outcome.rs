@@ -38,9 +38,10 @@ impl fmt::Display for Outcome {
 ///
 /// A rise counts only where its 95% interval is above zero; of tasks with fewer classes than label slots, the part of it
 /// that noticing which slots occur explains does not count ([`Guessing`]). In this order: unseen improvement at least `rise` is
-/// general learning-to-learn; else seen improvement at least `rise` is task identification, if seen tasks end above unseen ones by the 95% interval of the
-/// difference over the last ten positions, and no learning if not; else seen accuracy at least
-/// `known` above chance on average is task memorisation; else no learning.
+/// general learning-to-learn; else seen improvement at least `rise` is task identification, if seen tasks end above unseen
+/// ones by the 95% interval of the difference over the last ten positions, and no learning if not; else seen accuracy on
+/// average at least `known` above chance, and above that of unseen tasks by the interval, is task memorisation; else no
+/// learning.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OutcomeRule {
     /// Least rise from the first position to the mean of the last ten that counts as learning.
@@ -79,7 +80,8 @@ impl OutcomeRule {
             // What rises on unseen tasks as well, by too little to count, tells no tasks apart.
             let apart = seen.last_10.less(unseen.last_10).above(0.0);
             if apart { Outcome::TaskIdentification } else { Outcome::NoLearning }
-        } else if seen.mean.mean >= chance + self.known && seen.mean.low > chance {
+        } else if seen.mean.mean >= chance + self.known && seen.mean.less(unseen.mean).above(0.0) {
+            // Who is as good on tasks never seen does not know these.
             Outcome::TaskMemorisation
         } else {
             Outcome::NoLearning
@@ -142,6 +144,7 @@ mod tests {
         };
         assert_eq!(classify((0.1, 0.1), (0.1, 0.1)), Outcome::NoLearning);
         assert_eq!(classify((0.9, 0.92), (0.1, 0.1)), Outcome::TaskMemorisation);
+        assert_eq!(classify((0.9, 0.92), (0.9, 0.92)), Outcome::NoLearning, "known, but not as tasks");
         assert_eq!(classify((0.1, 0.9), (0.1, 0.12)), Outcome::TaskIdentification);
         assert_eq!(classify((0.1, 0.8), (0.1, 0.7)), Outcome::GeneralLearning);
     }

@@ -31,6 +31,7 @@ mod kernel_ridge;
 mod logistic;
 mod maml;
 mod mlp;
+mod most_frequent;
 mod nearest_mean;
 mod nearest_neighbours;
 mod optimizer;
@@ -138,6 +139,7 @@ pub struct Baseline {
 
 /// All baselines.
 pub const BASELINES: &[Baseline] = &[
+    Baseline { name: "most-frequent", summary: "the most frequent label so far", fit: most_frequent::fit },
     Baseline { name: "knn", summary: "k-nearest neighbours", fit: nearest_neighbours::fit },
     Baseline { name: "smoother", summary: "softmax attention on cosines", fit: smoother::fit },
     Baseline { name: "nearest-mean", summary: "nearest class mean", fit: nearest_mean::fit },
