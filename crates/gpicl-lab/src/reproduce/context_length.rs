@@ -1,11 +1,10 @@
 //! Accuracy by the number of examples in an episode (paper, appendix).
 
-use super::runs::{Run, distinct, gain, mean, mean_line, over_seeds, table};
-use super::verdict::{BY_INTERVAL, Check, at_least, written};
+use super::runs::{Run, correlations, distinct, gain, mean, mean_line, over_seeds, table};
+use super::verdict::{self, BY_INTERVAL, Check, at_least, every_seed, written};
 use super::{Made, Picture};
 use crate::figures::panels::{Chart, Panels, Style, Trace, XAxis};
 use gpicl::Result;
-use gpicl::eval::{Interval, spearman};
 
 /// Learning curves of every episode length, and where they end.
 pub(super) fn make(runs: &[Run]) -> Result<Made> {
@@ -61,12 +60,11 @@ pub(super) fn make(runs: &[Run]) -> Result<Made> {
             ),
         ],
     };
-    let ends: Vec<Vec<Interval>> =
-        lengths.iter().map(|&length| of_length(length).map(|run| run.unseen.last).collect()).collect();
+    let groups: Vec<Vec<&Run>> = lengths.iter().map(|&length| of_length(length).collect()).collect();
     Ok(Made {
         tables: vec![("", table(runs))],
         picture: Picture::Panels(figure),
-        checks: vec![longer_is_better(&lengths, &ends)],
+        checks: vec![longer_is_better(&lengths, &groups)],
     })
 }
 
@@ -77,27 +75,32 @@ fn unseen_curve(run: &Run) -> Vec<(f64, f64)> {
     accuracy.iter().enumerate().map(|(at, interval)| (at as f64, interval.mean)).collect()
 }
 
-fn longer_is_better(lengths: &[usize], ends: &[Vec<Interval>]) -> Check {
-    let x: Vec<f64> = lengths.iter().map(|&length| length as f64).collect();
-    let of = |end: &Vec<Interval>| mean(&end.iter().map(|interval| interval.mean).collect::<Vec<_>>());
-    let means: Vec<f64> = ends.iter().map(of).collect();
-    let rho = spearman(&x, &means);
-    let mut found: Vec<String> =
-        lengths.iter().zip(&means).map(|(length, end)| format!("{length}: {end:.2}")).collect();
-    let holds = match ends {
+fn longer_is_better(lengths: &[usize], groups: &[Vec<&Run>]) -> Check {
+    let end = |run: &Run| run.unseen.last.mean;
+    let mut found: Vec<String> = lengths
+        .iter()
+        .zip(groups)
+        .map(|(length, runs)| {
+            format!("{length}: {:.2}", mean(&runs.iter().map(|run| end(run)).collect::<Vec<_>>()))
+        })
+        .collect();
+    let holds = match groups {
         [first, .., last] => {
-            let gain = gain(last, first);
-            found.push(format!("gain {}", written(&gain)));
-            let rises = rho.is_some_and(|rho| rho >= 0.5);
-            at_least(&gain, 0.05).map(|longer| longer && rises)
+            let gain = gain(last, first, |run| run.unseen.last);
+            let groups: Vec<(f64, &[&Run])> =
+                lengths.iter().zip(groups).map(|(&length, runs)| (length as f64, runs.as_slice())).collect();
+            let each = correlations(&groups, end);
+            let listed: Vec<String> = each.iter().map(|rho| format!("{rho:.2}")).collect();
+            found.push(format!("rank correlations {}; gain {}", listed.join(", "), written(gain)));
+            verdict::all([at_least(gain, 0.05), every_seed(each.iter().map(|rho| *rho >= 0.5))])
         }
         _ => None,
     };
     Check::new(
         "The learner makes use of more examples: with a longer context it ends more accurate.",
         format!(
-            "over the episode lengths, mean accuracy on unseen tasks at the last position has a rank correlation of at \
-             least 0.5 with the length, and is at least 0.05 higher for the longest than for the shortest, {BY_INTERVAL}"
+            "over the episode lengths, accuracy on unseen tasks at the last position has a rank correlation of at least 0.5 \
+             with the length under every seed, and is at least 0.05 higher for the longest than for the shortest, {BY_INTERVAL}"
         ),
         found.join(", "),
         holds,
@@ -109,18 +112,20 @@ mod tests {
     use super::super::runs::toy;
     use super::*;
 
-    fn holds(ends: [f64; 3]) -> Option<bool> {
+    fn holds(ends: [f64; 3], seeds: u64) -> Option<bool> {
         let run = |(length, end): (usize, f64)| {
-            toy::run("", &[&format!("tasks.episode_length={length}")], (0.1, end), (0.1, end))
+            let run = toy::run("", &[&format!("tasks.episode_length={length}")], (0.1, end), (0.1, end));
+            (0..seeds).map(move |seed| run.clone().seeded(seed))
         };
-        let runs: Vec<Run> = [10, 50, 100].into_iter().zip(ends).map(run).collect();
+        let runs: Vec<Run> = [10, 50, 100].into_iter().zip(ends).flat_map(run).collect();
         make(&runs).unwrap().checks[0].holds
     }
 
     #[test]
     fn accuracy_that_rises_with_the_context_is_recognised() {
-        assert_eq!(holds([0.3, 0.6, 0.7]), Some(true));
-        assert_eq!(holds([0.7, 0.6, 0.3]), Some(false));
-        assert_eq!(holds([0.5, 0.5, 0.5]), Some(false));
+        assert_eq!(holds([0.3, 0.6, 0.7], 2), Some(true));
+        assert_eq!(holds([0.3, 0.6, 0.7], 1), None, "one seed");
+        assert_eq!(holds([0.7, 0.6, 0.3], 2), Some(false));
+        assert_eq!(holds([0.5, 0.5, 0.5], 2), Some(false));
     }
 }

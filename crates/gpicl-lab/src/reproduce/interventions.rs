@@ -1,7 +1,7 @@
 //! What shortens the plateau: one change at a time, ranked (paper, section 4.3).
 
-use super::runs::{Run, losses_table, mean, names, over_seeds, table};
-use super::verdict::Check;
+use super::runs::{Run, losses_table, mean, names, over_seeds, pairs, table};
+use super::verdict::{Check, FEW, at_least};
 use super::{Made, Picture};
 use crate::figures::ranking::{Ranked, Ranking};
 use gpicl::Result;
@@ -66,9 +66,18 @@ impl Measure {
         plateau.map_or((0.0, false), |plateau| (plateau.length as f64, plateau.left_at.is_some()))
     }
 
-    /// Steps under every seed of a group.
-    pub fn lengths(self, group: &Group<'_>) -> Vec<f64> {
-        group.values(|run| self.length(run).0)
+    /// Mean steps over the seeds of a group.
+    pub fn mean(self, group: &Group<'_>) -> f64 {
+        group.mean(|run| self.length(run).0)
+    }
+
+    /// Steps from one measurement to the next: an end is known no better.
+    fn grid(self, run: &Run) -> f64 {
+        let steps = match self {
+            Self::Unseen => run.config.eval.every,
+            Self::Loss => run.config.train.log_every,
+        };
+        steps as f64
     }
 
     pub fn name(self) -> &'static str {
@@ -83,22 +92,30 @@ impl Measure {
 const SHORTER: f64 = 0.1;
 
 /// What [`shorter`] asks for.
-pub(super) const SHORTER_RULE: &str =
-    "shorter by a tenth at least, and by a 95% interval of the differences, seed by seed, that is above 0";
+pub(super) const SHORTER_RULE: &str = "shorter by a tenth at least, and by a 95% interval of the differences, seed by seed, \
+    that is above 0; it is refuted where the whole interval is below a tenth";
 
-/// Whether the lengths `with` a change are shorter than those `without`, seed by seed; not to be told if the mean is
-/// and the interval is not. With what was found.
-pub(super) fn shorter(with: &[f64], without: &[f64]) -> (String, Option<bool>) {
-    let pairs: Vec<f64> = without.iter().zip(with).map(|(without, with)| without - with).collect();
-    let enough = mean(with) <= (1.0 - SHORTER) * mean(without);
-    match Interval::student(&pairs) {
-        Ok(interval) if with.len() == without.len() => {
-            let found =
-                format!("shorter by {:.0} [{:.0}, {:.0}]", interval.mean, interval.low, interval.high);
-            (found, if enough && interval.low <= 0.0 { None } else { Some(enough) })
-        }
-        _ => ("too few seeds for an interval".into(), if enough { None } else { Some(false) }),
+/// Whether plateaus `with` a change are shorter than those `without`, by the seeds that both have, with what was found. The
+/// interval reaches to either side no less than from one measurement to the next: seeds that agree to the step are no
+/// certainty. A plateau that was never left is longer than it counts, so that one `without` refutes nothing, and one `with`
+/// shows nothing.
+pub(super) fn shorter(with: &[&Run], without: &[&Run], measure: Measure) -> (String, Option<bool>) {
+    let pairs = pairs(with, without);
+    if pairs.len() < 2 {
+        return (FEW.into(), None);
     }
+    let length = |run: &Run| measure.length(run).0;
+    let differences: Vec<f64> = pairs.iter().map(|(with, without)| length(without) - length(with)).collect();
+    let base = mean(&pairs.iter().map(|(_, without)| length(without)).collect::<Vec<_>>());
+    let grid = pairs.iter().map(|(with, without)| measure.grid(with).max(measure.grid(without)));
+    let grid = grid.fold(0.0, f64::max);
+    let Interval { mean, low, high } = over_seeds(&differences);
+    let difference = Interval { mean, low: low.min(mean - grid), high: high.max(mean + grid) };
+    let never = |run: &Run| !measure.length(run).1;
+    let holds = at_least(difference, SHORTER * base).filter(|holds| {
+        !pairs.iter().any(|(with, without)| if *holds { never(with) } else { never(without) })
+    });
+    (format!("shorter by {mean:.0} [{:.0}, {:.0}]", difference.low, difference.high), holds)
 }
 
 /// The changes, shortest plateau first.
@@ -134,7 +151,7 @@ pub(super) fn make(runs: &[Run]) -> Result<Made> {
 fn checks(groups: &[Group<'_>], measure: Measure) -> Vec<Check> {
     let base = &groups[0];
     let config = &base.first().config;
-    let length = |group: &Group<'_>| mean(&measure.lengths(group));
+    let length = |group: &Group<'_>| measure.mean(group);
     let shortens = |paper: &str, what: &str, matches: &dyn Fn(&Run) -> bool| {
         let rule = format!(
             "of the changes with {what}, the one with the shortest mean plateau ({}) is, against the base, {SHORTER_RULE}",
@@ -144,7 +161,7 @@ fn checks(groups: &[Group<'_>], measure: Measure) -> Vec<Check> {
         let Some(best) = changed.min_by(|a, b| length(a).total_cmp(&length(b))) else {
             return Check::new(paper, rule, "there is no such run", None);
         };
-        let (difference, holds) = shorter(&measure.lengths(best), &measure.lengths(base));
+        let (difference, holds) = shorter(&best.runs, &base.runs, measure);
         let (ours, theirs) = (length(best), length(base));
         let found = format!("{}: {ours:.0}, {}: {theirs:.0}; {difference}", best.label(), base.label());
         Check::new(paper, rule, found, holds)
@@ -180,11 +197,11 @@ fn eps(groups: &[Group<'_>], measure: Measure) -> Check {
     let [smallest, .., largest] = by_eps.as_slice() else {
         return Check::new(paper, rule, "there is no such run", None);
     };
-    let length = |group: &Group<'_>| mean(&measure.lengths(group));
-    let found =
-        by_eps.iter().map(|group| format!("eps {:e}: {:.0}", group.first().config.train.eps, length(group)));
+    let found = by_eps
+        .iter()
+        .map(|group| format!("eps {:e}: {:.0}", group.first().config.train.eps, measure.mean(group)));
     let found = found.collect::<Vec<_>>().join(", ");
-    let (difference, holds) = shorter(&measure.lengths(smallest), &measure.lengths(largest));
+    let (difference, holds) = shorter(&smallest.runs, &largest.runs, measure);
     Check::new(paper, rule, format!("{found}; {difference}"), holds)
 }
 
@@ -196,7 +213,7 @@ mod tests {
     fn runs(changes: &[(&str, &str, u64)]) -> Vec<Run> {
         let run = |&(name, setting, length): &(&str, &str, u64), seed: u64| {
             let seed_setting = format!("seed={seed}");
-            toy::run(name, &[setting, &seed_setting], (0.1, 0.8), (0.1, 0.8))
+            toy::run(name, &[setting, &seed_setting, "eval.every=10"], (0.1, 0.8), (0.1, 0.8))
                 .plateau_of(length + 10 * seed, length < 1000)
         };
         changes.iter().flat_map(|change| (0..3).map(move |seed| run(change, seed))).collect()
@@ -204,12 +221,36 @@ mod tests {
 
     #[test]
     fn a_difference_that_seeds_do_not_agree_on_cannot_be_told() {
-        assert_eq!(shorter(&[100.0, 110.0, 120.0], &[400.0, 420.0, 430.0]).1, Some(true));
-        assert_eq!(shorter(&[390.0, 410.0, 420.0], &[400.0, 420.0, 430.0]).1, Some(false), "not by a tenth");
-        assert_eq!(shorter(&[100.0, 110.0, 420.0], &[400.0, 420.0, 430.0]).1, None, "not under every seed");
-        assert_eq!(shorter(&[100.0], &[400.0]).1, None, "one seed");
-        assert_eq!(shorter(&[500.0], &[400.0]).1, Some(false));
-        assert_eq!(shorter(&[100.0, 110.0], &[400.0, 420.0, 430.0]).1, None, "a run is missing");
+        let seeds = |lengths: &[u64]| -> Vec<Run> {
+            let run = |(&length, seed): (&u64, u64)| {
+                toy::run("", &[], (0.1, 0.8), (0.1, 0.8)).plateau_of(length, length < 1000).seeded(seed)
+            };
+            lengths.iter().zip(0..).map(run).collect()
+        };
+        let holds = |with: &[u64], without: &[u64]| {
+            let (with, without) = (seeds(with), seeds(without));
+            let [with, without] = [&with, &without].map(|runs| runs.iter().collect::<Vec<_>>());
+            shorter(&with, &without, Measure::Loss).1
+        };
+        let base = [400, 420, 430];
+        assert_eq!(holds(&[100, 110, 120], &base), Some(true));
+        assert_eq!(holds(&[390, 410, 420], &base), Some(false), "not by a tenth");
+        assert_eq!(holds(&[350, 370, 440], &base), None, "not under every seed");
+        assert_eq!((holds(&[100], &[400]), holds(&[500], &[400])), (None, None), "one seed");
+        assert_eq!(holds(&[100, 110], &base), Some(true), "two seeds in common");
+        // Losses are written every 10 steps.
+        assert_eq!(
+            holds(&[40, 40, 40], &[50, 50, 50]),
+            None,
+            "a step of the measurement, under all seeds alike"
+        );
+        assert_eq!(holds(&[30, 30, 30], &[50, 50, 50]), Some(true));
+        assert_eq!(
+            holds(&[990, 980, 990], &[1000, 1000, 1000]),
+            None,
+            "who knows how long it would have been"
+        );
+        assert_eq!(holds(&[1000, 1000, 1000], &[1500, 1500, 1500]), None);
     }
 
     const BASE: (&str, &str, u64) = ("base", "train.batch=16", 400);

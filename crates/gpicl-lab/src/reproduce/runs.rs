@@ -10,7 +10,7 @@ use crate::table::Table;
 use gpicl::RunConfig;
 use gpicl::RunDir;
 use gpicl::eval::Metric;
-use gpicl::eval::{CurveSummary, Interval, LearningCurve, Outcome};
+use gpicl::eval::{CurveSummary, Interval, LearningCurve, Outcome, spearman};
 use gpicl::models::ModelConfig;
 use gpicl::tasks::TaskCount;
 use gpicl::train::read_metrics;
@@ -84,6 +84,13 @@ impl Run {
             });
         }
         Ok((runs, failed))
+    }
+
+    /// Curves of unseen tasks over the data sets of `eval.data`: neither over its own, which come first, nor over examples of
+    /// meta-training.
+    pub fn further(&self) -> impl Iterator<Item = &LearningCurve> {
+        let unseen = self.curves.iter().filter(|curve| curve.label.starts_with("unseen"));
+        unseen.skip(1).filter(|curve| !curve.label.ends_with(" train"))
     }
 
     /// Steps on the plateau of the training loss; where it was never left, all steps.
@@ -167,7 +174,7 @@ pub(super) fn most_common<T: PartialEq + Copy>(values: &[T]) -> Option<T> {
     values.iter().rev().max_by_key(|value| count(value)).copied()
 }
 
-/// Mean and interval over seeds (Student's t); the ends of a single value are the value.
+/// Mean and interval over seeds (Student's t), to be drawn; where there is no spread, the ends are the mean.
 pub(super) fn over_seeds(values: &[f64]) -> Interval {
     Interval::student(values).unwrap_or_else(|_| {
         let mean = mean(values);
@@ -175,23 +182,45 @@ pub(super) fn over_seeds(values: &[f64]) -> Interval {
     })
 }
 
-/// The interval over runs from each one's own: Student's over their means, which holds what episodes change too where every
-/// run has its own; of a single run its own, over its episodes.
-pub(super) fn over_runs(each: &[Interval]) -> Interval {
-    match each {
-        [single] => *single,
-        each => over_seeds(&each.iter().map(|interval| interval.mean).collect::<Vec<_>>()),
-    }
+/// The interval over seeds from each one's own, for verdicts: Student's over their means. Means that are all alike tell no
+/// spread; then it reaches as far as any seed's own. `None` for fewer than two seeds: episodes say nothing about seeds.
+pub(super) fn over_runs(each: &[Interval]) -> Option<Interval> {
+    let [first, _, ..] = each else { return None };
+    let means: Vec<f64> = each.iter().map(|interval| interval.mean).collect();
+    let wider = |all: Interval, one: &Interval| Interval {
+        low: all.low.min(one.low),
+        high: all.high.max(one.high),
+        ..all
+    };
+    Some(Interval::student(&means).unwrap_or_else(|_| each.iter().fold(*first, wider)))
 }
 
-/// What runs `with` a change have over those `without`: by pairs, in the order of their seeds, where there are as many of
-/// both; else from their intervals.
-pub(super) fn gain(with: &[Interval], without: &[Interval]) -> Interval {
-    if with.len() == without.len() && with.len() > 1 {
-        let pairs = with.iter().zip(without).map(|(with, without)| with.mean - without.mean);
-        return over_seeds(&pairs.collect::<Vec<_>>());
-    }
-    over_runs(with).less(over_runs(without))
+/// Runs of two groups under the same seed.
+pub(super) fn pairs<'a>(with: &[&'a Run], without: &[&'a Run]) -> Vec<(&'a Run, &'a Run)> {
+    let mut left = without.to_vec();
+    let partner = |with: &&'a Run| {
+        let at = left.iter().position(|run| run.config.seed == with.config.seed)?;
+        Some((*with, left.remove(at)))
+    };
+    with.iter().filter_map(partner).collect()
+}
+
+/// What runs `with` a change have over those `without`, of the seeds that both have; `None` for fewer than two.
+pub(super) fn gain(with: &[&Run], without: &[&Run], of: impl Fn(&Run) -> Interval) -> Option<Interval> {
+    let pairs = pairs(with, without).into_iter().map(|(with, without)| of(with).less(of(without)));
+    over_runs(&pairs.collect::<Vec<_>>())
+}
+
+/// Rank correlation of the groups' numbers with `of`, under every seed that all groups have; 0 where values are all alike.
+pub(super) fn correlations(groups: &[(f64, &[&Run])], of: impl Fn(&Run) -> f64) -> Vec<f64> {
+    let x: Vec<f64> = groups.iter().map(|(x, _)| *x).collect();
+    let under = |seed: u64| {
+        let value = |(_, runs): &(f64, &[&Run])| Some(of(runs.iter().find(|run| run.config.seed == seed)?));
+        let values = groups.iter().map(value).collect::<Option<Vec<f64>>>()?;
+        Some(spearman(&x, &values).unwrap_or_default())
+    };
+    let runs = groups.iter().flat_map(|(_, runs)| runs.iter().copied());
+    distinct(runs, |run| run.config.seed).into_iter().filter_map(under).collect()
 }
 
 pub(super) fn mean(values: &[f64]) -> f64 {
@@ -203,6 +232,40 @@ pub(super) fn middle(outcomes: impl IntoIterator<Item = Outcome>) -> Option<Outc
     let mut outcomes: Vec<Outcome> = outcomes.into_iter().collect();
     outcomes.sort_by_key(|outcome| rank(*outcome));
     outcomes.get(outcomes.len().saturating_sub(1) / 2).copied()
+}
+
+/// The outcome of at least two thirds of the seeds, and of two at least; `None` if there is none.
+pub(super) fn agreed(outcomes: impl IntoIterator<Item = Outcome>) -> Option<Outcome> {
+    let outcomes: Vec<Outcome> = outcomes.into_iter().collect();
+    let most = most_common(&outcomes)?;
+    let count = outcomes.iter().filter(|outcome| **outcome == most).count();
+    (count >= 2 && 3 * count >= 2 * outcomes.len()).then_some(most)
+}
+
+/// What [`in_order`] asks for.
+pub(super) const IN_ORDER: &str = "wherever two thirds of the seeds, and two at least, agree on an outcome, it is no step back \
+    from one number of tasks to the next, and all three occur; a step back refutes it, and so does one of the three that is \
+    missing where the seeds agree everywhere";
+
+/// Whether memorisation, identification and general learning follow each other, from what seeds have [`agreed`] on along an
+/// axis.
+pub(super) fn in_order(outcomes: &[Option<Outcome>]) -> Option<bool> {
+    let known: Vec<usize> = outcomes.iter().flatten().map(|outcome| rank(*outcome)).collect();
+    if outcomes.len() < 3 {
+        None
+    } else if !known.is_sorted() {
+        Some(false)
+    } else if [1, 2, 3].iter().all(|rank| known.contains(rank)) {
+        Some(true)
+    } else {
+        (known.len() == outcomes.len()).then_some(false)
+    }
+}
+
+/// How often a task is drawn in meta-training, on average over `runs`: `4000`, or `0.98`.
+pub(super) fn visits(runs: &[&Run]) -> Option<String> {
+    let visits = mean(&runs.iter().map(|run| run.visits()).collect::<Option<Vec<f64>>>()?);
+    Some(if visits < 10.0 { format!("{visits:.2}") } else { format!("{visits:.0}") })
 }
 
 /// From no learning to general learning-to-learn.
@@ -352,6 +415,7 @@ pub(super) mod toy {
         let curves = vec![
             learning_curve("seen tasks, toy train", seen.0, seen.1),
             learning_curve("unseen tasks, toy test", unseen.0, unseen.1),
+            learning_curve("unseen tasks, toy train", unseen.0, unseen.1),
         ];
         Run {
             id: format!("{name},{},seed={}", settings.join(","), config.seed),
@@ -361,7 +425,12 @@ pub(super) mod toy {
                 outcome: Some(outcome),
                 sources: Vec::new(),
                 scores: Some(Scores::of(&seen_curve, &unseen_curve, Guessing::among(10))),
-                curves: vec![(curves[0].label.clone(), seen_curve), (curves[1].label.clone(), unseen_curve)],
+                curves: curves
+                    .iter()
+                    .map(|curve| &curve.label)
+                    .cloned()
+                    .zip([seen_curve, unseen_curve, unseen_curve])
+                    .collect(),
                 plateau: None,
                 test_plateau: None,
                 final_loss: 1.0,
@@ -380,6 +449,12 @@ pub(super) mod toy {
     }
 
     impl Run {
+        /// Under another seed.
+        pub fn seeded(mut self, seed: u64) -> Self {
+            self.config.seed = seed;
+            self
+        }
+
         /// With a plateau of `length` steps that was left, or never.
         pub fn plateau_of(mut self, length: u64, left: bool) -> Self {
             let plateau = Plateau { length, left_at: left.then_some(length), level: 2.3 };
@@ -403,5 +478,68 @@ pub(super) mod toy {
             (self.summary.state_size, self.summary.num_params) = (state_size, num_params);
             self
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(mean: f64) -> Interval {
+        Interval { mean, low: mean - 0.1, high: mean + 0.1 }
+    }
+
+    #[test]
+    fn seeds_that_agree_to_the_last_bit_are_no_certainty_and_one_is_no_evidence() {
+        assert_eq!(over_runs(&[at(0.5)]), None);
+        let alike = over_runs(&[at(0.5), at(0.5), Interval { high: 0.7, ..at(0.5) }]).unwrap();
+        assert_eq!((alike.mean, alike.low, alike.high), (0.5, 0.4, 0.7));
+        let apart = over_runs(&[at(0.5), at(0.51)]).unwrap();
+        assert!(apart.low > 0.44 && apart.high < 0.57, "{apart:?}");
+    }
+
+    #[test]
+    fn runs_are_paired_by_seed_whatever_failed() {
+        let run = |seed: u64, unseen: f64| toy::run("", &[], (0.1, 0.8), (0.1, unseen)).seeded(seed);
+        let with = [run(0, 0.5), run(1, 0.6), run(3, 0.8)];
+        let without = [run(3, 0.61), run(1, 0.4), run(2, 0.7)];
+        let [with, without] = [&with, &without].map(|runs| runs.iter().collect::<Vec<_>>());
+        let seeds: Vec<_> =
+            pairs(&with, &without).iter().map(|pair| (pair.0.config.seed, pair.1.config.seed)).collect();
+        assert_eq!(seeds, [(1, 1), (3, 3)]);
+        let found = gain(&with, &without, |run| run.unseen.last_10).unwrap();
+        assert!((found.mean - 0.195).abs() < 1e-9 && found.above(0.0), "{found:?}");
+        assert_eq!(gain(&with[..2], &without, |run| run.unseen.last_10), None, "one seed in common");
+    }
+
+    #[test]
+    fn correlations_are_by_seed() {
+        let run = |seed: u64, unseen: f64| toy::run("", &[], (0.1, 0.8), (0.1, unseen)).seeded(seed);
+        let groups = [[0.2, 0.5, 0.3], [0.3, 0.4, 0.3], [0.4, 0.3, 0.3]]
+            .map(|group| (0..3).map(|seed| run(seed, group[seed as usize])).collect::<Vec<_>>());
+        let groups = groups.each_ref().map(|runs| runs.iter().collect::<Vec<_>>());
+        let named: Vec<(f64, &[&Run])> =
+            groups.iter().enumerate().map(|(x, runs)| (x as f64, runs.as_slice())).collect();
+        assert_eq!(correlations(&named, |run| run.unseen.last_10.mean), [1.0, -1.0, 0.0]);
+        let short = [named[0], (1.0, &named[1].1[..1])];
+        assert_eq!(correlations(&short, |run| run.unseen.last_10.mean), [1.0], "only one seed is everywhere");
+    }
+
+    #[test]
+    fn regimes_take_seeds_that_agree() {
+        use Outcome::{
+            GeneralLearning as G, NoLearning as N, TaskIdentification as I, TaskMemorisation as M,
+        };
+        assert_eq!(
+            (agreed([G]), agreed([G, G]), agreed([G, M]), agreed([G, M, G])),
+            (None, Some(G), None, Some(G))
+        );
+        assert_eq!(agreed([G, G, G, M, M, M]), None);
+        let order = |outcomes: &[Option<Outcome>]| in_order(outcomes);
+        assert_eq!(order(&[Some(M), Some(I), None, Some(G)]), Some(true));
+        assert_eq!(order(&[Some(M), None, Some(G)]), None, "what lies between is not known");
+        assert_eq!(order(&[Some(M), Some(M), Some(G)]), Some(false));
+        assert_eq!(order(&[Some(M), None, Some(I), Some(N)]), Some(false), "a step back");
+        assert_eq!(order(&[Some(M), Some(I)]), None);
     }
 }

@@ -1,7 +1,8 @@
 //! Accuracy by number of tasks and model size, for seen and unseen tasks, and the regimes (paper, figure 2).
 
 use super::runs::{
-    OUTCOME_COLORS, OUTCOMES, Run, distinct, gain, mean, middle, over_runs, rank, table, tasks,
+    IN_ORDER, OUTCOME_COLORS, OUTCOMES, Run, agreed, distinct, gain, in_order, mean, middle, over_runs, rank,
+    table, tasks, visits,
 };
 use super::transition::count_name;
 use super::verdict::{self, BY_INTERVAL, Check, at_least, less_than, written};
@@ -11,16 +12,33 @@ use gpicl::Result;
 use gpicl::eval::{Interval, Outcome, OutcomeRule};
 
 /// All seeds of a model size and number of tasks.
-struct Cell {
+struct Cell<'a> {
     seen: f64,
     unseen: f64,
-    /// Of every seed.
-    each_unseen: Vec<Interval>,
+    /// In the middle.
     outcome: Outcome,
+    runs: Vec<&'a Run>,
+}
+
+impl Cell<'_> {
+    /// What its seeds agree on.
+    fn agreed(&self) -> Option<Outcome> {
+        agreed(self.runs.iter().map(|run| run.outcome))
+    }
+
+    /// Whether they agree on general learning-to-learn.
+    fn general(&self) -> Option<bool> {
+        self.agreed().map(|outcome| outcome == Outcome::GeneralLearning)
+    }
+
+    /// Over the seeds.
+    fn interval(&self, of: impl Fn(&Run) -> Interval) -> Option<Interval> {
+        over_runs(&self.runs.iter().map(|run| of(run)).collect::<Vec<_>>())
+    }
 }
 
 /// The cells of one architecture.
-struct Kind {
+struct Kind<'a> {
     /// As `model.kind` has it.
     kind: &'static str,
     /// What its size is called.
@@ -28,24 +46,24 @@ struct Kind {
     sizes: Vec<usize>,
     counts: Vec<u64>,
     /// `cells[size][count]`.
-    cells: Vec<Vec<Option<Cell>>>,
+    cells: Vec<Vec<Option<Cell<'a>>>>,
     chance: f64,
 }
 
-impl Kind {
-    fn all(runs: &[Run]) -> Vec<Self> {
+impl<'a> Kind<'a> {
+    fn all(runs: &'a [Run]) -> Vec<Self> {
         // The Transformer below the MLP, as in the paper.
         let mut kinds = distinct(runs, |run| run.config.model.kind());
         kinds.sort_by_key(|kind| *kind != MLP);
         kinds.into_iter().map(|kind| Self::of(kind, runs)).collect()
     }
 
-    fn of(kind: &'static str, runs: &[Run]) -> Self {
-        let runs: Vec<&Run> = runs.iter().filter(|run| run.config.model.kind() == kind).collect();
+    fn of(kind: &'static str, runs: &'a [Run]) -> Self {
+        let runs: Vec<&'a Run> = runs.iter().filter(|run| run.config.model.kind() == kind).collect();
         let sizes = distinct(runs.iter().copied(), |run| run.width().0);
         let counts = distinct(runs.iter().copied(), |run| tasks(run.config.tasks.count));
         let cell = |size: usize, count: u64| {
-            let seeds: Vec<&Run> = runs
+            let seeds: Vec<&'a Run> = runs
                 .iter()
                 .copied()
                 .filter(|run| run.width().0 == size && tasks(run.config.tasks.count) == count)
@@ -56,7 +74,7 @@ impl Kind {
                 outcome: middle(seeds.iter().map(|run| run.outcome))?,
                 seen: of(&|run| run.seen.last_10.mean),
                 unseen: of(&|run| run.unseen.last_10.mean),
-                each_unseen: seeds.iter().map(|run| run.unseen.last_10).collect(),
+                runs: seeds,
             })
         };
         let row = |&size: &usize| counts.iter().map(|&count| cell(size, count)).collect();
@@ -78,14 +96,30 @@ impl Kind {
         }
     }
 
-    /// For each size: the largest number of tasks it knows, as a number of its columns; `None` if it knows none.
-    fn capacities(&self) -> Vec<Option<usize>> {
+    /// For each size: the largest number of tasks that it knows, and the largest that it may know, as numbers of columns;
+    /// `None` where there is none.
+    fn capacities(&self) -> Vec<[Option<usize>; 2]> {
         let best = self.cells.iter().flatten().flatten().map(|cell| cell.seen).fold(self.chance, f64::max);
         let known = self.chance + 0.5 * (best - self.chance);
-        let row = |row: &Vec<Option<Cell>>| {
-            row.iter().rposition(|cell| cell.as_ref().is_some_and(|cell| cell.seen >= known))
+        let row = |row: &Vec<Option<Cell<'_>>>| {
+            let seen = row.iter().map(|cell| cell.as_ref()?.interval(|run| run.seen.last_10));
+            let seen: Vec<Option<Interval>> = seen.collect();
+            [
+                seen.iter().rposition(|seen| seen.is_some_and(|seen| seen.above(known))),
+                seen.iter().rposition(|seen| seen.is_none_or(|seen| !seen.below(known))),
+            ]
         };
         self.cells.iter().map(row).collect()
+    }
+
+    /// How often each task is drawn, at the smallest and the largest number of them; empty where there is no end of these.
+    fn visited(&self) -> String {
+        let at = |count: u64| {
+            let runs = self.cells.iter().flatten().flatten().flat_map(|cell| cell.runs.iter().copied());
+            visits(&runs.filter(|run| tasks(run.config.tasks.count) == count).collect::<Vec<_>>())
+        };
+        let ends = self.counts.first().copied().and_then(at).zip(self.counts.last().copied().and_then(at));
+        ends.map_or(String::new(), |(most, least)| format!(", each drawn {most} to {least} times"))
     }
 
     fn count_name(&self, column: usize) -> String {
@@ -93,9 +127,10 @@ impl Kind {
     }
 
     fn maps(&self) -> Vec<Map> {
-        let map = |what: &str, tinted: &dyn Fn(&Cell) -> Tinted| Map {
+        let x_label = format!("number of tasks{}", self.visited());
+        let map = |what: &str, tinted: &dyn Fn(&Cell<'_>) -> Tinted| Map {
             title: format!("{}: {what}", self.name()),
-            x_label: "number of tasks".into(),
+            x_label: x_label.clone(),
             y_label: self.size.into(),
             columns: self.counts.iter().map(|&count| count_name(count)).collect(),
             rows: self.sizes.iter().map(usize::to_string).collect(),
@@ -136,11 +171,12 @@ pub(super) fn make(runs: &[Run]) -> Result<Made> {
     })
 }
 
-fn mlp_checks(mlp: Option<&Kind>) -> Vec<Check> {
+fn mlp_checks(mlp: Option<&Kind<'_>>) -> Vec<Check> {
     let fits = "An MLP fits more tasks, the larger it is.";
-    let fits_rule = "a size knows a number of tasks if its mean accuracy on seen tasks is at least halfway from chance \
-        to the best of all MLPs; the largest such number is larger for the largest MLP than for the smallest, and \
-        smaller for no MLP than for the next smaller one";
+    let fits_rule = "a size knows a number of tasks if its accuracy on seen tasks is more than halfway from chance to the \
+        best of all MLPs, with all of its 95% interval, and may know it where part of the interval is; the largest number \
+        that the largest MLP knows is above all that the smallest may know, and no MLP may know only fewer than the next \
+        smaller one knows";
     let memorises = "An MLP does not generalise to unseen tasks.";
     let rise = OutcomeRule::default().rise;
     let memorises_rule = format!(
@@ -154,44 +190,57 @@ fn mlp_checks(mlp: Option<&Kind>) -> Vec<Check> {
         ];
     };
     let capacities = mlp.capacities();
-    let grows = capacities.last() > capacities.first() && capacities.is_sorted();
+    let grows = match capacities.as_slice() {
+        [[_, smallest], .., [largest, _]] if largest > smallest => Some(true),
+        [[smallest, _], .., [_, largest]] if largest <= smallest => Some(false),
+        _ => None,
+    };
+    let shrinks = capacities.array_windows().any(|[[smaller, _], [_, larger]]| larger < smaller);
     let named: Vec<String> = capacities
         .iter()
         .zip(&mlp.sizes)
-        .map(|(known, size)| {
-            let known = known.map_or("none".into(), |column| mlp.count_name(column));
-            format!("{} {size}: {known}", mlp.size)
+        .map(|([known, possible], size)| {
+            let name = |column: &Option<usize>| column.map_or("none".into(), |column| mlp.count_name(column));
+            let possible =
+                if possible == known { String::new() } else { format!(" (perhaps {})", name(possible)) };
+            format!("{} {size}: {}{possible}", mlp.size, name(known))
         })
         .collect();
-    let unseen: Vec<Interval> =
-        mlp.cells.iter().flatten().flatten().map(|cell| over_runs(&cell.each_unseen)).collect();
-    let best = unseen.iter().max_by(|a, b| a.mean.total_cmp(&b.mean)).map(written).unwrap_or_default();
+    let cells = || mlp.cells.iter().flatten().flatten();
+    let unseen: Vec<Option<Interval>> = cells().map(|cell| cell.interval(|run| run.unseen.last_10)).collect();
+    let best = cells().max_by(|a, b| a.unseen.total_cmp(&b.unseen));
+    let best = written(best.and_then(|cell| cell.interval(|run| run.unseen.last_10)));
     let several = mlp.sizes.len() > 1 && mlp.counts.len() > 1;
+    let holds = verdict::all([grows, Some(!shrinks)]).filter(|_| several);
     vec![
-        Check::new(fits, fits_rule, format!("tasks known: {}", named.join(", ")), several.then_some(grows)),
+        Check::new(fits, fits_rule, format!("tasks known{}: {}", mlp.visited(), named.join(", ")), holds),
         Check::new(
             memorises,
             memorises_rule,
             format!("best accuracy on unseen tasks {best}, chance {:.2}", mlp.chance),
-            verdict::all(unseen.iter().map(|unseen| less_than(unseen, mlp.chance + rise))),
+            verdict::all(unseen.iter().map(|unseen| less_than(*unseen, mlp.chance + rise))),
         ),
     ]
 }
 
-fn transformer_checks(transformer: Option<&Kind>) -> Vec<Check> {
+fn transformer_checks(transformer: Option<&Kind<'_>>) -> Vec<Check> {
     let size = "With enough tasks, a Transformer generalises to unseen tasks once it is large enough.";
     let size_rule = &format!(
-        "at the largest number of tasks, the largest Transformer is general learning-to-learn, and its accuracy on unseen \
-         tasks is at least 0.1 above that of the smallest, {BY_INTERVAL}"
+        "at the largest number of tasks, two thirds of the seeds of the largest Transformer, and two at least, agree on \
+         general learning-to-learn, and its accuracy on unseen tasks is at least 0.1 above that of the smallest, {BY_INTERVAL}"
     );
+    let rise = OutcomeRule::default().rise;
     let count =
         "A large Transformer moves from a memorising solution to a learning one with the number of tasks.";
-    let count_rule = "the largest Transformer is not general learning-to-learn at the smallest number of tasks, and is \
-        at the largest";
+    let count_rule = &format!(
+        "on unseen tasks the largest Transformer rises within the episode by less than {rise} at the smallest number of tasks, \
+         with all of the 95% interval, and two thirds of its seeds, and two at least, agree on general learning-to-learn at \
+         the largest"
+    );
     let regimes =
         "The regimes follow each other: task memorisation, task identification, general learning-to-learn.";
-    let regimes_rule = "some size has all three in this order along the number of tasks, from the first to the last \
-        without a step back";
+    let regimes_rule =
+        &format!("of some size: {IN_ORDER}; the statement is refuted where that is so for every size");
     let all: [(&str, &str); 3] = [(size, size_rule), (count, count_rule), (regimes, regimes_rule)];
     let undecided =
         |found: &str| all.iter().map(|(paper, rule)| Check::new(paper, *rule, found, None)).collect();
@@ -204,17 +253,23 @@ fn transformer_checks(transformer: Option<&Kind>) -> Vec<Check> {
     else {
         return undecided("a corner of the map is missing");
     };
-    let general = |cell: &Cell| cell.outcome == Outcome::GeneralLearning;
-    let larger = gain(&many.each_unseen, &small_many.each_unseen);
+    let larger = gain(&many.runs, &small_many.runs, |run| run.unseen.last_10);
+    let rises = few.interval(|run| run.unseen.improvement);
     let last = map.count_name(map.counts.len() - 1);
-    let row =
-        |row: &Vec<Option<Cell>>| row.iter().flatten().map(|cell| rank(cell.outcome)).collect::<Vec<_>>();
-    let ordered = map.cells.iter().position(|cells| {
-        let ranks = row(cells);
-        ranks.is_sorted() && [1, 2, 3].iter().all(|rank| ranks.contains(rank))
-    });
-    let letters = |cells: &Vec<Option<Cell>>| {
-        row(cells).into_iter().map(|rank| ["-", "M", "I", "G"][rank]).collect::<Vec<_>>().join(" ")
+    let row = |row: &Vec<Option<Cell<'_>>>| -> Vec<Option<Outcome>> {
+        row.iter().map(|cell| cell.as_ref()?.agreed()).collect()
+    };
+    let ordered: Vec<Option<bool>> = map.cells.iter().map(|cells| in_order(&row(cells))).collect();
+    let ordered = if ordered.contains(&Some(true)) {
+        Some(true)
+    } else {
+        ordered.iter().all(|holds| *holds == Some(false)).then_some(false)
+    };
+    let name = |cell: &Cell<'_>| cell.agreed().map_or("seeds differ", |outcome| OUTCOMES[rank(outcome)]);
+    let letters = |cells: &Vec<Option<Cell<'_>>>| {
+        let letter =
+            |outcome: Option<Outcome>| outcome.map_or("?", |outcome| ["-", "M", "I", "G"][rank(outcome)]);
+        row(cells).into_iter().map(letter).collect::<Vec<_>>().join(" ")
     };
     let listed: Vec<String> = map
         .sizes
@@ -234,33 +289,30 @@ fn transformer_checks(transformer: Option<&Kind>) -> Vec<Check> {
                 map.size,
                 map.sizes[map.sizes.len() - 1],
                 many.unseen,
-                OUTCOMES[rank(many.outcome)],
-                written(&larger),
+                name(many),
+                written(larger),
             ),
-            if map.sizes.len() > 1 {
-                verdict::all([Some(general(many)), at_least(&larger, 0.1)])
-            } else {
-                None
-            },
+            if map.sizes.len() > 1 { verdict::all([many.general(), at_least(larger, 0.1)]) } else { None },
         ),
         Check::new(
             count,
             count_rule,
             format!(
-                "at {} tasks {} (unseen {:.2}), at {last} tasks {} (unseen {:.2})",
+                "at {} tasks {} (unseen {:.2}, rise {}), at {last} tasks {} (unseen {:.2})",
                 map.count_name(0),
-                OUTCOMES[rank(few.outcome)],
+                name(few),
                 few.unseen,
-                OUTCOMES[rank(many.outcome)],
+                written(rises),
+                name(many),
                 many.unseen,
             ),
-            (map.counts.len() > 1).then_some(!general(few) && general(many)),
+            verdict::all([less_than(rises, rise), many.general()]).filter(|_| map.counts.len() > 1),
         ),
         Check::new(
             regimes,
             regimes_rule,
-            format!("median over seeds along the number of tasks: {}", listed.join("; ")),
-            (map.counts.len() > 2).then_some(ordered.is_some()),
+            format!("along the number of tasks{}: {}", map.visited(), listed.join("; ")),
+            ordered,
         ),
     ]
 }

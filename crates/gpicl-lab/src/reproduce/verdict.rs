@@ -30,8 +30,9 @@ pub(super) const BY_INTERVAL: &str = "with a 95% interval above 0; it is refuted
     number, else it cannot be told";
 
 /// Whether a difference is at least `least`: it is where its mean is and its interval is above 0, it is not where the interval
-/// is below `least`, and else it cannot be told.
-pub(super) fn at_least(difference: &Interval, least: f64) -> Option<bool> {
+/// is below `least`, and else it cannot be told, as without an interval.
+pub(super) fn at_least(difference: impl Into<Option<Interval>>, least: f64) -> Option<bool> {
+    let difference = difference.into()?;
     if difference.mean >= least && difference.above(0.0) {
         Some(true)
     } else {
@@ -40,7 +41,8 @@ pub(super) fn at_least(difference: &Interval, least: f64) -> Option<bool> {
 }
 
 /// Whether an accuracy is less than `most`, by its interval.
-pub(super) fn less_than(accuracy: &Interval, most: f64) -> Option<bool> {
+pub(super) fn less_than(accuracy: impl Into<Option<Interval>>, most: f64) -> Option<bool> {
+    let accuracy = accuracy.into()?;
     if accuracy.below(most) { Some(true) } else { accuracy.above(most).then_some(false) }
 }
 
@@ -50,10 +52,23 @@ pub(super) fn all(holds: impl IntoIterator<Item = Option<bool>>) -> Option<bool>
     if holds.contains(&Some(false)) { Some(false) } else { (!holds.contains(&None)).then_some(true) }
 }
 
-/// An interval as text: `0.62 [0.51, 0.73]`.
-pub(super) fn written(interval: &Interval) -> String {
-    format!("{:.2} [{:.2}, {:.2}]", interval.mean, interval.low, interval.high)
+/// Whether something holds under every seed; not if it does under none. To be told, it takes two seeds that agree.
+pub(super) fn every_seed(each: impl IntoIterator<Item = bool>) -> Option<bool> {
+    let each: Vec<bool> = each.into_iter().collect();
+    let [first, rest @ ..] = each.as_slice() else { return None };
+    (!rest.is_empty() && rest.iter().all(|other| other == first)).then_some(*first)
 }
+
+/// An interval as text: `0.62 [0.51, 0.73]`.
+pub(super) fn written(interval: impl Into<Option<Interval>>) -> String {
+    match interval.into() {
+        Some(Interval { mean, low, high }) => format!("{mean:.2} [{low:.2}, {high:.2}]"),
+        None => FEW.into(),
+    }
+}
+
+/// Where there is no interval.
+pub(super) const FEW: &str = "(too few seeds for an interval)";
 
 /// What a figure's data say about the paper's statements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -138,16 +153,23 @@ mod tests {
     #[test]
     fn an_interval_can_leave_a_statement_open() {
         let at = |mean: f64, half: f64| Interval { mean, low: mean - half, high: mean + half };
-        assert_eq!(at_least(&at(0.3, 0.2), 0.1), Some(true));
-        assert_eq!(at_least(&at(0.3, 0.4), 0.1), None, "0 is inside");
-        assert_eq!(at_least(&at(0.05, 0.2), 0.1), None);
-        assert_eq!(at_least(&at(0.05, 0.02), 0.1), Some(false));
-        assert_eq!(less_than(&at(0.1, 0.05), 0.2), Some(true));
-        assert_eq!(less_than(&at(0.1, 0.15), 0.2), None);
-        assert_eq!(less_than(&at(0.4, 0.15), 0.2), Some(false));
+        assert_eq!(at_least(at(0.3, 0.2), 0.1), Some(true));
+        assert_eq!(at_least(at(0.3, 0.4), 0.1), None, "0 is inside");
+        assert_eq!(at_least(at(0.05, 0.2), 0.1), None);
+        assert_eq!(at_least(at(0.05, 0.02), 0.1), Some(false));
+        assert_eq!(less_than(at(0.1, 0.05), 0.2), Some(true));
+        assert_eq!(less_than(at(0.1, 0.15), 0.2), None);
+        assert_eq!(less_than(at(0.4, 0.15), 0.2), Some(false));
+        assert_eq!((at_least(None, 0.1), less_than(None, 0.2), written(None)), (None, None, FEW.into()));
         assert_eq!(all([Some(true), None]), None);
         assert_eq!(all([None, Some(false)]), Some(false));
-        assert_eq!((all([Some(true)]), written(&at(0.5, 0.25))), (Some(true), "0.50 [0.25, 0.75]".into()));
+        assert_eq!((all([Some(true)]), written(at(0.5, 0.25))), (Some(true), "0.50 [0.25, 0.75]".into()));
+    }
+
+    #[test]
+    fn two_seeds_at_least_have_to_agree() {
+        assert_eq!((every_seed([true, true]), every_seed([false; 3])), (Some(true), Some(false)));
+        assert_eq!((every_seed([true, false, true]), every_seed([true]), every_seed([])), (None, None, None));
     }
 
     #[test]

@@ -165,7 +165,8 @@ impl LearningCurve {
 
     /// One curve from one curve a seed: means of the seeds' means, with intervals over seeds and episodes by the
     /// [`LearningCurve::design`]. Single positions, of which no episodes are kept, have [`Interval::accuracy_over_seeds`],
-    /// which is too wide rather than too narrow; so has the summary where a curve comes without its episodes.
+    /// which is too wide unless the seeds err on the same episodes, and then hardly narrower (within a twentieth); so has the
+    /// summary where a curve comes without its episodes.
     ///
     /// # Errors
     /// [`Error::Argument`] for fewer than two curves, or curves of different lengths.
