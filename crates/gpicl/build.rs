@@ -24,5 +24,10 @@ fn main() {
             println!("cargo::rerun-if-changed={path}");
         }
     }
-    println!("cargo::rerun-if-changed=src");
+    // All that decides a number. The package is built alone too: then the others are not beside it.
+    for path in ["src", "../gpicl-ops/src", "../gpicl-lab/src", "../../Cargo.lock"] {
+        if std::path::Path::new(path).exists() {
+            println!("cargo::rerun-if-changed={path}");
+        }
+    }
 }

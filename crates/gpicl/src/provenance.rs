@@ -22,4 +22,9 @@ impl Provenance {
             platform: format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH),
         }
     }
+
+    /// Whether files were changed since the commit: then it does not say which program this is.
+    pub fn is_dirty(&self) -> bool {
+        self.commit.ends_with("-dirty")
+    }
 }

@@ -1,12 +1,21 @@
 //! Learning algorithms that people wrote, on the episodes of the comparison: the seam to `eval::baselines`.
 
-use gpicl::Result;
 use gpicl::eval::baselines::{Baseline, BaselinesConfig};
 use gpicl::eval::{LearningCurve, Sample, TestSet};
+use gpicl::{Error, Result};
 
-/// Whether there is a baseline called `name`.
-pub(super) fn check(name: &str) -> Result<()> {
-    Baseline::select(&[name]).map(|_| ())
+/// The baseline called `name`.
+///
+/// # Errors
+/// [`Error::Config`] if there is none, or the name is that of all.
+pub(super) fn find(name: &str) -> Result<&'static Baseline> {
+    match Baseline::select(&[name])?.as_slice() {
+        [baseline] => Ok(baseline),
+        several => {
+            let problem = format!("`{name}` is {} baselines", several.len());
+            Err(Error::config("baseline", problem, "give one name, and each its own [[methods]] table"))
+        }
+    }
 }
 
 /// The curves of baseline `name` on `sets`, and what was chosen; its numbers are chosen on `tuning`, meta-training
@@ -19,13 +28,7 @@ pub(super) fn curves(
     sample: Sample,
     seed: u64,
 ) -> Result<(Vec<LearningCurve>, String)> {
-    let (mut curves, mut settings) = (Vec::new(), Vec::new());
-    for baseline in Baseline::select(&[name])? {
-        let fitted = baseline.fit(config, tuning, seed)?;
-        for set in sets {
-            curves.push(fitted.curve(set, sample)?);
-        }
-        settings.push(fitted.settings);
-    }
-    Ok((curves, settings.join("; ")))
+    let fitted = find(name)?.fit(config, tuning, seed)?;
+    let curves = sets.iter().map(|set| fitted.curve(set, sample)).collect::<Result<_>>()?;
+    Ok((curves, fitted.settings))
 }

@@ -10,7 +10,7 @@ use gpicl::eval::{Interval, LearningCurve};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
-    /// The one that is named by the spec, or the best baseline on the set.
+    /// The one that is named by the spec, or the best classical method on the set.
     Reference,
     /// Its own network as it was initialised.
     Untrained,
@@ -56,7 +56,7 @@ impl Comparison {
         self
     }
 
-    fn row(&self, name: &str) -> Option<&Row> {
+    pub(super) fn row(&self, name: &str) -> Option<&Row> {
         self.methods.iter().find(|row| row.name == name)
     }
 
@@ -69,8 +69,8 @@ impl Comparison {
             Outcome::Measured { curves, .. } => curves[set].as_ref().map(|curve| metric.of(curve).mean),
             Outcome::Failed(_) => None,
         };
-        let baselines = self.methods.iter().filter(|row| row.kind == RowKind::Baseline);
-        let means = baselines.filter_map(|row| Some((row, mean(row)?)));
+        let classical = self.methods.iter().filter(|row| row.kind == RowKind::Baseline);
+        let means = classical.filter_map(|row| Some((row, mean(row)?)));
         // Of equal ones the first.
         means.rev().max_by(|(_, a), (_, b)| a.total_cmp(b)).map(|(row, _)| row)
     }
@@ -101,7 +101,7 @@ impl Comparison {
                     let Some(it) = self.difference(&row.name, &set.name, Metric::Last, role) else {
                         continue;
                     };
-                    let (ours, set, points) = (&row.label, &it.set, it.difference.points());
+                    let (ours, set, difference) = (&row.label, &set.head, it.difference);
                     let theirs = match (role, self.row(&it.against).map(|row| row.kind)) {
                         (Role::Untrained, _) => "its untrained control".to_string(),
                         (_, Some(RowKind::Baseline)) if self.against.is_none() => {
@@ -109,13 +109,14 @@ impl Comparison {
                         }
                         _ => label(&it.against),
                     };
-                    sentences.push(if it.difference.above(0.0) {
-                        format!("On {set}, {ours} is ahead of {theirs} by {points} points.")
-                    } else if it.difference.below(0.0) {
-                        let Interval { mean, low, high } = it.difference;
-                        let points = Interval { mean: -mean, low: -high, high: -low }.points();
-                        format!("On {set}, {ours} is behind {theirs} by {points} points.")
+                    sentences.push(if difference.above(0.0) {
+                        format!("On {set}, {ours} is ahead of {theirs} by {} points.", lead(difference))
+                    } else if difference.below(0.0) {
+                        let Interval { mean, low, high } = difference;
+                        let behind = Interval { mean: -mean, low: -high, high: -low };
+                        format!("On {set}, {ours} is behind {theirs} by {} points.", lead(behind))
                     } else {
+                        let points = difference.points();
                         format!("On {set}, {ours} and {theirs} cannot be told apart: {points} points.")
                     });
                 }
@@ -123,6 +124,11 @@ impl Comparison {
         }
         sentences
     }
+}
+
+/// A lead in points, all of it above 0, which needs no sign.
+fn lead(interval: Interval) -> String {
+    interval.points().replace('+', "")
 }
 
 /// What `ours` has over `theirs` on the set of this number.

@@ -27,7 +27,7 @@ impl Comparison {
             })
             .collect();
         if !curves.is_empty() {
-            let title = format!("Learning on unseen tasks, {}", self.main_set());
+            let title = format!("Learning on unseen tasks, {}", self.main_set().head);
             let path = dir.join("learning_curves");
             files.extend(learning_curve(&curves, Some(self.chance()), &title, &path)?);
         }
@@ -47,7 +47,7 @@ impl Comparison {
         }
         Grid {
             title: self.heading(Metric::Last),
-            columns: self.sets.iter().map(|set| set.name.clone()).collect(),
+            columns: self.sets.iter().map(|set| set.head.clone()).collect(),
             groups,
             notes: self.caption(),
         }
@@ -78,7 +78,10 @@ impl Comparison {
         };
         let state = format!("state size at {} examples (numbers)", self.dims.episode_length);
         Scatter {
-            title: format!("Accuracy on unseen tasks, {}, mean over the last 10 positions", self.main_set()),
+            title: format!(
+                "Accuracy on unseen tasks, {}, mean over the last 10 positions",
+                self.main_set().head
+            ),
             y_label: "accuracy".into(),
             reference: Some((self.chance(), "chance".into())),
             panels: vec![

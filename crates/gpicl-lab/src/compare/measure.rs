@@ -52,6 +52,14 @@ struct Kept {
     measured: Measured,
 }
 
+/// A seed of the comparison.
+struct Seed {
+    /// The base under it.
+    config: RunConfig,
+    /// Fingerprint of what is meta-trained on.
+    training: String,
+}
+
 /// Episodes of a data set.
 struct Episodes {
     data: Arc<Dataset>,
@@ -63,6 +71,8 @@ struct Episodes {
 /// A data set of a comparison, and the episodes made of it.
 pub(super) struct Set {
     pub name: String,
+    /// Whether the name is a choice of the spec's, or tells the set from another, and so has to stand in heads.
+    distinct: bool,
     /// One for all seeds or, where the data are made by seed, one a seed; none where it is not on this machine.
     tests: Vec<Episodes>,
 }
@@ -79,6 +89,14 @@ impl Set {
         each.reduce(|all, other| all.and(&other))
     }
 
+    /// What it is called in heads: what the data are, in short, or else its name.
+    pub fn head(&self) -> String {
+        match self.description() {
+            Some(data) if !self.distinct => data.short(),
+            _ => self.name.clone(),
+        }
+    }
+
     /// For the seed of this number; those that share it have the first.
     fn of(&self, number: usize) -> &Episodes {
         &self.tests[number.min(self.tests.len() - 1)]
@@ -91,13 +109,12 @@ pub(super) struct Bench {
     /// The plan's sets.
     pub sets: Vec<Set>,
     base: RunConfig,
-    /// The base under every seed.
-    seeds: Vec<RunConfig>,
+    seeds: Vec<Seed>,
     library: Library,
     baselines: BaselinesConfig,
     sample: Sample,
-    /// Everything that decides the episodes, as text.
-    identity: String,
+    /// This program.
+    program: Provenance,
 }
 
 impl Bench {
@@ -110,19 +127,27 @@ impl Bench {
         let Plan { base, .. } = plan;
         let library = Library::new(data_dir);
         let dims = episode_dims(&*load_sources(&base.components(), None, &library)?[0].train);
-        let seeds: Vec<RunConfig> = plan.seeds.iter().map(|&seed| base.clone().with_seed(seed)).collect();
+        let mut shared = None;
+        let seeds = plan.seeds.iter().map(|&seed| {
+            let config = base.clone().with_seed(seed);
+            // Kept until the next one has its own: seeds of one data set load it once.
+            let splits = shared.insert(library.splits(&config.data)?);
+            let training = splits[0].fingerprint().to_string();
+            Ok(Seed { config, training })
+        });
+        let seeds: Vec<Seed> = seeds.collect::<Result<_>>()?;
         let mut sets = Vec::<Set>::new();
         for PlannedSet { label, data: config } in &plan.sets {
-            let own = seeds.iter().map(|run| {
+            let own = seeds.iter().map(|seed| {
                 let mut own = config.clone();
-                own.set_seed(run.seed);
+                own.set_seed(seed.config.seed);
                 own
             });
             let own: Vec<DataConfig> = own.collect();
             let of_seeds: Vec<(&DataConfig, &RunConfig)> = if own.iter().all(|own| own == config) {
                 vec![(config, base)]
             } else {
-                own.iter().zip(&seeds).collect()
+                own.iter().zip(seeds.iter().map(|seed| &seed.config)).collect()
             };
             let (mut name, mut tests) = (config.name.clone(), Vec::new());
             for (config, run) in of_seeds {
@@ -130,10 +155,7 @@ impl Bench {
                     Ok(data) => {
                         name = data.name().to_string();
                         let (tasks, seed) = (run.tasks.clone(), run.eval.seed());
-                        let mut set = TestSet::unseen(&tasks, seed, dims, &data)?;
-                        if let Some(label) = label {
-                            set.label = format!("unseen tasks, {label} test");
-                        }
+                        let set = TestSet::unseen(&tasks, seed, dims, &data)?;
                         tests.push(Episodes { data, tasks, seed, set });
                     }
                     Err(Error::Missing { .. }) => {}
@@ -142,15 +164,9 @@ impl Bench {
             }
             let name = label.clone().unwrap_or(name);
             let taken = sets.iter().any(|other| other.name == name);
-            sets.push(Set { name: if taken { config.short_form() } else { name }, tests });
+            let name = if taken { config.short_form() } else { name };
+            sets.push(Set { name, distinct: taken || label.is_some(), tests });
         }
-        let present = plan.sets.iter().zip(&sets).filter(|(_, set)| set.present());
-        let present: Vec<&DataConfig> = present.map(|(planned, _)| &planned.data).collect();
-        let identity = serde_json::to_string(&(
-            (&base.data, &base.tasks, base.eval.seed(), plan.sample),
-            present,
-            Provenance::current(),
-        ));
         Ok(Self {
             dims,
             base: base.clone(),
@@ -158,19 +174,23 @@ impl Bench {
             baselines: plan.baselines.clone(),
             sample: plan.sample,
             library,
-            identity: identity.expect("configurations have a JSON form"),
+            program: Provenance::current(),
             sets,
         })
     }
 
     /// The comparison's seeds.
     pub fn seeds(&self) -> impl Iterator<Item = u64> {
-        self.seeds.iter().map(|config| config.seed)
+        self.seeds.iter().map(|seed| seed.config.seed)
+    }
+
+    fn present_sets(&self) -> impl Iterator<Item = &Set> {
+        self.sets.iter().filter(|set| set.present())
     }
 
     /// What is here, for the seed of this number.
     fn present(&self, number: usize) -> impl Iterator<Item = &Episodes> {
-        self.sets.iter().filter(|set| set.present()).map(move |set| set.of(number))
+        self.present_sets().map(move |set| set.of(number))
     }
 
     /// Refuses methods that could not be judged on these episodes, before any is meta-trained.
@@ -229,10 +249,10 @@ impl Bench {
     pub fn run(&self, run: &Path, number: usize, untrained: bool, kept: &Path) -> Result<Measured> {
         let path = checkpoint_path(run)?;
         let weights = std::fs::read(&path).map_err(Error::io("read", &path))?;
-        let seed = read_info(&path)?.config.seed;
-        let of_seed = self.seeds.iter().position(|config| config.seed == seed);
+        let info = read_info(&path)?;
+        let of_seed = self.seeds().position(|seed| seed == info.config.seed);
         let number = of_seed.unwrap_or(number % self.seeds.len());
-        let learner = [weights.as_slice(), &[u8::from(untrained)]].concat();
+        let learner = (Sha256::digest(weights).to_vec(), &info.config, &info.provenance, untrained);
         self.once(kept, &learner, number, || {
             let (info, mut model, device) = load_to_test(&path, None)?;
             if let Some(problem) = self.misfit(&info.config, info.dims) {
@@ -265,9 +285,8 @@ impl Bench {
     /// # Errors
     /// A baseline that cannot be fitted.
     pub fn baseline(&self, name: &str, number: usize, kept: &Path) -> Result<Measured> {
-        let config = &self.seeds[number];
-        let key = serde_json::to_vec(&(name, &self.baselines)).expect("a configuration has a JSON form");
-        self.once(kept, &key, number, || {
+        let config = &self.seeds[number].config;
+        self.once(kept, &(name, &self.baselines), number, || {
             let sets: Vec<&TestSet> = self.present(number).map(|episodes| &episodes.set).collect();
             // What it has to choose or to meta-train, it does on data, tasks and episodes of its own seed, as a model does.
             let [train, ..] = self.library.splits(&config.data)?;
@@ -278,31 +297,174 @@ impl Bench {
         })
     }
 
-    /// What `measure` gives, from the file `kept` if that holds it for the same `learner` and episodes.
+    /// What `measure` gives, from the file `kept` if that holds it for the same `learner`, data, episodes and program. A
+    /// program of changed files is never the same. The curves bear the names that the sets have now.
     fn once(
         &self,
         kept: &Path,
-        learner: &[u8],
+        learner: &impl Serialize,
         number: usize,
         measure: impl FnOnce() -> Result<Measured>,
     ) -> Result<Measured> {
-        let mut hash = Sha256::new();
-        hash.update(learner);
-        hash.update(self.seeds[number].seed.to_le_bytes());
-        hash.update(&self.identity);
-        let key: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        let earlier = std::fs::read(kept).ok().and_then(|json| serde_json::from_slice::<Kept>(&json).ok());
-        if let Some(earlier) = earlier.filter(|earlier| earlier.key == key) {
-            return Ok(earlier.measured);
+        let key = self.key(learner, number);
+        let earlier = || serde_json::from_slice::<Kept>(&std::fs::read(kept).ok()?).ok();
+        let earlier = if self.program.is_dirty() { None } else { earlier() };
+        let mut measured = match earlier.filter(|earlier| earlier.key == key) {
+            Some(earlier) => earlier.measured,
+            None => {
+                let measured = measure()?;
+                let json = serde_json::to_vec(&Kept { key, measured: measured.clone() });
+                write_atomic(kept, &json.expect("curves have a JSON form"))?;
+                measured
+            }
+        };
+        for (curve, set) in measured.curves.iter_mut().zip(self.present_sets()) {
+            curve.label = format!("unseen tasks, {} test", set.name);
         }
-        let measured = measure()?;
-        let json = serde_json::to_vec(&Kept { key, measured: measured.clone() });
-        write_atomic(kept, &json.expect("curves have a JSON form"))?;
         Ok(measured)
+    }
+
+    /// Everything that decides what `learner` does under the seed of this number. Data count by what they are, as files of
+    /// one name may change.
+    fn key(&self, learner: &impl Serialize, number: usize) -> String {
+        let identity = |Episodes { data, tasks, seed, .. }: &Episodes| {
+            (data.fingerprint().to_string(), tasks.clone(), *seed)
+        };
+        let sets: Vec<_> = self.present(number).map(identity).collect();
+        let Seed { config, training } = &self.seeds[number];
+        let base = (training, &config.tasks, config.seed, self.dims);
+        let all = serde_json::to_vec(&(learner, base, sets, self.sample, &self.program));
+        let hash = Sha256::digest(all.expect("configurations have a JSON form"));
+        hash.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }
 
 /// Where the measurement number `seed` of method `name` is kept.
 pub(super) fn kept_path(folder: &Path, name: &str, seed: u64) -> PathBuf {
     folder.join(format!("{name}-seed{seed}.json"))
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::sync::atomic::AtomicBool;
+
+    use super::super::spec::NamedSpec;
+    use super::*;
+    use gpicl::train::{Ended, Trainer};
+
+    /// Examples of three classes in rows of three numbers, which `shift` moves.
+    pub fn write_table(path: &Path, shift: f32) {
+        let row = |i: usize| {
+            let noise = (i * i % 7) as f32 / 7.0 + shift * (i % 5) as f32;
+            format!("{},{},{noise},{}\n", i % 3, (i + 1) % 3, ["a", "b", "c"][i % 3])
+        };
+        let rows: String = (0..60).map(row).collect();
+        std::fs::write(path, format!("x,y,z,label\n{rows}")).unwrap();
+    }
+
+    /// A comparison of `methods` below `dir`, on data that are made, the same with a name of its own, and `table.csv`.
+    pub fn spec(dir: &Path, label: &str, methods: &str) -> NamedSpec {
+        let table = dir.join("table.csv");
+        let text = format!(
+            "seeds = [0, 1]\nepisodes = 6\nqueries = 2\n\
+             test_sets = ['random', {{ label = '{label}', name = 'random', size = 5, classes = 3, per_class = 20 }}, 'csv:{}']\n\
+             baselines = {{ tune_episodes = 2, maml = {{ steps = 1, hidden = 4 }} }}\n\
+             base.data = {{ name = 'random', size = 4, classes = 3, per_class = 20 }}\n\
+             base.tasks = {{ episode_length = 8 }}\n\
+             base.train = {{ steps = 1, batch = 2 }}\n\
+             base.eval = {{ every = 0, final_episodes = 2 }}\n{methods}",
+            table.display()
+        );
+        NamedSpec::parse(Path::new("c.toml"), &text).unwrap()
+    }
+
+    /// Meta-trains a run of [`spec`]'s base with VSML, which reads two numbers, in this process.
+    pub fn narrow_run(dir: &Path, seed: u64) -> PathBuf {
+        let methods = "[[methods]]\nname = 'vsml'\n\
+                       set = { model = { kind = 'vsml', hidden = 4, layout = 'paired' }, tasks = { input_dim = 2 } }";
+        let plan = spec(dir, "points", methods).plan().unwrap();
+        let Learner::Train(configs) = &plan.methods[0].learner else { panic!("it is meta-trained") };
+        let (_, config) = configs.iter().find(|(of, _)| *of == seed).unwrap();
+        let run = dir.join(format!("run{seed}"));
+        let mut trainer = Trainer::start(config.clone(), None, &run).unwrap();
+        assert_eq!(trainer.train(&AtomicBool::new(false), &mut |_| ()).unwrap(), Ended::Finished);
+        run
+    }
+
+    const MEAN: &str = "[[methods]]\nname = 'mean'\nbaseline = 'nearest-mean'";
+
+    /// Of a program that its commit tells apart.
+    fn bench(dir: &Path, label: &str) -> Bench {
+        let mut bench = Bench::load(&spec(dir, label, MEAN).plan().unwrap(), None).unwrap();
+        bench.program.commit = "0123456789ab".into();
+        bench
+    }
+
+    /// Marks what is kept, so that it is known again.
+    fn mark(kept: &Path) {
+        let mut it: Kept = serde_json::from_slice(&std::fs::read(kept).unwrap()).unwrap();
+        it.measured.settings = Some("marked".into());
+        std::fs::write(kept, serde_json::to_vec(&it).unwrap()).unwrap();
+    }
+
+    fn marked(measured: &Measured) -> bool {
+        measured.settings.as_deref() == Some("marked")
+    }
+
+    #[test]
+    fn what_was_measured_counts_for_the_same_data_seed_and_program_only() {
+        let dir = tempfile::tempdir().unwrap();
+        let (at, kept) = (dir.path(), dir.path().join("kept.json"));
+        write_table(&at.join("table.csv"), 0.0);
+        let measure = |bench: &Bench, number| {
+            if kept.exists() {
+                mark(&kept);
+            }
+            let measured = bench.baseline("nearest-mean", number, &kept).unwrap();
+            (marked(&measured), measured)
+        };
+        assert!(!measure(&bench(at, "points"), 0).0);
+        assert!(measure(&bench(at, "points"), 0).0);
+        let (again, measured) = measure(&bench(at, "dots"), 0);
+        assert!(
+            again && measured.curves[1].label == "unseen tasks, dots test",
+            "{}",
+            measured.curves[1].label
+        );
+
+        assert!(!measure(&bench(at, "points"), 1).0, "another seed");
+        assert!(!measure(&bench(at, "points"), 0).0, "the first again");
+        write_table(&at.join("table.csv"), 1.0);
+        assert!(!measure(&bench(at, "points"), 0).0, "another file of the same name");
+        let mut other = bench(at, "points");
+        other.seeds[0].training = "other".into();
+        assert!(!measure(&other, 0).0, "other data to meta-train on");
+        other.program.commit = "ba9876543210".into();
+        assert!(!measure(&other, 0).0, "another commit");
+        assert!(measure(&other, 0).0);
+        other.program.commit = "ba9876543210-dirty".into();
+        assert!(
+            !measure(&other, 0).0 && !measure(&other, 0).0,
+            "files that were changed, which may be others now"
+        );
+    }
+
+    #[test]
+    fn a_run_and_its_control_are_kept_apart_and_bear_the_set_s_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let (at, kept) = (dir.path(), dir.path().join("kept.json"));
+        write_table(&at.join("table.csv"), 0.0);
+        let run = narrow_run(at, 0);
+        let bench = bench(at, "points");
+        let measure = |untrained| bench.run(&run, 0, untrained, &kept).unwrap();
+        let trained = measure(false);
+        let labels: Vec<&str> = trained.curves.iter().map(|curve| curve.label.as_str()).collect();
+        let expected = ["random", "points", "table"].map(|name| format!("unseen tasks, {name} test"));
+        assert_eq!(labels, expected, "also where the model reads inputs of another length");
+        mark(&kept);
+        assert!(marked(&measure(false)));
+        assert!(!marked(&measure(true)), "the control");
+        mark(&kept);
+        assert!(!marked(&measure(false)), "the run again");
+    }
 }

@@ -49,7 +49,7 @@ pub struct Comparison {
     pub sample: Sample,
     /// Seeds of the methods that were meta-trained here.
     pub seeds: Vec<u64>,
-    /// Name of the row that the others stand against; if absent, the baseline with the best mean on each set.
+    /// Name of the row that the others stand against; if absent, the classical method with the best mean on each set.
     pub against: Option<String>,
     /// The columns.
     pub sets: Vec<Column>,
@@ -62,8 +62,10 @@ pub struct Comparison {
 /// A data set of the table.
 #[derive(Clone, Debug, Serialize)]
 pub struct Column {
-    /// Name of the data set.
+    /// Name of the data set, or the label that the spec gives it.
     pub name: String,
+    /// What it is called in heads, titles and sentences: what its data are, in short, or the spec's label.
+    pub head: String,
     /// Whether it is on this machine.
     pub present: bool,
     /// What its data are, under all seeds together.
@@ -94,8 +96,10 @@ pub enum RowKind {
     Network,
     /// The network of the row above as it was initialised.
     Untrained,
-    /// A learning algorithm that people wrote.
+    /// A classical method.
     Baseline,
+    /// A learning algorithm that people wrote, from a start that is meta-trained.
+    MetaTrainedBaseline,
 }
 
 /// What came of a method.
@@ -183,18 +187,26 @@ pub fn compare(spec: &NamedSpec, around: &Surroundings<'_>) -> Result<Option<Com
                     })?
                 }
             };
-            let Method { name, label, ranked, .. } = method.clone();
+            let Method { name, label, ranked, learner } = method.clone();
             methods.push(if untrained {
                 let (name, label) = (untrained_name(&name), format!("{label}, untrained"));
                 Row { name, label, kind: RowKind::Untrained, ranked: false, outcome }
             } else {
-                let kind = if network { RowKind::Network } else { RowKind::Baseline };
+                let kind = match learner {
+                    Learner::Baseline(name) if baseline::find(&name)?.meta_trained => {
+                        RowKind::MetaTrainedBaseline
+                    }
+                    Learner::Baseline(_) => RowKind::Baseline,
+                    Learner::Train(_) | Learner::Load(_) => RowKind::Network,
+                };
                 Row { name, label, kind, ranked, outcome }
             });
         }
     }
-    let column =
-        |set: &Set| Column { name: set.name.clone(), present: set.present(), data: set.description() };
+    let column = |set: &Set| {
+        let (name, head, data) = (set.name.clone(), set.head(), set.description());
+        Column { name, head, present: set.present(), data }
+    };
     let comparison = Comparison {
         dims: bench.dims,
         sample: plan.sample,
@@ -376,5 +388,75 @@ impl Comparison {
         }
         files.extend(self.draw(dir)?);
         Ok(files)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::measure::tests::{narrow_run, spec, write_table};
+    use super::*;
+
+    #[test]
+    fn seeds_have_made_data_of_their_own_and_learners_are_paired_whatever_they_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = dir.path();
+        write_table(&at.join("table.csv"), 0.0);
+        let [first, second] = [0, 1].map(|seed| narrow_run(at, seed));
+        let methods = format!(
+            "[[methods]]\nname = 'narrow'\nruns = ['{}', '{}']\n\
+             [[methods]]\nname = 'maml'\nbaseline = 'maml'\n\
+             [[methods]]\nname = 'mean'\nbaseline = 'nearest-mean'",
+            first.display(),
+            second.display()
+        );
+        let spec = spec(at, "points", &methods);
+        let around = Surroundings {
+            out: &at.join("out"),
+            data_dir: None,
+            workers: Workers { program: PathBuf::new(), jobs: 1, threads: None, population: 1 },
+            note: &|_| (),
+            stop: &AtomicBool::new(false),
+        };
+        let found = compare(&spec, &around).unwrap().expect("nothing stops it");
+        assert_eq!(found.failures().count(), 0, "{:?}", found.failures().collect::<Vec<_>>());
+        let heads: Vec<&str> = found.sets.iter().map(|set| set.head.as_str()).collect();
+        assert_eq!(heads, ["random of seeds 0, 1", "points", "table.csv"]);
+        let kinds: Vec<RowKind> = found.methods.iter().map(|row| row.kind).collect();
+        let expected =
+            [RowKind::Network, RowKind::Untrained, RowKind::MetaTrainedBaseline, RowKind::Baseline];
+        assert_eq!(kinds, expected);
+
+        for row in &found.methods {
+            let Outcome::Measured { by_seed, .. } = &row.outcome else { panic!("{} failed", row.name) };
+            let own: Vec<bool> = by_seed.iter().map(|seeds| seeds[0].set != seeds[1].set).collect();
+            assert_eq!(own, [true, true, false], "{}: made data are made anew, a file is not", row.name);
+        }
+        for set in &found.sets {
+            let difference = |learner: &str, role| {
+                let it = found.difference(learner, &set.name, Metric::Last, role).expect("they are paired");
+                (it.against.as_str(), it.difference.mean)
+            };
+            let at = found.sets.iter().position(|other| other.name == set.name).unwrap();
+            let last = |name: &str| {
+                let Outcome::Measured { curves, .. } = &found.row(name).unwrap().outcome else {
+                    panic!("{name}")
+                };
+                curves[at].as_ref().unwrap().summary().last.mean
+            };
+            for (learner, role, against) in [
+                ("narrow", Role::Reference, "mean"),
+                ("maml", Role::Reference, "mean"),
+                ("narrow", Role::Untrained, "narrow-untrained"),
+            ] {
+                let (other, mean) = difference(learner, role);
+                assert_eq!(other, against, "{}", set.name);
+                assert!((mean - (last(learner) - last(against))).abs() < 1e-9, "{}: {mean}", set.name);
+            }
+        }
+        let text = found.markdown();
+        assert!(
+            text.contains("on random of seeds 0, 1 and points every seed has data and episodes of its own"),
+            "{text}"
+        );
     }
 }

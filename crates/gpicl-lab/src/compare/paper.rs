@@ -21,5 +21,4 @@ pub(super) fn accuracy(row: &[f64; 6], set: &str) -> Option<f64> {
 }
 
 /// What those numbers are.
-pub(super) const NOTE: &str =
-    "Rows marked (paper): Kirsch et al., meta-trained on MNIST at 32x32x3 with far more computation.";
+pub(super) const NOTE: &str = "Rows marked (paper): Kirsch et al., the published data sets, meta-trained on MNIST at 32x32x3 with far more computation.";

@@ -278,7 +278,7 @@ impl NamedSpec {
             return Err(self.0.fault(&field, &problem, "keep one: they exclude each other"));
         }
         let learner = if let Some(baseline) = baseline {
-            super::baseline::check(baseline).map_err(self.0.at(&format!("{field}.baseline")))?;
+            super::baseline::find(baseline).map_err(self.0.at(&format!("{field}.baseline")))?;
             Learner::Baseline(baseline.clone())
         } else if runs.is_empty() {
             let configs = self.0.spec.seeds.iter().map(|&seed| {

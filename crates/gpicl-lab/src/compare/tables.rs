@@ -1,12 +1,66 @@
 //! A comparison as text: Markdown, CSV, LaTeX, and the numbers of the state-size figure.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use super::metric::Metric;
-use super::{Comparison, Outcome, Role, Row, RowKind, Size, paper};
+use super::{Column, Comparison, Difference, Outcome, Role, Row, RowKind, Size, paper};
 use crate::table::Table;
 use gpicl::eval::{Design, Interval, LearningCurve, bootstrap, spearman};
 use gpicl::provenance::Provenance;
+
+/// The columns of `table.csv`.
+const CSV: [&str; 27] = [
+    "learner",
+    "name",
+    "set",
+    "status",
+    "seeds",
+    "episodes",
+    "last",
+    "last_low",
+    "last_high",
+    "last_10",
+    "last_10_low",
+    "last_10_high",
+    "kind",
+    "queries",
+    "images",
+    "last_against",
+    "last_difference",
+    "last_difference_low",
+    "last_difference_high",
+    "last_10_against",
+    "last_10_difference",
+    "last_10_difference_low",
+    "last_10_difference_high",
+    "last_over_untrained",
+    "last_over_untrained_low",
+    "last_over_untrained_high",
+    "data",
+];
+
+/// Those of an accuracy and its interval.
+fn accuracy_columns(metric: Metric) -> [&'static str; 3] {
+    match metric {
+        Metric::Last => ["last", "last_low", "last_high"],
+        Metric::Last10 => ["last_10", "last_10_low", "last_10_high"],
+    }
+}
+
+/// That of what a row stands against, and those of the difference.
+fn difference_columns(metric: Metric) -> (&'static str, [&'static str; 3]) {
+    match metric {
+        Metric::Last => ("last_against", ["last_difference", "last_difference_low", "last_difference_high"]),
+        Metric::Last10 => {
+            let numbers = ["last_10_difference", "last_10_difference_low", "last_10_difference_high"];
+            ("last_10_against", numbers)
+        }
+    }
+}
+
+/// Those of what a network has over its control.
+const OVER_UNTRAINED: [&str; 3] =
+    ["last_over_untrained", "last_over_untrained_low", "last_over_untrained_high"];
 
 /// A cell of the table.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -70,7 +124,7 @@ impl Comparison {
 
     /// The sets whose tables have a column of differences, by number, each with the label of what the rows stand against.
     fn columns_against(&self, metric: Metric) -> Vec<Option<String>> {
-        let label = |(at, set): (usize, &super::Column)| {
+        let label = |(at, set): (usize, &Column)| {
             let any = |row: &Row| self.difference(&row.name, &set.name, metric, Role::Reference).is_some();
             let reference = self.reference(at, metric).filter(|_| self.methods.iter().any(any))?;
             Some(format!("against {}", reference.label))
@@ -80,7 +134,7 @@ impl Comparison {
 
     /// The heads of a table.
     fn heads(&self, metric: Metric) -> Vec<String> {
-        let sets = self.sets.iter().map(|set| set.name.clone()).zip(self.columns_against(metric));
+        let sets = self.sets.iter().map(|set| set.head.clone()).zip(self.columns_against(metric));
         let heads = sets.flat_map(|(set, against)| [Some(set), against]).flatten();
         std::iter::once("learner".to_string()).chain(heads).collect()
     }
@@ -126,41 +180,41 @@ impl Comparison {
             .flat_map(|at| self.methods.iter().filter_map(move |row| self.of_set(row, at)))
             .collect();
         let of_set = |at: usize| measured.iter().filter(move |(set, ..)| *set == at);
-        let images = self.sets.iter().enumerate().filter_map(|(at, set)| {
+        let of_sets = self.sets.iter().enumerate().filter_map(|(at, set)| {
             let (_, _, curve, _) = of_set(at).next()?;
-            let images = format!("{}: {} test examples", set.name, curve.images?);
-            Some(match &set.data {
-                Some(data) => format!("{images} ({data})"),
-                None => images,
-            })
+            let examples = curve.images.map(|images| format!("{images} test examples")).into_iter();
+            let data = set.data.iter().map(|data| format!("({data})"));
+            let examples = examples.chain(data).collect::<Vec<_>>().join(" ");
+            // Fewer than asked for, where a set has not that many examples besides those of an episode.
+            let queries = match curve.queries {
+                0 => "one query of each context".to_string(),
+                queries => format!("{queries} queries of each context at the last position"),
+            };
+            let what = [examples, queries].into_iter().filter(|what| !what.is_empty());
+            Some(format!("{}: {}", set.head, what.collect::<Vec<_>>().join(", ")))
         });
-        let images = images.collect::<Vec<_>>().join("; ");
-        let queries = measured.iter().map(|(_, _, curve, _)| curve.queries).max().unwrap_or_default();
-        let queries = match queries {
-            0 => "one query of each context".to_string(),
-            queries => format!("{queries} queries of each context at the last position"),
-        };
+        let of_sets: Vec<String> = of_sets.collect();
         let mut caption = vec![format!(
-            "In %, on unseen tasks; {} episodes a set, {queries}, the same for every learner. Chance: {:.1}.",
+            "In %, on unseen tasks; {} episodes a set, the same for every learner. Chance: {:.1}.",
             self.sample.episodes,
             100.0 * self.chance()
         )];
-        if !images.is_empty() {
-            caption.push(format!("Data of {images}."));
+        if !of_sets.is_empty() {
+            caption.push(format!("{}.", of_sets.join("; ")));
         }
         let repeated: Vec<&str> = self
             .sets
             .iter()
             .enumerate()
             .filter(|(at, _)| of_set(*at).any(|(_, _, curve, _)| curve.replacement))
-            .map(|(_, set)| set.name.as_str())
+            .map(|(_, set)| set.head.as_str())
             .collect();
         if !repeated.is_empty() {
-            caption.push(format!("Drawn with replacement: {}.", repeated.join(", ")));
+            caption.push(format!("Drawn with replacement: {}.", repeated.join("; ")));
         }
         let nested = |at: usize| of_set(at).any(|(.., design)| *design == Design::Nested);
         let nested: Vec<&str> =
-            (0..self.sets.len()).filter(|&at| nested(at)).map(|at| self.sets[at].name.as_str()).collect();
+            (0..self.sets.len()).filter(|&at| nested(at)).map(|at| self.sets[at].head.as_str()).collect();
         caption.push(match (self.seeds.len(), nested.as_slice()) {
             (1, _) => {
                 "95% intervals over episodes; over seeds and episodes where a row has several runs.".into()
@@ -169,7 +223,7 @@ impl Comparison {
             (seeds, nested) => format!(
                 "95% intervals over {seeds} seeds and the episodes, which all seeds share; on {} every seed has data and \
                  episodes of its own, and the interval is over its means (Student's t).",
-                nested.join(", ")
+                nested.join(" and ")
             ),
         });
         caption.push("No interval covers the choice of the test images.".into());
@@ -177,7 +231,8 @@ impl Comparison {
             let which = match &self.against {
                 Some(_) => "",
                 None => {
-                    " NAME is the classical method that is best by its mean on that very set, a choice that favours it."
+                    " NAME is the classical method (without meta-training) that is best by its mean on that very set, a choice that \
+                     favours it."
                 }
             };
             caption.push(format!(
@@ -270,93 +325,69 @@ impl Comparison {
 
     /// A row for each learner and set, for other programs.
     pub fn csv(&self) -> String {
-        let mut table = Table::new([
-            "learner",
-            "name",
-            "set",
-            "status",
-            "seeds",
-            "episodes",
-            "last",
-            "last_low",
-            "last_high",
-            "last_10",
-            "last_10_low",
-            "last_10_high",
-            "kind",
-            "queries",
-            "images",
-            "last_against",
-            "last_difference",
-            "last_difference_low",
-            "last_difference_high",
-            "last_10_against",
-            "last_10_difference",
-            "last_10_difference_low",
-            "last_10_difference_high",
-            "last_over_untrained",
-            "last_over_untrained_low",
-            "last_over_untrained_high",
-        ]);
-        const DIFFERENCES: usize = 11;
-        let numbers = |interval: &Interval| {
-            let Interval { mean, low, high } = *interval;
-            [mean, low, high].map(|number| number.to_string())
+        let mut table = Table::new(CSV);
+        let mut push = |cells: Vec<(&str, String)>| {
+            let mut cells: HashMap<&str, String> = cells.into_iter().collect();
+            table.push(CSV.map(|head| cells.remove(head).unwrap_or_default()));
+            assert!(cells.is_empty(), "columns that are not there: {cells:?}");
+        };
+        let numbers = |[mean, low, high]: [&'static str; 3], of: &Interval| {
+            [(mean, of.mean.to_string()), (low, of.low.to_string()), (high, of.high.to_string())]
         };
         for row in &self.methods {
             for (at, set) in self.sets.iter().enumerate() {
-                let curve = match &row.outcome {
-                    Outcome::Measured { curves, .. } => curves[at].as_ref(),
-                    Outcome::Failed(_) => None,
+                let (status, curve) = match &row.outcome {
+                    _ if !set.present => ("absent", None),
+                    Outcome::Measured { curves, .. } => ("measured", curves[at].as_ref()),
+                    Outcome::Failed(_) => ("failed", None),
                 };
-                let status = match &row.outcome {
-                    _ if !set.present => "absent",
-                    Outcome::Measured { .. } => "measured",
-                    Outcome::Failed(_) => "failed",
-                };
-                let mut cells = vec![row.label.clone(), row.name.clone(), set.name.clone(), status.into()];
-                match curve {
-                    Some(curve) => {
-                        cells.extend([curve.seeds.to_string(), curve.episodes.to_string()]);
-                        for metric in Metric::ALL {
-                            cells.extend(numbers(&metric.of(curve)));
-                        }
-                    }
-                    None => cells.extend(vec![String::new(); 8]),
-                }
                 let kind = match row.kind {
                     RowKind::Network => "network",
                     RowKind::Untrained => "untrained",
                     RowKind::Baseline => "baseline",
+                    RowKind::MetaTrainedBaseline => "meta-trained-baseline",
                 };
-                cells.push(kind.into());
-                cells.push(curve.map(|curve| curve.queries.to_string()).unwrap_or_default());
-                cells.push(curve.and_then(|curve| Some(curve.images?.to_string())).unwrap_or_default());
-                for metric in Metric::ALL {
-                    match self.difference(&row.name, &set.name, metric, Role::Reference) {
-                        Some(it) => {
-                            cells.push(it.against.clone());
-                            cells.extend(numbers(&it.difference));
-                        }
-                        None => cells.extend(vec![String::new(); 4]),
+                let mut cells = vec![
+                    ("learner", row.label.clone()),
+                    ("name", row.name.clone()),
+                    ("set", set.name.clone()),
+                    ("status", status.into()),
+                    ("kind", kind.into()),
+                ];
+                cells.extend(set.data.as_ref().map(|data| ("data", data.to_string())));
+                if let Some(curve) = curve {
+                    cells.push(("seeds", curve.seeds.to_string()));
+                    cells.push(("episodes", curve.episodes.to_string()));
+                    cells.push(("queries", curve.queries.to_string()));
+                    cells.extend(curve.images.map(|images| ("images", images.to_string())));
+                    for metric in Metric::ALL {
+                        cells.extend(numbers(accuracy_columns(metric), &metric.of(curve)));
                     }
                 }
-                match self.difference(&row.name, &set.name, Metric::Last, Role::Untrained) {
-                    Some(it) => cells.extend(numbers(&it.difference)),
-                    None => cells.extend(vec![String::new(); 3]),
+                for metric in Metric::ALL {
+                    let found = self.difference(&row.name, &set.name, metric, Role::Reference);
+                    let Some(Difference { against, difference, .. }) = found else { continue };
+                    let (head, heads) = difference_columns(metric);
+                    cells.push((head, against.clone()));
+                    cells.extend(numbers(heads, difference));
                 }
-                table.push(cells);
+                if let Some(over) = self.difference(&row.name, &set.name, Metric::Last, Role::Untrained) {
+                    cells.extend(numbers(OVER_UNTRAINED, &over.difference));
+                }
+                push(cells);
             }
         }
         for (row, cells) in self.paper_rows() {
             for (cell, set) in cells.iter().zip(&self.sets) {
                 let Some(accuracy) = cell.accuracy() else { continue };
-                let mut cells = vec![row.clone(), String::new(), set.name.clone(), "paper".into()];
-                cells.extend([String::new(), String::new(), accuracy.to_string()]);
-                cells.extend(vec![String::new(); 5]);
-                cells.extend(["paper".into(), String::new(), String::new()]);
-                cells.extend(vec![String::new(); DIFFERENCES]);
-                table.push(cells);
+                let [last, ..] = accuracy_columns(Metric::Last);
+                push(vec![
+                    ("learner", row.clone()),
+                    ("set", set.name.clone()),
+                    ("status", "paper".into()),
+                    (last, accuracy.to_string()),
+                    ("kind", "paper".into()),
+                ]);
             }
         }
         table.csv()
@@ -394,9 +425,9 @@ impl Comparison {
         text
     }
 
-    /// Name of the data set of the figures: the first one that is here.
-    pub(super) fn main_set(&self) -> &str {
-        self.sets.iter().find(|set| set.present).map_or("", |set| &set.name)
+    /// The data set of the figures: the first one that is here.
+    pub(super) fn main_set(&self) -> &Column {
+        self.sets.iter().find(|set| set.present).expect("a comparison has a set that is here")
     }
 
     /// A method's curve on the data set of the figures.
@@ -461,7 +492,7 @@ impl Comparison {
         let [by_params, params_low, params_high] = text(self.rank_correlation(|size| size.params));
         let ends = [state_low, state_high, params_low, params_high];
         for Sized { row, size, accuracy } in self.sized() {
-            let names = [row.label.clone(), row.name.clone(), self.main_set().to_string()];
+            let names = [row.label.clone(), row.name.clone(), self.main_set().name.clone()];
             let sizes = [size.state.to_string(), size.params.to_string()];
             let numbers = [accuracy.mean, accuracy.low, accuracy.high].map(|number| number.to_string());
             let rhos = [row.ranked.to_string(), by_state.clone(), by_params.clone()];
@@ -489,8 +520,10 @@ fn escaped(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Column;
+    use std::collections::BTreeMap;
+
     use super::*;
+    use gpicl::data::{Description, Origin, Split};
     use gpicl::eval::{CurveAccumulator, Sample};
     use gpicl::models::Dims;
 
@@ -526,7 +559,8 @@ mod tests {
             ranked: true,
             outcome: Outcome::Failed("diverged".into()),
         };
-        let column = |name: &str, present| Column { name: name.into(), present, data: None };
+        let column =
+            |name: &str, present| Column { name: name.into(), head: name.into(), present, data: None };
         Comparison {
             dims: Dims { input_dim: 8, classes: 10, episode_length: 100 },
             sample: Sample::episodes(10),
@@ -615,11 +649,67 @@ mod tests {
         assert!(found.csv().contains(",network,0,,medium,0.3,"), "{}", found.csv());
         let named = Comparison { against: Some("small".into()), ..all.clone() }.with_differences();
         let text = named.markdown();
-        assert!(text.contains("against Small") && text.contains("is ahead of Small by +60.0 ["), "{text}");
+        assert!(text.contains("against Small") && text.contains("is ahead of Small by 60.0 ["), "{text}");
         all.methods[2].name = "small-untrained".into();
         all.methods[0].kind = RowKind::Network;
         let text = all.with_differences().text();
-        assert!(text.contains("On mnist, Small is behind its untrained control by +60.0 ["), "{text}");
+        let sentence = |start: &str| text.lines().find(|line| line.starts_with(start)).unwrap_or_default();
+        let behind = sentence("On mnist, Small is behind its untrained control by 60.0 [");
+        assert!(behind.ends_with("] points.") && !behind.contains('-'), "{text}");
+    }
+
+    #[test]
+    fn a_baseline_that_is_meta_trained_is_no_classical_method() {
+        let mut all = comparison();
+        all.methods[1].kind = RowKind::Baseline;
+        all.methods[2].kind = RowKind::MetaTrainedBaseline;
+        let found = all.clone().with_differences();
+        assert_eq!(
+            found.reference(0, Metric::Last).unwrap().label,
+            "Medium",
+            "Large is better, and meta-trained"
+        );
+        assert!(found.csv().contains("Large,large,mnist,measured,1,10,0.8,"), "{}", found.csv());
+        assert!(found.csv().contains(",meta-trained-baseline,0,,medium,0.3,"), "{}", found.csv());
+        all.methods[1].kind = RowKind::Network;
+        assert!(all.with_differences().reference(0, Metric::Last).is_none());
+    }
+
+    #[test]
+    fn heads_titles_and_sentences_say_what_the_data_are_and_the_paper_finds_its_sets() {
+        let mut all = comparison();
+        all.methods[0].kind = RowKind::Baseline;
+        let examples = BTreeMap::from([(Split::Train, 8_000), (Split::Test, 2_000)]);
+        let origin = Origin::Unofficial { published: 70_000 };
+        let data = Description { name: "MNIST".into(), origin, examples };
+        all.sets[0] = Column { head: data.short(), data: Some(data), ..all.sets[0].clone() };
+        for row in &mut all.methods {
+            let Outcome::Measured { curves, .. } = &mut row.outcome else { continue };
+            curves.iter_mut().flatten().zip([256, 40]).for_each(|(curve, queries)| curve.queries = queries);
+            curves[0].as_mut().unwrap().images = Some(2_000);
+        }
+        let all = all.with_differences();
+        let text = all.markdown();
+        let head = "MNIST, a subset of 10,000";
+        for part in [
+            "| learner | MNIST, a subset of 10,000 | against Small | kmnist |",
+            "| VSML (paper) | 79.0 | - | 54.7 |",
+            "On MNIST, a subset of 10,000, Large is ahead of the best classical method, Small, by 60.0 [",
+            "MNIST, a subset of 10,000: 2000 test examples (MNIST, not verified as the published files: 8,000 + 2,000 examples), \
+             256 queries of each context at the last position; glyphs: 40 queries of each context",
+        ] {
+            assert!(text.contains(part), "{part} is not in:\n{text}");
+        }
+        assert!(all.latex().contains(head));
+        let dir = tempfile::tempdir().unwrap();
+        all.save(dir.path()).unwrap();
+        for figure in ["table.svg", "learning_curves.svg", "state_size.svg"] {
+            let svg = std::fs::read_to_string(dir.path().join(figure)).unwrap();
+            assert!(svg.contains(head), "{figure}");
+        }
+        let csv = all.csv();
+        assert!(csv.contains("Large,large,mnist,measured,"), "{csv}");
+        assert!(csv.contains(",\"MNIST, not verified as the published files: 8,000 + 2,000 examples\"\n"), "{csv}");
     }
 
     #[test]

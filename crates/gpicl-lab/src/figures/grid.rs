@@ -33,6 +33,7 @@ pub struct Grid {
 
 impl Grid {
     const ROW: i32 = 30;
+    /// Width of a column whose head is no wider.
     const COLUMN: i32 = 122;
     const MARGIN: i32 = 18;
     /// Where the heads of the columns begin, below the title.
@@ -58,6 +59,12 @@ impl Grid {
         (longest as f64 * Self::LETTER[0]) as i32 + 24
     }
 
+    /// Width of a column: all have that of the longest head.
+    fn column(&self) -> i32 {
+        let longest = self.columns.iter().map(|head| head.chars().count()).max().unwrap_or_default();
+        Self::COLUMN.max((longest as f64 * Self::LETTER[0]) as i32 + Self::MARGIN)
+    }
+
     fn height(&self) -> i32 {
         let rows = self.rows().count() as i32 + 1;
         Self::TOP + rows * Self::ROW + 14 + 18 * self.notes.len() as i32 + Self::MARGIN
@@ -70,7 +77,7 @@ impl Drawing for Grid {
     }
 
     fn size(&self) -> (u32, u32) {
-        let table = self.names_width() + self.columns.len() as i32 * Self::COLUMN;
+        let table = self.names_width() + self.columns.len() as i32 * self.column();
         let longest = self.notes.iter().map(|note| note.chars().count()).max().unwrap_or_default();
         let notes = (longest as f64 * Self::LETTER[1]) as i32;
         let title = 11 * self.title.chars().count() as i32;
@@ -98,13 +105,12 @@ impl Drawing for Grid {
         let left = Pos::new(HPos::Left, VPos::Center);
         let centre = Pos::new(HPos::Center, VPos::Center);
         let text = |text: &str, x, y, size, pos| canvas::label(text, (x, y), size, pos, scale);
-        let right = Self::MARGIN + self.names_width() + self.columns.len() as i32 * Self::COLUMN;
+        let width = self.column();
+        let right = Self::MARGIN + self.names_width() + self.columns.len() as i32 * width;
         let line = |y: i32, color: RGBColor| {
             PathElement::new([at(Self::MARGIN, y), at(right, y)], color.stroke_width(scale))
         };
-        let middle = |column: usize| {
-            Self::MARGIN + self.names_width() + Self::COLUMN * column as i32 + Self::COLUMN / 2
-        };
+        let middle = |column: usize| Self::MARGIN + self.names_width() + width * column as i32 + width / 2;
         area.draw(&text(&self.title, Self::MARGIN, 30, 19, left))?;
         let mut y = Self::TOP;
         for (column, name) in self.columns.iter().enumerate() {
@@ -117,7 +123,7 @@ impl Drawing for Grid {
                 for (column, cell) in cells.iter().enumerate() {
                     let x = middle(column);
                     if let Some(value) = cell.value {
-                        let half = Self::COLUMN / 2;
+                        let half = width / 2;
                         let corners = [at(x - half + 1, y + 1), at(x + half - 1, y + Self::ROW - 1)];
                         // Up to 0.55: dark ink is still read on it.
                         let color = PALETTE[0].mix(0.55 * value.clamp(0.0, 1.0));

@@ -93,7 +93,8 @@ mod tests {
                 commits: Default::default(),
             },
         };
-        let column = |name: &str, present| Column { name: name.into(), present, data: None };
+        let column =
+            |name: &str, present| Column { name: name.into(), head: name.into(), present, data: None };
         let table = Comparison {
             dims: Dims { input_dim: 4, classes: 10, episode_length: 4 },
             sample: gpicl::eval::Sample::episodes(100),

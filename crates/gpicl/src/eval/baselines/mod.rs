@@ -1,4 +1,5 @@
-//! Baselines: learners that people wrote, judged on the same episodes as every learner that was meta-trained.
+//! Baselines: learners that people wrote, judged on the same episodes as every learner that was meta-trained. All but one
+//! are classical methods; `maml` starts from weights that were meta-trained ([`Baseline::meta_trained`]).
 //!
 //! To use one (`gpicl eval --baselines` and `gpicl compare` do nothing else):
 //!
@@ -134,36 +135,78 @@ pub struct Baseline {
     pub name: &'static str,
     /// What it is, in a line.
     pub summary: &'static str,
+    /// Whether it starts from what meta-training left. The others are classical methods: of meta-training they have a few
+    /// numbers that were chosen on it.
+    pub meta_trained: bool,
     fit: fn(&Tuning<'_>) -> Result<Chosen>,
 }
 
 /// All baselines.
 pub const BASELINES: &[Baseline] = &[
-    Baseline { name: "most-frequent", summary: "the most frequent label so far", fit: most_frequent::fit },
-    Baseline { name: "knn", summary: "k-nearest neighbours", fit: nearest_neighbours::fit },
-    Baseline { name: "smoother", summary: "softmax attention on cosines", fit: smoother::fit },
-    Baseline { name: "nearest-mean", summary: "nearest class mean", fit: nearest_mean::fit },
-    Baseline { name: "ridge", summary: "ridge regression on one-hot labels", fit: ridge::fit },
+    Baseline {
+        name: "most-frequent",
+        summary: "the most frequent label so far",
+        meta_trained: false,
+        fit: most_frequent::fit,
+    },
+    Baseline {
+        name: "knn",
+        summary: "k-nearest neighbours",
+        meta_trained: false,
+        fit: nearest_neighbours::fit,
+    },
+    Baseline {
+        name: "smoother",
+        summary: "softmax attention on cosines",
+        meta_trained: false,
+        fit: smoother::fit,
+    },
+    Baseline {
+        name: "nearest-mean",
+        summary: "nearest class mean",
+        meta_trained: false,
+        fit: nearest_mean::fit,
+    },
+    Baseline {
+        name: "ridge",
+        summary: "ridge regression on one-hot labels",
+        meta_trained: false,
+        fit: ridge::fit,
+    },
     Baseline {
         name: "logistic",
         summary: "L2-regularised multinomial logistic regression",
+        meta_trained: false,
         fit: logistic::fit,
     },
     Baseline {
         name: "kernel-ridge",
         summary: "ridge regression with a Gaussian kernel of directions",
+        meta_trained: false,
         fit: kernel_ridge::fit,
     },
     Baseline {
         name: "svm",
         summary: "support-vector machine with a Gaussian kernel of directions",
+        meta_trained: false,
         fit: svm::fit,
     },
-    Baseline { name: "sgd-one-pass", summary: "MLP, one update an example", fit: sgd::fit_one_pass },
-    Baseline { name: "sgd-converged", summary: "MLP, trained to convergence", fit: sgd::fit_converged },
+    Baseline {
+        name: "sgd-one-pass",
+        summary: "MLP, one update an example",
+        meta_trained: false,
+        fit: sgd::fit_one_pass,
+    },
+    Baseline {
+        name: "sgd-converged",
+        summary: "MLP, trained to convergence",
+        meta_trained: false,
+        fit: sgd::fit_converged,
+    },
     Baseline {
         name: "maml",
         summary: "MLP from a meta-trained start, one update an example",
+        meta_trained: true,
         fit: maml::fit,
     },
 ];
@@ -353,6 +396,8 @@ mod tests {
         };
         assert_eq!(names(&["ridge", "knn"]), ["knn", "ridge"]);
         assert_eq!(names(&["all"]).len(), BASELINES.len());
+        let meta_trained = BASELINES.iter().filter(|baseline| baseline.meta_trained);
+        assert_eq!(meta_trained.map(|baseline| baseline.name).collect::<Vec<_>>(), ["maml"]);
         assert_eq!(names(&[]), [""; 0]);
         let error = Baseline::select(&["knn", "forest"]).unwrap_err().to_string();
         assert!(error.contains("`forest`") && error.contains("nearest-mean"), "{error}");
