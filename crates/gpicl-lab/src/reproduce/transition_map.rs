@@ -352,10 +352,13 @@ mod tests {
         make(runs).unwrap().checks.iter().map(|check| check.holds).collect()
     }
 
+    /// Seen accuracies of an MLP that knows the more tasks, the larger it is.
+    fn paper(hidden: usize, power: u32) -> f64 {
+        if power <= if hidden > 16 { 8 } else { 4 } { 0.9 } else { 0.2 }
+    }
+
     #[test]
     fn the_paper_s_map_is_recognised_and_others_are_not() {
-        let paper =
-            |hidden: usize, power: u32| if power <= if hidden > 16 { 8 } else { 4 } { 0.9 } else { 0.2 };
         assert_eq!(holds(&runs(paper, true)), [Some(true); 5]);
         let same = |_: usize, power: u32| if power <= 4 { 0.9 } else { 0.2 };
         assert_eq!(holds(&runs(same, true))[0], Some(false), "a larger MLP that fits no more");
@@ -363,6 +366,33 @@ mod tests {
         assert_eq!(none[2..], [Some(false); 3], "a Transformer that only ever identifies");
         let mlp_only: Vec<Run> = runs(paper, true).into_iter().filter(|run| run.name == "mlp").collect();
         assert_eq!(holds(&mlp_only)[2..], [None; 3]);
+    }
+
+    #[test]
+    fn what_seeds_leave_open_cannot_be_told() {
+        let all = runs(paper, true);
+        let one: Vec<Run> = all.iter().filter(|run| run.config.seed == 0).cloned().collect();
+        assert_eq!(holds(&one), [None; 5], "one seed");
+        let at = |size: usize, count: u64| {
+            let of_seed =
+                move |run: &&mut Run| run.width().0 == size && tasks(run.config.tasks.count) == count;
+            move |run: &&mut Run| of_seed(run) && run.config.seed == 1
+        };
+        // Whether the large MLP knows 256 tasks depends on the seed: perhaps no more than the small one.
+        let mut noisy = all.clone();
+        noisy.iter_mut().find(at(256, 256)).unwrap().seen.last_10.mean = 0.3;
+        let checks = make(&noisy).unwrap().checks;
+        assert_eq!(checks[0].holds, None);
+        let known =
+            "tasks known, each drawn 16000 to 3.91 times: hidden 16: 2^4, hidden 256: 2^4 (perhaps 2^8)";
+        assert_eq!(checks[0].found, known);
+        // So does whether the large Transformer memorises a single task or learns.
+        let mut noisy = all.clone();
+        let run = noisy.iter_mut().find(at(64, 1)).unwrap();
+        (run.unseen.improvement.mean, run.outcome) = (0.4, Outcome::GeneralLearning);
+        let checks = make(&noisy).unwrap().checks;
+        assert_eq!(checks[3..].iter().map(|check| check.holds).collect::<Vec<_>>(), [None, None]);
+        assert!(checks[4].found.ends_with("d_model 8: M - - -; d_model 64: ? I G G"), "{}", checks[4].found);
     }
 
     #[test]
