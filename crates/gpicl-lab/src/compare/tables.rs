@@ -709,7 +709,10 @@ mod tests {
         }
         let csv = all.csv();
         assert!(csv.contains("Large,large,mnist,measured,"), "{csv}");
-        assert!(csv.contains(",\"MNIST, not verified as the published files: 8,000 + 2,000 examples\"\n"), "{csv}");
+        assert!(
+            csv.contains(",\"MNIST, not verified as the published files: 8,000 + 2,000 examples\"\n"),
+            "{csv}"
+        );
     }
 
     #[test]

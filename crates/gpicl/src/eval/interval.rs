@@ -287,15 +287,22 @@ impl Interval {
         Self { low: self.low.min(other.low), high: self.high.max(other.high), ..self }
     }
 
-    /// For a table: `73.7 ± 1.2`, in percent, with the end that is further away.
+    /// For a table, in percent: `73.7 ± 1.2`, with the end that is further away; `99.9 [97.0, 100.0]` where that is so by half
+    /// and more, and by more than a point.
     pub fn percent(&self) -> String {
-        let half = (self.mean - self.low).max(self.high - self.mean);
-        format!("{:.1} ± {:.1}", 100.0 * self.mean, 100.0 * half)
+        let [mean, low, high] = [self.mean, self.low, self.high].map(|value| 100.0 * value);
+        let (longer, shorter) = ((mean - low).max(high - mean), (mean - low).min(high - mean));
+        if longer > 1.5 * shorter && longer - shorter > 1.0 {
+            return format!("{mean:.1} [{low:.1}, {high:.1}]");
+        }
+        format!("{mean:.1} ± {longer:.1}")
     }
 
     /// For a table: a difference in points with its sign and interval, `+2.1 [+0.4, +3.8]`.
     pub fn points(&self) -> String {
-        let [mean, low, high] = [self.mean, self.low, self.high].map(|value| 100.0 * value);
+        // Nothing is -0.0.
+        let tenths = |value: f64| (1000.0 * value).round() / 10.0 + 0.0;
+        let [mean, low, high] = [self.mean, self.low, self.high].map(tenths);
         format!("{mean:+.1} [{low:+.1}, {high:+.1}]")
     }
 
@@ -323,6 +330,17 @@ mod tests {
 
     fn close(a: f64, b: f64) -> bool {
         (a - b).abs() < 5e-4
+    }
+
+    #[test]
+    fn a_table_shows_which_way_an_interval_is_long() {
+        let text = |mean, low, high| Interval { mean, low, high }.percent();
+        assert_eq!(text(0.737, 0.725, 0.748), "73.7 ± 1.2");
+        assert_eq!(text(0.999, 0.97, 1.0), "99.9 [97.0, 100.0]");
+        assert_eq!(text(1.0, 0.996, 1.0), "100.0 ± 0.4", "less than a point");
+        let points = |mean, low, high| Interval { mean, low, high }.points();
+        assert_eq!(points(-0.0001, -0.149, 0.149), "+0.0 [-14.9, +14.9]");
+        assert_eq!(points(0.021, 0.004, 0.038), "+2.1 [+0.4, +3.8]");
     }
 
     #[test]
