@@ -191,17 +191,14 @@ impl Comparison {
                 queries => format!("{queries} queries of each context at the last position"),
             };
             let what = [examples, queries].into_iter().filter(|what| !what.is_empty());
-            Some(format!("{}: {}", set.head, what.collect::<Vec<_>>().join(", ")))
+            Some(format!("{}: {}.", set.head, what.collect::<Vec<_>>().join(", ")))
         });
-        let of_sets: Vec<String> = of_sets.collect();
         let mut caption = vec![format!(
             "In %, on unseen tasks; {} episodes a set, the same for every learner. Chance: {:.1}.",
             self.sample.episodes,
             100.0 * self.chance()
         )];
-        if !of_sets.is_empty() {
-            caption.push(format!("{}.", of_sets.join("; ")));
-        }
+        caption.extend(of_sets);
         let repeated: Vec<&str> = self
             .sets
             .iter()
