@@ -693,7 +693,7 @@ mod tests {
             "| VSML (paper) | 79.0 | - | 54.7 |",
             "On MNIST, a subset of 10,000, Large is ahead of the best classical method, Small, by 60.0 [",
             "MNIST, a subset of 10,000: 2000 test examples (MNIST, not verified as the published files: 8,000 + 2,000 examples), \
-             256 queries of each context at the last position; glyphs: 40 queries of each context",
+             256 queries of each context at the last position. glyphs: 40 queries of each context",
         ] {
             assert!(text.contains(part), "{part} is not in:\n{text}");
         }
