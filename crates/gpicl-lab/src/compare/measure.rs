@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::baseline;
 use super::spec::{Learner, Method, Plan, PlannedSet};
+use crate::meta_test::once;
 use gpicl::RunConfig;
 use gpicl::data::{DataConfig, Dataset, Description, Library};
 use gpicl::eval::baselines::BaselinesConfig;
@@ -215,9 +216,12 @@ impl Bench {
                 }
                 // A name mistyped is better known before hours of meta-training.
                 Learner::Load(paths) => {
+                    let mut earlier: Vec<RunConfig> = Vec::new();
                     for path in paths {
                         let path = checkpoint_path(path)?;
                         let info = read_info(&path)?;
+                        once(earlier.iter(), &info.config, &path)?;
+                        earlier.push(info.config.clone());
                         if let Some(problem) = self.misfit(&info.config, info.dims) {
                             return Err(Error::file(&path, problem, FIX));
                         }

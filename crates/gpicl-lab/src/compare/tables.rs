@@ -193,8 +193,15 @@ impl Comparison {
             let what = [examples, queries].into_iter().filter(|what| !what.is_empty());
             Some(format!("{}: {}.", set.head, what.collect::<Vec<_>>().join(", ")))
         });
+        let chances: String = self
+            .sets
+            .iter()
+            .enumerate()
+            .filter_map(|(at, set)| Some((set, of_set(at).find_map(|(_, _, curve, _)| curve.classes)?)))
+            .map(|(set, classes)| format!(", on {} {:.1}", set.head, 100.0 / classes as f64))
+            .collect();
         let mut caption = vec![format!(
-            "In %, on unseen tasks; {} episodes a set, the same for every learner. Chance: {:.1}.",
+            "In %, on unseen tasks; {} episodes a set, the same for every learner. Chance: {:.1}{chances}.",
             self.sample.episodes,
             100.0 * self.chance()
         )];
@@ -207,7 +214,10 @@ impl Comparison {
             .map(|(_, set)| set.head.as_str())
             .collect();
         if !repeated.is_empty() {
-            caption.push(format!("Drawn with replacement: {}.", repeated.join("; ")));
+            caption.push(format!(
+                "Drawn with replacement, so that a query can stand in its own context, and accuracy is too high: {}.",
+                repeated.join("; ")
+            ));
         }
         let nested = |at: usize| of_set(at).any(|(.., design)| *design == Design::Nested);
         let nested: Vec<&str> =
@@ -686,6 +696,12 @@ mod tests {
             curves[0].as_mut().unwrap().images = Some(2_000);
         }
         let all = all.with_differences();
+        let mut fewer = all.clone();
+        for row in &mut fewer.methods {
+            let Outcome::Measured { curves, .. } = &mut row.outcome else { continue };
+            curves[2].as_mut().unwrap().classes = Some(3);
+        }
+        assert!(fewer.markdown().contains("Chance: 10.0, on glyphs 33.3."), "{}", fewer.markdown());
         let text = all.markdown();
         let head = "MNIST, a subset of 10,000";
         for part in [
