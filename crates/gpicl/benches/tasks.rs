@@ -74,6 +74,22 @@ fn number_of_tasks(c: &mut Criterion) {
     group.finish();
 }
 
+/// To see that no example comes twice costs next to nothing beside the projections.
+fn replacement(c: &mut Criterion) {
+    let mut group = c.benchmark_group("a batch of 64 episodes with and without replacement, all threads");
+    for replacement in [true, false] {
+        let source = source(&TasksConfig { replacement, ..TasksConfig::default() }, SIZES[0], bytes);
+        let (mut batch, mut index) = (Batch::default(), 0);
+        group.bench_function(if replacement { "with" } else { "without" }, |b| {
+            b.iter(|| {
+                source.fill(index, black_box(&mut batch));
+                index += 1;
+            });
+        });
+    }
+    group.finish();
+}
+
 /// Batches over 8,000 inputs.
 fn source(tasks: &TasksConfig, dim: usize, inputs: fn(usize) -> Vec<f32>) -> BatchSource {
     let n = 8_000;
@@ -99,6 +115,6 @@ criterion_group! {
     name = benches;
     config = Criterion::default().sample_size(20).warm_up_time(Duration::from_millis(500))
         .measurement_time(Duration::from_secs(2));
-    targets = entries_alone, projection, batches, number_of_tasks
+    targets = entries_alone, projection, batches, number_of_tasks, replacement
 }
 criterion_main!(benches);
