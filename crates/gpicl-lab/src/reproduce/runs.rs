@@ -10,7 +10,7 @@ use crate::table::Table;
 use gpicl::RunConfig;
 use gpicl::RunDir;
 use gpicl::eval::Metric;
-use gpicl::eval::{CurveSummary, Interval, LearningCurve, Outcome, spearman};
+use gpicl::eval::{CurveSummary, Interval, LearningCurve, Outcome, label_during_training, spearman};
 use gpicl::models::ModelConfig;
 use gpicl::tasks::TaskCount;
 use gpicl::train::read_metrics;
@@ -113,12 +113,13 @@ impl Run {
         self.metrics.iter().filter_map(Metric::loss).map(|(step, loss)| (step as f64, loss)).collect()
     }
 
-    /// Accuracy on unseen tasks over the last ten positions, by step; of the last step, that of the final meta-test.
+    /// Accuracy on unseen tasks over the last ten positions, by step, on the validation split; of the last step, that of the
+    /// final meta-test.
     pub fn meta_tests(&self) -> Vec<(f64, f64)> {
-        let label =
-            self.curves.iter().find(|curve| curve.label.starts_with("unseen")).map(|curve| &curve.label);
+        let own = self.curves.iter().find(|curve| curve.label.starts_with("unseen"));
+        let label = own.map(|curve| label_during_training(&curve.label));
         let line = |metric: &Metric| match metric {
-            Metric::Eval { step, set, summary } if Some(set) == label => {
+            Metric::Eval { step, set, summary } if Some(set) == label.as_ref() => {
                 Some((*step as f64, summary.last_10.mean))
             }
             _ => None,
@@ -487,6 +488,22 @@ mod tests {
 
     fn at(mean: f64) -> Interval {
         Interval { mean, low: mean - 0.1, high: mean + 0.1 }
+    }
+
+    #[test]
+    fn meta_tests_by_step_are_those_of_the_validation_split() {
+        let mut run = toy::run("a", &["train.steps=40"], (0.1, 0.8), (0.1, 0.7));
+        let eval = |step, set: &str, summary| Metric::Eval { step, set: set.into(), summary };
+        let (seen, unseen) = (run.seen, run.unseen);
+        run.metrics = vec![
+            eval(20, "seen tasks, toy train", seen),
+            eval(20, "unseen tasks, toy validation", unseen),
+            eval(20, "unseen tasks, other validation", seen),
+        ];
+        assert_eq!(
+            run.meta_tests(),
+            [(20.0, unseen.last_10.mean), (run.summary.steps as f64, unseen.last_10.mean)]
+        );
     }
 
     #[test]
