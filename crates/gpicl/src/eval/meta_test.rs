@@ -1,6 +1,6 @@
 //! A model on the episodes of a set: the forward pass is the learning.
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Int, Tensor};
 
 use super::curve::{CurveAccumulator, LearningCurve};
 use super::sample::Sample;
@@ -27,25 +27,24 @@ pub fn meta_test(
     for asked in set.ask(sample) {
         let (inputs, labels) = to_device(&asked.batch, device);
         let (batch, time) = (asked.batch.len(), asked.batch.episode_length());
-        let judge = |logits: Tensor<3>, labels: &[u32]| {
-            let [_, time, _] = logits.dims();
-            let truth = crate::tasks::label_tensor(labels, batch, device);
-            let nll = host(gpicl_ops::cross_entropy(logits.clone(), truth));
-            (hits(logits, labels), nll, time)
+        let judge = |logits: Tensor<3>, truth: Tensor<2, Int>, labels: &[u32]| {
+            (hits(logits.clone(), labels), host(gpicl_ops::cross_entropy(logits, truth)))
         };
-        let (correct, nll, _) = judge(model.forward(inputs.clone(), labels.clone()), &asked.batch.labels);
+        let logits = model.forward(inputs.clone(), labels.clone());
+        let (correct, nll) = judge(logits, labels.clone(), &asked.batch.labels);
         let episodes = correct.chunks_exact(time).zip(nll.chunks_exact(time)).take(asked.count);
         let first = curve.episodes();
         episodes.for_each(|(correct, nll)| curve.add_episode(correct, nll));
         for (examples, queries) in asked.questions() {
-            let state =
-                model.read(inputs.clone().narrow(1, 0, examples), labels.clone().narrow(1, 0, examples));
+            let context = inputs.clone().narrow(1, 0, examples);
+            let state = model.read(context, labels.clone().narrow(1, 0, examples));
             let together = (TOGETHER / batch).max(1);
             for from in (0..queries).step_by(together) {
                 let part = asked.queries(from..(from + together).min(queries));
-                let answers = model.answer(&state, to_device(&part, device).0);
-                let (correct, nll, time) = judge(answers, &part.labels);
-                let episodes = correct.chunks_exact(time).zip(nll.chunks_exact(time)).take(asked.count);
+                let (inputs, labels) = to_device(&part, device);
+                let (correct, nll) = judge(model.answer(&state, inputs), labels, &part.labels);
+                let count = part.episode_length();
+                let episodes = correct.chunks_exact(count).zip(nll.chunks_exact(count)).take(asked.count);
                 for (episode, (correct, nll)) in episodes.enumerate() {
                     curve.add_queries(first + episode, examples, correct, nll);
                 }

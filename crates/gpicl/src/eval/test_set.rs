@@ -62,9 +62,7 @@ impl Asked {
 
     /// Some queries of every episode; the same ones after any number of examples.
     pub fn queries(&self, range: Range<usize>) -> Batch {
-        let [upto, _] = self.queries.split_at(range.end);
-        let [_, part] = upto.split_at(range.start);
-        part
+        self.queries.part(range)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Batches of episodes: a pure function of (config, index), made in parallel.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -45,17 +46,18 @@ impl Batch {
 
     /// Its episodes apart from the examples after their first `length`: `[batch, length]` and what is left.
     pub fn split_at(&self, length: usize) -> [Self; 2] {
-        let (whole, dim) = (self.episode_length(), self.input_dim());
-        let part = |range: std::ops::Range<usize>| {
-            let of = |i: usize| range.start + i * whole..range.end + i * whole;
-            let (mut inputs, mut labels) = (Vec::new(), Vec::new());
-            for examples in (0..self.len()).map(of) {
-                inputs.extend_from_slice(&self.inputs[examples.start * dim..examples.end * dim]);
-                labels.extend_from_slice(&self.labels[examples]);
-            }
-            Self { inputs, labels, tasks: self.tasks.clone() }
-        };
-        [part(0..length), part(length..whole)]
+        [self.part(0..length), self.part(length..self.episode_length())]
+    }
+
+    /// Some examples of every episode, `[batch, range]`.
+    pub fn part(&self, range: Range<usize>) -> Self {
+        let dim = self.input_dim();
+        let mut part = Self { tasks: self.tasks.clone(), ..Self::default() };
+        for (inputs, labels) in (0..self.len()).map(|i| self.episode(i)) {
+            part.inputs.extend_from_slice(&inputs[range.start * dim..range.end * dim]);
+            part.labels.extend_from_slice(&labels[range.clone()]);
+        }
+        part
     }
 
     /// Examples in an episode; 0 if there is none.
