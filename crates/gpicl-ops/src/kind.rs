@@ -114,6 +114,37 @@ pub struct MatrixMemory {
     pub normaliser: Option<f32>,
 }
 
+/// Factors `a`, `b`, `c` of the polynomial `a x + b x^3 + c x^5` on singular values that a step of Muon's iteration is
+/// (Jordan et al. 2024): it drives those from 0 to 1 near 1 soon rather than to 1.
+pub const MUON_POLYNOMIAL: [f32; 3] = [3.4445, -4.7750, 2.0315];
+/// Steps of the iteration.
+pub const MUON_STEPS: usize = 5;
+/// The least norm that a matrix is divided by before the iteration.
+pub const MUON_EPS: f32 = 1e-7;
+
+/// Numbers of one Muon update.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct MuonStep {
+    /// Learning rate.
+    pub lr: f32,
+    /// Decay of the momentum.
+    pub momentum: f32,
+    /// Decoupled weight decay: the parameter shrinks by `lr * weight_decay` of itself.
+    pub weight_decay: f32,
+    /// Multiplies the gradient first: the clipping factor.
+    pub grad_scale: f32,
+    /// Of the iteration's products.
+    pub precision: Precision,
+}
+
+impl MuonStep {
+    /// What makes the update of a matrix as large as AdamW's (Liu et al. 2025): the entries of an orthogonal matrix have a
+    /// root mean square of `1 / sqrt(max(rows, cols))`, those of AdamW's direction of about 0.2.
+    pub fn scale(&self, rows: usize, cols: usize) -> f32 {
+        0.2 * (rows.max(cols) as f32).sqrt()
+    }
+}
+
 /// The scalars of one AdamW update (Loshchilov and Hutter 2019).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AdamWStep {

@@ -3,6 +3,7 @@
 //! Shapes are those of the functions of the same name in the crate root, which check them.
 
 mod matrix_memory;
+mod mesa;
 mod outer_product_lstm;
 mod recurrent;
 mod vsml;
@@ -11,9 +12,13 @@ use burn::tensor::{Bool, DType, Int, Tensor, TensorData, activation};
 
 pub use recurrent::{gru, gru_queries, gru_with_state, lstm, lstm_queries, lstm_with_state};
 
-use crate::{Activation, AdamWStep, AttentionMask, Embedding, FeedForward, Gate, Precision, TokenLayout};
+use crate::{
+    Activation, AdamWStep, AttentionMask, Embedding, FeedForward, Gate, MUON_EPS, MUON_POLYNOMIAL,
+    MUON_STEPS, MuonStep, Precision, TokenLayout,
+};
 
 pub use matrix_memory::{matrix_memory, matrix_memory_queries, matrix_memory_with_state};
+pub use mesa::{mesa, mesa_queries};
 pub use outer_product_lstm::{outer_product_lstm, outer_product_lstm_queries, outer_product_lstm_with_state};
 pub use vsml::{vsml, vsml_queries, vsml_read};
 
@@ -179,6 +184,42 @@ pub fn adamw<const D: usize>(
         m.clone() / step.bias_correction1 / ((v.clone() / step.bias_correction2).sqrt() + step.eps);
     let param = param * (1.0 - step.lr * step.weight_decay) - direction * step.lr;
     (param, m, v)
+}
+
+/// See [`crate::muon`].
+pub fn muon(
+    param: Tensor<2>,
+    grad: Tensor<2>,
+    m: Tensor<2>,
+    blocks: usize,
+    step: MuonStep,
+) -> (Tensor<2>, Tensor<2>) {
+    let grad = grad * step.grad_scale;
+    let rest = 1.0 - step.momentum;
+    let m = m * step.momentum + grad.clone() * rest;
+    let directions = (m.clone() * step.momentum + grad * rest).chunk(blocks, 1).into_iter().map(|x| {
+        let [rows, cols] = x.dims();
+        orthogonalised(x, step.precision) * step.scale(rows, cols)
+    });
+    let direction = Tensor::cat(directions.collect(), 1);
+    (param * (1.0 - step.lr * step.weight_decay) - direction * step.lr, m)
+}
+
+/// Singular values near 1; see [`crate::muon`].
+fn orthogonalised(x: Tensor<2>, precision: Precision) -> Tensor<2> {
+    let [rows, cols] = x.dims();
+    if rows > cols {
+        return orthogonalised(x.transpose(), precision).transpose();
+    }
+    let [a, b, c] = MUON_POLYNOMIAL;
+    let norm = sum_of_squares(x.clone()).sqrt().clamp_min(MUON_EPS);
+    let mut x = x / norm.unsqueeze();
+    for _ in 0..MUON_STEPS {
+        let gram = matmul(x.clone(), x.clone().transpose(), precision);
+        let poly = gram.clone() * b + matmul(gram.clone(), gram, precision) * c;
+        x = x.clone() * a + matmul(poly, x, precision);
+    }
+    x
 }
 
 /// See [`crate::sum_of_squares`].

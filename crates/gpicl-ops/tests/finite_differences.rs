@@ -232,3 +232,67 @@ fn adamw() {
         }
     }
 }
+
+/// The solution of `A x = b`, by elimination.
+fn solve(mut a: Vec<Vec<f64>>, mut b: Vec<Vec<f64>>) -> Vec<Vec<f64>> {
+    for pivot in 0..a.len() {
+        for row in 0..a.len() {
+            if row != pivot {
+                let factor = a[row][pivot] / a[pivot][pivot];
+                for column in 0..a.len() {
+                    a[row][column] -= factor * a[pivot][column];
+                }
+                for column in 0..b[row].len() {
+                    b[row][column] -= factor * b[pivot][column];
+                }
+            }
+        }
+    }
+    (0..a.len()).map(|row| b[row].iter().map(|b| b / a[row][row]).collect()).collect()
+}
+
+/// Every position's regression by itself, as its definition has it.
+#[test]
+fn mesa() {
+    let (heads, d_head, examples) = (2, 3, 4);
+    let d_model = heads * d_head;
+    for mask in [AttentionMask::Causal, AttentionMask::Paired] {
+        let time = if mask == AttentionMask::Causal { examples } else { 2 * examples };
+        let native = |x: &[Tensor<1>]| {
+            let qkv = x[0].clone().reshape([1, time, 3 * d_model]);
+            gpicl_ops::mesa(qkv, x[1].clone().exp(), x[2].clone().exp(), mask).reshape([time * d_model])
+        };
+        check(&format!("mesa {mask:?}"), &[time * 3 * d_model, heads, heads], native, |x| {
+            let mut out = vec![0.0; time * d_model];
+            for h in 0..heads {
+                let part = |at: usize, part: usize| -> Vec<f64> {
+                    x[0][at * 3 * d_model + part * d_model + h * d_head..][..d_head].to_vec()
+                };
+                let kernel = |a: &[f64], b: &[f64]| {
+                    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+                    let cosine = dot(a, b) / (dot(a, a) * dot(b, b)).sqrt();
+                    (x[1][h].exp() * (cosine - 1.0)).exp()
+                };
+                for at in 0..time {
+                    let seen = if at < examples { at } else { at - examples };
+                    let matrix = (0..seen)
+                        .map(|i| {
+                            let row = |j: usize| {
+                                kernel(&part(i, 1), &part(j, 1)) + if i == j { x[2][h].exp() } else { 0.0 }
+                            };
+                            (0..seen).map(row).collect()
+                        })
+                        .collect();
+                    let weights = solve(matrix, (0..seen).map(|i| part(i, 2)).collect());
+                    for (i, weights) in weights.iter().enumerate() {
+                        let similarity = kernel(&part(at, 0), &part(i, 1));
+                        for (k, weight) in weights.iter().enumerate() {
+                            out[at * d_model + h * d_head + k] += similarity * weight;
+                        }
+                    }
+                }
+            }
+            out
+        });
+    }
+}

@@ -5,7 +5,8 @@ mod common;
 use burn::tensor::{Device, Distribution, Int, Tensor, TensorData};
 use common::{agree, close, device, random, threads_change_no_bit};
 use gpicl_ops::{
-    Activation, AdamWStep, AttentionMask, Embedding, FeedForward, Gate, Precision, TokenLayout, reference,
+    Activation, AdamWStep, AttentionMask, Embedding, FeedForward, Gate, MuonStep, Precision, TokenLayout,
+    reference,
 };
 
 const FP32: f32 = 5e-6;
@@ -286,6 +287,66 @@ fn threads_do_not_change_a_bit_of_attention_queries() {
     });
 }
 
+#[test]
+fn mesa_agrees() {
+    for mask in [AttentionMask::Causal, AttentionMask::Paired] {
+        for shape in [[1, 2, 1, 1], [2, 6, 2, 3], [3, 34, 1, 17], [2, 40, 4, 16]] {
+            let [batch, time, heads, d_head] = shape;
+            let qkv = random([batch, time, 3 * heads * d_head]);
+            let (log_temperature, log_ridge) = (random([heads]), random([heads]));
+            let run = |f: fn(Tensor<3>, Tensor<1>, Tensor<1>, AttentionMask) -> Tensor<3>| {
+                f(
+                    qkv.clone(),
+                    (log_temperature.clone() * 0.3 + 0.7).exp(),
+                    (log_ridge.clone() * 0.3 - 1.0).exp(),
+                    mask,
+                )
+            };
+            agree!(
+                format!("mesa {mask:?} {shape:?}"),
+                5e-5,
+                [qkv, log_temperature, log_ridge],
+                run(gpicl_ops::mesa),
+                run(reference::mesa)
+            );
+        }
+    }
+}
+
+/// A query after a context is the next position.
+#[test]
+fn mesa_queries_are_next_tokens_and_agree() {
+    let (heads, d_model) = (3, 15);
+    let qkv = random([2, 41, 3 * d_model]).inner();
+    let (temperature, ridge) =
+        (Tensor::full([heads], 2.0, &Device::flex()), Tensor::full([heads], 0.2, &Device::flex()));
+    let mesa = |qkv| gpicl_ops::mesa(qkv, temperature.clone(), ridge.clone(), AttentionMask::Causal);
+    for examples in [0, 1, 16, 40] {
+        let query = qkv.clone().narrow(1, examples, 1);
+        let context =
+            (examples > 0).then(|| qkv.clone().narrow(1, 0, examples).narrow(2, d_model, 2 * d_model));
+        let found =
+            gpicl_ops::mesa_queries(query.clone(), context.clone(), temperature.clone(), ridge.clone());
+        let expected = mesa(qkv.clone().narrow(1, 0, examples + 1)).narrow(1, examples, 1);
+        close(&format!("after {examples} examples"), found.clone(), expected, 1e-5);
+        if let Some(context) = context {
+            let expected = reference::mesa_queries(query, context, temperature.clone(), ridge.clone());
+            close("mesa_queries", found, expected, 1e-5);
+        }
+    }
+}
+
+#[test]
+fn threads_do_not_change_a_bit_of_mesa() {
+    let (qkv, temperature, ridge) = (random([5, 20, 3 * 2 * 16]), random([2]), random([2]));
+    threads_change_no_bit("mesa", || {
+        let (temperature, ridge) = (temperature.clone().exp(), ridge.clone().exp());
+        let out = gpicl_ops::mesa(qkv.clone(), temperature, ridge, AttentionMask::Paired);
+        let grads = (out.clone() * out.clone()).sum().backward();
+        vec![out.into_data(), qkv.grad(&grads).unwrap().into_data()]
+    });
+}
+
 /// `[batch, steps, hidden]`: one of everything, no multiple of a vector, more sequences than a task takes.
 const SCANS: [[usize; 3]; 6] = [[1, 1, 1], [2, 1, 5], [3, 2, 7], [5, 6, 33], [101, 3, 9], [2, 20, 130]];
 
@@ -395,6 +456,49 @@ fn adamw_agrees_with_and_without_other_owners() {
             close("v", found.2, expected.2.clone(), 1e-6);
         }
     }
+}
+
+#[test]
+fn muon_agrees_for_matrices_of_every_form_and_blocks() {
+    for ([rows, cols], blocks) in
+        [([1, 1], 1), ([7, 3], 1), ([16, 40], 1), ([130, 64], 1), ([24, 72], 3), ([40, 60], 2)]
+    {
+        for precision in [Precision::Fp32, Precision::Bf16] {
+            let make = || Tensor::<2>::random([rows, cols], Distribution::Normal(0.0, 1.0), &Device::flex());
+            let (param, grad, m) = (make(), make(), make());
+            let step = MuonStep { lr: 0.1, momentum: 0.95, weight_decay: 0.1, grad_scale: 0.7, precision };
+            let expected = reference::muon(param.clone(), grad.clone(), m.clone(), blocks, step);
+            let shared = gpicl_ops::muon(param.clone(), grad.clone(), m.clone(), blocks, step);
+            let own = gpicl_ops::muon(param + 0.0, grad, m + 0.0, blocks, step);
+            // Products of bfloat16 in another order.
+            let tolerance = if precision == Precision::Fp32 { 1e-4 } else { 2e-2 };
+            for found in [shared, own] {
+                close("param", found.0, expected.0.clone(), tolerance);
+                close("m", found.1, expected.1.clone(), 1e-6);
+            }
+        }
+    }
+}
+
+#[test]
+fn muon_moves_a_matrix_by_an_orthogonal_one() {
+    let device = Device::flex();
+    let grad = Tensor::<2>::random([12, 20], Distribution::Normal(0.0, 3.0), &device);
+    let step =
+        MuonStep { lr: 1.0, momentum: 0.0, weight_decay: 0.0, grad_scale: 1.0, precision: Precision::Fp32 };
+    let (moved, _) = gpicl_ops::muon(grad.zeros_like(), grad.clone(), grad.zeros_like(), 1, step);
+    let x = moved.neg() / step.scale(12, 20);
+    // The polynomial takes singular values into this range, and leaves their sign.
+    let gram: Vec<f32> = x.clone().matmul(x.clone().transpose()).into_data().to_vec().unwrap();
+    for (i, value) in gram.iter().enumerate() {
+        let (row, col) = (i / 12, i % 12);
+        if row == col {
+            assert!((0.4..1.5).contains(value), "{value}");
+        } else {
+            assert!(value.abs() < 0.35, "{value}");
+        }
+    }
+    assert!((x * grad).sum().into_scalar::<f32>() > 0.0, "downhill");
 }
 
 #[test]

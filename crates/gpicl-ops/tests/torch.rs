@@ -1,12 +1,12 @@
-//! LSTM, GRU and attention against PyTorch's, with its weights: values and all gradients.
+//! LSTM, GRU and attention against PyTorch's, with its weights: values and all gradients. And its Muon.
 //!
-//! `bench/peers/torch_weights.py` made the fixture.
+//! `bench/peers/torch_weights.py` and `torch_muon.py` made the fixtures.
 #![cfg(feature = "flex")]
 
 use std::collections::BTreeMap;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use gpicl_ops::{Activation, AttentionMask, Precision, TokenLayout};
+use gpicl_ops::{Activation, AttentionMask, MuonStep, Precision, TokenLayout};
 use safetensors::SafeTensors;
 
 const FP32: Precision = Precision::Fp32;
@@ -91,4 +91,27 @@ fn attention_is_that_of_pytorch() {
     let qkv = case.linear(case.get("x"), "qkv.weight", case.get("qkv.bias"));
     let attended = gpicl_ops::attention(qkv, HEADS, AttentionMask::Causal, FP32);
     case.check(case.linear(attended, "out.weight", case.get("out.bias")));
+}
+
+#[test]
+fn muon_is_pytorchs() {
+    let file = SafeTensors::deserialize(include_bytes!("fixtures/muon.safetensors")).unwrap();
+    let get = |name: String| {
+        let view = file.tensor(&name).unwrap();
+        let numbers = view.data().chunks_exact(4).map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap()));
+        let shape = <[usize; 2]>::try_from(view.shape()).unwrap();
+        Tensor::<2>::from_data(TensorData::new(numbers.collect::<Vec<f32>>(), shape), &Device::flex())
+    };
+    let step = MuonStep { lr: 0.05, momentum: 0.9, weight_decay: 0.1, grad_scale: 1.0, precision: FP32 };
+    for case in ["wide", "tall", "square"] {
+        let mut weight = get(format!("{case}.start"));
+        let mut momentum = weight.zeros_like();
+        for number in 0..3 {
+            let grad = get(format!("{case}.grad{number}"));
+            (weight, momentum) = gpicl_ops::muon(weight, grad, momentum, 1, step);
+            let error = weight.clone() - get(format!("{case}.after{number}"));
+            let error = error.abs().max().into_scalar::<f32>();
+            assert!(error < 2e-5, "{case}, step {number}: off by {error:e}");
+        }
+    }
 }

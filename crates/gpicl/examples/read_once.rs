@@ -32,6 +32,7 @@ const MODELS: [(&str, &str); 10] = [
     ("delta-net", BLOCKS),
     ("mlstm", BLOCKS),
     ("gla", BLOCKS),
+    ("mesa-net", BLOCKS),
     ("lstm", "hidden = 216\nlayers = 1"),
     ("gru", "hidden = 248\nlayers = 1"),
     ("outer-product-lstm", "size = 16\nheads = 7\nlayers = 2"),

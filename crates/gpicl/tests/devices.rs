@@ -127,6 +127,7 @@ architectures! {
     delta_net = "delta-net",
     mlstm = "mlstm",
     gla = "gla",
+    mesa_net = "mesa-net",
     lstm = "lstm",
     gru = "gru",
     outer_product_lstm = "outer-product-lstm",

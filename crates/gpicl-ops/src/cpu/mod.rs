@@ -19,6 +19,8 @@ pub mod gelu;
 pub mod gemm;
 pub mod layer_norm;
 pub mod matrix_memory;
+pub mod mesa;
+pub mod muon;
 pub mod normal;
 pub mod outer_product_lstm;
 pub mod philox;

@@ -13,6 +13,8 @@ mod layer_norm;
 mod linear;
 mod lstm;
 mod matrix_memory;
+mod mesa;
+mod muon;
 #[cfg(feature = "flex")]
 mod native;
 mod outer_product_lstm;
@@ -33,6 +35,8 @@ pub use layer_norm::layer_norm;
 pub use linear::{linear, linear_residual};
 pub use lstm::{lstm, lstm_queries, lstm_with_state};
 pub use matrix_memory::{matrix_memory, matrix_memory_queries, matrix_memory_with_state};
+pub use mesa::{mesa, mesa_queries};
+pub use muon::muon;
 pub use outer_product_lstm::{outer_product_lstm, outer_product_lstm_queries, outer_product_lstm_with_state};
 pub use sum_of_squares::sum_of_squares;
 pub use unit_silu::unit_silu;

@@ -52,10 +52,11 @@ pub struct BlockSizes {
 }
 
 /// Declares the configuration of such a model: [`BlockSizes`], the initial relation of keys and queries, whether there
-/// are positions unless it is said, and the fields that it alone has, with their defaults.
+/// are positions unless it is said, a check of its own fields if there is one, and the fields that it alone has, with their
+/// defaults.
 macro_rules! block_config {
     (
-        $(#[$doc:meta])* $name:ident { positions: $positions:literal }
+        $(#[$doc:meta])* $name:ident { positions: $positions:literal $(, check: $check:ident)? }
         $($(#[$field_doc:meta])* $field:ident: $type:ty = $default:expr),* $(,)?
     ) => {
         $(#[$doc])*
@@ -104,6 +105,7 @@ macro_rules! block_config {
             /// # Errors
             /// [`crate::Error::Config`] naming the field.
             pub fn validate(&self) -> $crate::error::Result<()> {
+                $(self.$check()?;)?
                 self.sizes().validate()
             }
 
@@ -216,6 +218,11 @@ impl<M: Mixer> Layer for Block<M> {
 impl<M: Mixer> Residual<M> {
     fn stack(&self) -> Stack<'_, Block<M>> {
         Stack { embedding: &self.embedding, layers: &self.blocks }
+    }
+
+    /// With a map of inputs that keeps their angles, if the model is as wide.
+    pub fn with_orthogonal_inputs(self, init: &mut Initializer) -> Self {
+        Self { embedding: self.embedding.orthogonal(init), ..self }
     }
 
     /// Logits of the outputs of the last block.

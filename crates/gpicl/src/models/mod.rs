@@ -13,7 +13,8 @@ mod init;
 pub mod layers;
 pub mod lstm;
 pub mod memory;
-pub mod mlp;
+pub mod mesa;
+mod mlp;
 pub mod mlstm;
 pub mod outer_product_lstm;
 pub mod recurrent;
@@ -34,6 +35,7 @@ pub use gla::{Gla, GlaConfig};
 pub use gru::Gru;
 pub use init::Initializer;
 pub use lstm::Lstm;
+pub use mesa::{MesaNet, MesaNetConfig};
 pub use mlp::{Mlp, MlpConfig};
 pub use mlstm::{Mlstm, MlstmConfig};
 pub use outer_product_lstm::{OuterProductLstm, OuterProductLstmConfig};
@@ -226,6 +228,8 @@ models! {
     "mlstm" => Mlstm(MlstmConfig),
     /// Gated linear attention.
     "gla" => Gla(GlaConfig),
+    /// Kernel ridge regression in the forward pass.
+    "mesa-net" => MesaNet(MesaNetConfig),
     /// Stacked long short-term memory.
     "lstm" => Lstm(RecurrentConfig),
     /// Stacked gated recurrent units.

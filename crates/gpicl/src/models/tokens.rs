@@ -117,6 +117,16 @@ impl TokenEmbedding {
         }
     }
 
+    /// With an orthogonal map of inputs of the same size.
+    pub fn orthogonal(self, init: &mut Initializer) -> Self {
+        let [input_dim, d_model] = self.input.weight.dims();
+        let [classes, _] = self.label.dims();
+        let std = 1.0 / ((input_dim + classes) as f32).sqrt();
+        let weight = init.orthogonal(input_dim, d_model, std);
+        let input = Linear::from_weight(init.param(weight, [input_dim, d_model]), self.precision, init);
+        Self { input, ..self }
+    }
+
     /// `inputs` `[batch, time, input_dim]`, `labels` `[batch, time]` to `[batch, tokens(time), d_model]`.
     pub fn forward(&self, inputs: Tensor<3>, labels: Tensor<2, Int>) -> Tensor<3> {
         let [_, time, width] = inputs.dims();

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::RunConfig;
+use super::averaging::Average;
 use super::optimizer::{Moments, Optimizer, ParamPath};
 use crate::data::Fingerprints;
 use crate::device::DeviceKind;
@@ -54,6 +55,21 @@ pub struct Progress {
     pub metrics_bytes: u64,
 }
 
+/// A checkpoint as a run goes on from it.
+#[derive(Debug)]
+pub struct Saved {
+    /// What the weights file says about itself.
+    pub info: CheckpointInfo,
+    /// The weights that go on.
+    pub model: Model,
+    /// Their average, if the run has one: what the weights file holds.
+    pub average: Option<Average>,
+    /// What it remembers of the gradients.
+    pub optimizer: Optimizer,
+    /// The position in the run.
+    pub progress: Progress,
+}
+
 #[derive(Serialize, Deserialize)]
 struct Sealed<T> {
     sha256: String,
@@ -76,7 +92,7 @@ impl Checkpoints {
         Self { dir: dir.into(), keep }
     }
 
-    /// Writes both files of a checkpoint, then removes the ones beyond the newest `keep`.
+    /// Writes both files of a checkpoint, the weights as the `average` has them if there is one, then removes the ones beyond the newest `keep`.
     ///
     /// # Errors
     /// [`Error::Io`]; a failed write leaves the earlier checkpoints as they were.
@@ -84,19 +100,34 @@ impl Checkpoints {
         &self,
         info: &CheckpointInfo,
         model: &Model,
+        average: Option<&Average>,
         optimizer: &Optimizer,
         metrics_bytes: u64,
     ) -> Result<PathBuf> {
         std::fs::create_dir_all(&self.dir).map_err(Error::io("create", &self.dir))?;
         let mut state = Tensors::new();
-        for (name, Moments { first, second }) in &optimizer.moments {
-            state.insert(format!("first.{name}"), (vec![first.dims()[0]], host(first.clone())));
-            state.insert(format!("second.{name}"), (vec![second.dims()[0]], host(second.clone())));
+        let mut insert = |what: &str, name: &str, values: &Tensor<1>| {
+            state.insert(format!("{what}.{name}"), (values.dims().to_vec(), host(values.clone())));
+        };
+        for (name, moments) in &optimizer.moments {
+            match moments {
+                Moments::AdamW([first, second]) => {
+                    insert("first", name, first);
+                    insert("second", name, second);
+                }
+                Moments::Muon(momentum) => insert("momentum", name, momentum),
+            }
         }
+        // What is used is the average; what goes on are the weights themselves.
+        let used = average.map(|average| {
+            state
+                .extend(collected(model).into_iter().map(|(name, value)| (format!("weights.{name}"), value)));
+            average.applied(model.clone())
+        });
         let progress = Progress { step: info.step, updates: optimizer.updates, metrics_bytes };
         write(&self.state_path(info.step), &state, &progress)?;
         let path = self.path(info.step);
-        save_weights(&path, info, model)?;
+        save_weights(&path, info, used.as_ref().unwrap_or(model))?;
         self.rotate()?;
         Ok(path)
     }
@@ -124,7 +155,7 @@ impl Checkpoints {
     ///
     /// # Errors
     /// [`Error::File`] if there is none.
-    pub fn latest(&self, device: &Device) -> Result<(CheckpointInfo, Model, Optimizer, Progress)> {
+    pub fn latest(&self, device: &Device) -> Result<Saved> {
         for step in self.steps()? {
             match self.load(step, device) {
                 Ok(found) => return Ok(found),
@@ -148,22 +179,40 @@ impl Checkpoints {
         Err(Error::file(&self.dir, "holds no usable checkpoint", "name a run that got as far as one"))
     }
 
-    fn load(&self, step: u64, device: &Device) -> Result<(CheckpointInfo, Model, Optimizer, Progress)> {
-        let (info, model) = load_weights(&self.path(step), device)?;
+    fn load(&self, step: u64, device: &Device) -> Result<Saved> {
+        let (info, mut model) = load_weights(&self.path(step), device)?;
         let path = self.state_path(step);
         let (progress, tensors) = read::<Progress>(&path)?;
-        let mut optimizer = Optimizer { updates: progress.updates, moments: BTreeMap::new() };
-        let device = device.clone().inner();
-        for (name, (_, first)) in &tensors {
-            let Some(name) = name.strip_prefix("first.") else { continue };
-            let (_, second) = tensors.get(&format!("second.{name}")).ok_or_else(|| {
-                Error::file(&path, format!("has no second moment of `{name}`"), "use an earlier checkpoint")
-            })?;
-            let tensor = |values: &Vec<f32>| Tensor::from_floats(values.as_slice(), &device);
-            let moments = Moments { first: tensor(first), second: tensor(second) };
+        let mut optimizer = Optimizer::new(info.config.precision);
+        optimizer.updates = progress.updates;
+        let inner = device.clone().inner();
+        let tensor = |values: &Vec<f32>| Tensor::from_floats(values.as_slice(), &inner);
+        let mut weights = Tensors::new();
+        for (key, (shape, values)) in &tensors {
+            let (what, name) = key.split_once('.').unwrap_or((key, ""));
+            let moments = match what {
+                "first" => {
+                    let (_, second) = tensors.get(&format!("second.{name}")).ok_or_else(|| {
+                        let problem = format!("has no second moment of `{name}`");
+                        Error::file(&path, problem, "use an earlier checkpoint")
+                    })?;
+                    Moments::AdamW([tensor(values), tensor(second)])
+                }
+                "momentum" => Moments::Muon(tensor(values)),
+                "weights" => {
+                    weights.insert(name.to_string(), (shape.clone(), values.clone()));
+                    continue;
+                }
+                _ => continue,
+            };
             optimizer.moments.insert(name.to_string(), moments);
         }
-        Ok((info, model, optimizer, progress))
+        let average = if weights.is_empty() { None } else { Some(Average::of(&model)) };
+        if average.is_some() {
+            model = restored(model, weights, device)
+                .map_err(|problem| Error::file(&path, problem, "use an earlier checkpoint"))?;
+        }
+        Ok(Saved { info, model, average, optimizer, progress })
     }
 
     fn rotate(&self) -> Result<()> {
@@ -194,9 +243,13 @@ impl Checkpoints {
 /// # Errors
 /// [`Error::Io`].
 pub fn save_weights(path: &Path, info: &CheckpointInfo, model: &Model) -> Result<()> {
+    write(path, &collected(model), info)
+}
+
+fn collected(model: &Model) -> Tensors {
     let mut collect = Collect::default();
     model.visit(&mut collect);
-    write(path, &collect.tensors, info)
+    collect.tensors
 }
 
 /// Reads a weights file and rebuilds its model on `device` (with autodiff if the device has it).
@@ -227,15 +280,20 @@ fn load_weights_where(
     let (info, tensors) = read::<CheckpointInfo>(path)?;
     let device = choose(&info)?;
     let model = info.config.model.init(info.dims, info.config.precision, info.config.seed, &device)?;
-    let mut restore = Restore { tensors, path: ParamPath::default(), device: &device, problem: None };
+    match restored(model, tensors, &device) {
+        Err(problem) => Err(Error::file(path, problem, "use a checkpoint written by this version of gpicl")),
+        Ok(model) => Ok((info, model, device)),
+    }
+}
+
+/// `model` with these weights, or why they do not fit.
+fn restored(model: Model, tensors: Tensors, device: &Device) -> std::result::Result<Model, String> {
+    let mut restore = Restore { tensors, path: ParamPath::default(), device, problem: None };
     let model = model.map(&mut restore);
     let problem = restore.problem.or_else(|| {
         restore.tensors.keys().next().map(|name| format!("holds `{name}`, which the model has not"))
     });
-    match problem {
-        Some(problem) => Err(Error::file(path, problem, "use a checkpoint written by this version of gpicl")),
-        None => Ok((info, model, device)),
-    }
+    problem.map_or(Ok(model), Err)
 }
 
 /// What a weights file says about itself, after its checksum was verified.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::optimizer::OptimizerKind;
 use super::schedule::Schedule;
 use crate::error::{Error, Result};
 
@@ -13,13 +14,17 @@ pub struct TrainConfig {
     pub steps: u64,
     /// Episodes (one task each) in a step.
     pub batch: usize,
-    /// Peak learning rate of AdamW.
+    /// How parameters move.
+    pub optimizer: OptimizerKind,
+    /// Peak learning rate, of AdamW and of Muon.
     pub lr: f64,
     /// Steps over which the learning rate rises linearly from 0.
     pub warmup: u64,
     /// What the learning rate does after the warm-up.
     pub schedule: Schedule,
-    /// Decay of the first and the second moment.
+    /// Decay of Muon's momentum.
+    pub momentum: f64,
+    /// Decay of AdamW's first and second moment.
     pub betas: [f64; 2],
     /// Added to the root of the second moment.
     pub eps: f64,
@@ -27,6 +32,8 @@ pub struct TrainConfig {
     pub weight_decay: f64,
     /// Largest global norm of the gradient; 0 switches clipping off.
     pub clip: f64,
+    /// Decay of the running average of the weights, which is what is meta-tested and saved to be used; 0 switches it off.
+    pub average: f64,
     /// Steps between two training lines in `metrics.jsonl`.
     pub log_every: u64,
     /// Steps between two checkpoints; the last step always gets one.
@@ -40,13 +47,16 @@ impl Default for TrainConfig {
         Self {
             steps: 1000,
             batch: 16,
+            optimizer: OptimizerKind::AdamW,
             lr: 1e-3,
             warmup: 100,
             schedule: Schedule::Constant,
+            momentum: 0.95,
             betas: [0.9, 0.999],
             eps: 1e-8,
             weight_decay: 0.0,
             clip: 1.0,
+            average: 0.0,
             log_every: 10,
             checkpoint_every: 200,
             keep_checkpoints: 3,
@@ -102,6 +112,9 @@ impl TrainConfig {
         range("clip", self.clip, self.clip.is_finite() && self.clip >= 0.0, "give 0 (off) or more")?;
         let decay = self.weight_decay;
         range("weight_decay", decay, decay.is_finite() && decay >= 0.0, "give 0 (off) or more")?;
+        for (field, value) in [("momentum", self.momentum), ("average", self.average)] {
+            range(field, value, (0.0..1.0).contains(&value), "give a number in [0, 1)")?;
+        }
         for beta in self.betas {
             range("betas", beta, (0.0..1.0).contains(&beta), "give two numbers in [0, 1)")?;
         }

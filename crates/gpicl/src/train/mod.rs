@@ -1,11 +1,14 @@
 //! Meta-training: configuration, steps, schedules, checkpoints, the run's folder and its measurements.
 
+mod adamw;
+mod averaging;
 mod checkpoint;
 mod config;
 mod events;
 mod inspect;
 mod layers;
 mod metrics;
+mod muon;
 mod optimizer;
 mod presets;
 mod resume;
@@ -15,14 +18,15 @@ mod schedule;
 mod step;
 mod trainer;
 
+pub use averaging::Average;
 pub use checkpoint::{
-    CheckpointInfo, Checkpoints, Progress, load_to_test, load_weights, read_info, save_weights,
+    CheckpointInfo, Checkpoints, Progress, Saved, load_to_test, load_weights, read_info, save_weights,
 };
 pub use config::TrainConfig;
 pub use inspect::{Inspection, inspect};
 pub use layers::{Layers, parse_toml};
 pub use metrics::{MetricsWriter, RunLog, last_training_line, read_metrics};
-pub use optimizer::{Optimizer, ParamPath};
+pub use optimizer::{Optimizer, OptimizerKind, ParamPath};
 pub use presets::{PRESETS, Preset};
 pub use resume::ResumeOptions;
 pub use run::{RunDir, RunLock, checkpoint_path};

@@ -1,26 +1,42 @@
-//! AdamW (Loshchilov and Hutter 2019) over all parameters of a model, with global gradient clipping.
+//! What a gradient does to all parameters of a model: global clipping, then the update of each, by [`adamw`] or [`muon`].
 
 use std::collections::BTreeMap;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Gradients, Tensor};
-use gpicl_ops::AdamWStep;
+use gpicl_ops::Precision;
+use serde::{Deserialize, Serialize};
 
-use super::TrainConfig;
+use super::{TrainConfig, adamw, muon};
 
-/// First and second moment of every parameter, by the parameter's path in the model.
+/// How parameters move.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OptimizerKind {
+    /// By AdamW (the paper: Adam).
+    #[default]
+    AdamW,
+    /// Hidden matrices by orthogonalised momentum, the rest by AdamW.
+    Muon,
+}
+
+/// What is remembered of the gradients of every parameter, by the parameter's path in the model.
 #[derive(Clone, Debug, Default)]
 pub struct Optimizer {
+    /// Of its own matrix products.
+    pub(super) precision: Precision,
     /// Updates done so far: `t` of the bias correction.
     pub(super) updates: u64,
     pub(super) moments: BTreeMap<String, Moments>,
 }
 
-/// Both moments of one parameter, flat.
+/// What is remembered of the gradients of one parameter, flat.
 #[derive(Clone, Debug)]
-pub(super) struct Moments {
-    pub first: Tensor<1>,
-    pub second: Tensor<1>,
+pub(super) enum Moments {
+    /// First and second moment.
+    AdamW([Tensor<1>; 2]),
+    /// Momentum.
+    Muon(Tensor<1>),
 }
 
 /// A parameter's place in the module tree, such as `blocks.0.qkv.weight`; the enum variant is left out.
@@ -47,6 +63,11 @@ impl ParamPath {
 }
 
 impl Optimizer {
+    /// One that remembers nothing yet; its own matrix products are in `precision`.
+    pub fn new(precision: Precision) -> Self {
+        Self { precision, ..Self::default() }
+    }
+
     /// One update of `model` with learning rate `lr`; returns the model and the global norm of the gradient
     /// before clipping. The caller checks the norm: with a NaN or Inf in it the update is not applied.
     pub fn step<M: Module>(&mut self, model: M, grads: Gradients, config: &TrainConfig, lr: f64) -> (M, f64) {
@@ -57,28 +78,10 @@ impl Optimizer {
             return (model, norm);
         }
         self.updates += 1;
-        let correction = |beta: f64| (1.0 - beta.powf(self.updates as f64)) as f32;
-        let step = AdamWStep {
-            lr: lr as f32,
-            beta1: config.betas[0] as f32,
-            beta2: config.betas[1] as f32,
-            eps: config.eps as f32,
-            weight_decay: 0.0,
-            bias_correction1: correction(config.betas[0]),
-            bias_correction2: correction(config.betas[1]),
-            grad_scale: if config.clip > 0.0 && norm > config.clip {
-                (config.clip / norm) as f32
-            } else {
-                1.0
-            },
-        };
-        let mut update = Update {
-            grads,
-            step,
-            weight_decay: config.weight_decay as f32,
-            moments: &mut self.moments,
-            path: ParamPath::default(),
-        };
+        let grad_scale =
+            if config.clip > 0.0 && norm > config.clip { (config.clip / norm) as f32 } else { 1.0 };
+        let path = ParamPath::default();
+        let mut update = Update { grads, config, lr, grad_scale, state: self, path };
         (model.map(&mut update), norm)
     }
 }
@@ -108,9 +111,10 @@ impl ModuleVisitor for GradientNorm<'_> {
 
 struct Update<'a> {
     grads: Gradients,
-    step: AdamWStep,
-    weight_decay: f32,
-    moments: &'a mut BTreeMap<String, Moments>,
+    config: &'a TrainConfig,
+    lr: f64,
+    grad_scale: f32,
+    state: &'a mut Optimizer,
     path: ParamPath,
 }
 
@@ -126,16 +130,31 @@ impl ModuleMapper for Update<'_> {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let Some(grad) = param.val().grad_remove(&mut self.grads) else { return param };
         let (id, value, mapper) = param.consume();
-        let shape = value.dims();
+        let (path, shape) = (self.path.name(), value.dims());
         let count: usize = shape.iter().product();
         let flat = value.inner().reshape([count]);
-        let moments = self.moments.remove(&self.path.name());
-        let Moments { first, second } =
-            moments.unwrap_or_else(|| Moments { first: flat.zeros_like(), second: flat.zeros_like() });
-        // Biases, gains and offsets are not decayed.
-        let step = AdamWStep { weight_decay: if D > 1 { self.weight_decay } else { 0.0 }, ..self.step };
-        let (flat, first, second) = gpicl_ops::adamw(flat, grad.reshape([count]), first, second, step);
-        self.moments.insert(self.path.name(), Moments { first, second });
+        let grad = grad.reshape([count]);
+        let found = self.state.moments.remove(&path);
+        let (flat, moments) = if self.config.optimizer == OptimizerKind::Muon && muon::moves(&path, D) {
+            let momentum = match found {
+                Some(Moments::Muon(momentum)) => momentum,
+                _ => flat.zeros_like(),
+            };
+            let matrix = [shape[0], count / shape[0]];
+            let step = muon::step(self.config, self.lr, self.grad_scale, self.state.precision);
+            let (value, momentum) =
+                muon::update(&path, flat.reshape(matrix), grad.reshape(matrix), momentum, step);
+            (value.reshape([count]), Moments::Muon(momentum))
+        } else {
+            let [first, second] = match found {
+                Some(Moments::AdamW(moments)) => moments,
+                _ => [flat.zeros_like(), flat.zeros_like()],
+            };
+            let step = adamw::step(self.config, self.lr, self.state.updates, self.grad_scale, D);
+            let (flat, first, second) = gpicl_ops::adamw(flat, grad, first, second, step);
+            (flat, Moments::AdamW([first, second]))
+        };
+        self.state.moments.insert(path, moments);
         let value = Tensor::from_inner(flat.reshape(shape)).require_grad();
         Param::from_mapped_value(id, value, mapper)
     }

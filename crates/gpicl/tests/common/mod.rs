@@ -80,6 +80,8 @@ pub const MODELS: &[(&str, &[&str], [usize; 2])] = &[
     ("delta-net", &[BLOCKS, "decay = true"], told(2 * 2 * 4 * 4)),
     ("mlstm", &[BLOCKS], told(2 * 2 * 4 * 5)),
     ("gla", &[BLOCKS], told(2 * 2 * 4 * 4)),
+    ("mesa-net", &[BLOCKS], told(2 * 2 * 9 * 8)),
+    ("mesa-net", &[BLOCKS, "orthogonal = true", "positions = false"], told(2 * 2 * 9 * 8)),
     ("lstm", &[RECURRENT], told(2 * 2 * 8)),
     ("gru", &[RECURRENT], told(2 * 8)),
     // Memories of two heads, and the output.
