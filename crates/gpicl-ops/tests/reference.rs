@@ -489,7 +489,7 @@ fn muon_moves_a_matrix_by_an_orthogonal_one() {
     let (moved, _) = gpicl_ops::muon(grad.zeros_like(), grad.clone(), grad.zeros_like(), 1, step);
     let x = moved.neg() / step.scale(12, 20);
     // The polynomial takes singular values into this range, and leaves their sign.
-    let gram: Vec<f32> = x.clone().matmul(x.clone().transpose()).into_data().to_vec().unwrap();
+    let gram: Vec<f32> = x.clone().matmul(x.clone().transpose()).into_data().try_to_vec().unwrap();
     for (i, value) in gram.iter().enumerate() {
         let (row, col) = (i / 12, i % 12);
         if row == col {

@@ -26,7 +26,7 @@ const REPETITIONS: usize = 5;
 const BLOCKS: &str = "d_model = 128\nlayers = 2\nheads = 4\nd_ff = 512";
 
 /// Architectures and their sizes: about 420,000 parameters, but for VSML.
-const MODELS: [(&str, &str); 10] = [
+const MODELS: [(&str, &str); 11] = [
     ("transformer", BLOCKS),
     ("fast-weights", BLOCKS),
     ("delta-net", BLOCKS),

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use common::{finish, small};
+use gpicl::DeviceKind;
 use gpicl::data::Library;
-use gpicl::eval::{Guessing, Metric, Outcome, OutcomeRule, Sample};
+use gpicl::eval::{Guessing, Metric, Outcome, OutcomeRule, Sample, meta_test};
 use gpicl::models::ModelConfig;
 use gpicl::tasks::TaskId;
-use gpicl::train::{Ended, Event, ResumeOptions, Trainer, read_metrics};
+use gpicl::train::{Ended, Event, ResumeOptions, Trainer, load_weights, read_metrics};
 use gpicl::{Error, RunDir};
 
 fn weights(run: &Path) -> Vec<u8> {
@@ -87,6 +88,47 @@ fn a_damaged_checkpoint_is_passed_over_for_the_one_before() {
     assert_eq!(trainer.step(), 20, "no state");
     finish(&mut trainer);
     assert_eq!(weights(&run), whole, "the repeated steps give the same weights");
+}
+
+#[test]
+fn muon_and_averaged_weights_go_on_to_the_same_bytes() {
+    let dir = tempfile::tempdir().unwrap();
+    let sets = ["train.optimizer=muon", "train.average=0.9", "train.weight_decay=0.01"];
+    let (whole, cut) = (dir.path().join("whole"), dir.path().join("cut"));
+    let mut trainer = Trainer::start(small(&sets), None, &whole).unwrap();
+    finish(&mut trainer);
+    let stop = AtomicBool::new(false);
+    let mut cut_short = Trainer::start(small(&sets), None, &cut).unwrap();
+    let ended = cut_short.train(&stop, &mut |event| {
+        if matches!(event, Event::Step { step: 13, .. }) {
+            stop.store(true, Ordering::Relaxed);
+        }
+    });
+    assert_eq!(ended.unwrap(), Ended::Stopped { step: 13 });
+    drop(cut_short);
+    finish(&mut Trainer::resume(&cut, None).unwrap());
+    for file in [
+        "metrics.jsonl",
+        "checkpoints/step-00000040.safetensors",
+        "checkpoints/step-00000040.state.safetensors",
+    ] {
+        assert_eq!(fs::read(whole.join(file)).unwrap(), fs::read(cut.join(file)).unwrap(), "{file}");
+    }
+    // What is saved to be used is the average, which is what the meta-tests were of.
+    let device = DeviceKind::Cpu.device().unwrap();
+    let (_, saved) = load_weights(&whole.join("checkpoints/step-00000040.safetensors"), &device).unwrap();
+    let sample = Sample::episodes(16);
+    let set = &trainer.final_sets().unwrap()[1];
+    let accuracy = |model| meta_test(model, set, sample, &device).unwrap().summary().last_10.mean;
+    assert_eq!(accuracy(&saved), trainer.meta_test(sample).unwrap()[1].summary().last_10.mean);
+    // Another optimiser, or no average, is another run.
+    let weights_of = |name: &str, sets: &[&str]| {
+        let run = dir.path().join(name);
+        finish(&mut Trainer::start(small(sets), None, &run).unwrap());
+        weights(&run)
+    };
+    let (muon, averaged) = (weights_of("muon", &sets[..1]), weights_of("averaged", &sets[1..2]));
+    assert!(muon != weights(&whole) && averaged != weights(&whole) && muon != averaged);
 }
 
 #[test]

@@ -82,3 +82,32 @@ impl ModuleMapper for Apply<'_> {
         Param::from_mapped_value(id, average, mapper)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::{Device, TensorData};
+
+    #[derive(Module, Debug)]
+    struct One {
+        weight: Param<Tensor<2>>,
+    }
+
+    fn one(value: f32) -> One {
+        One { weight: Param::from_data(TensorData::new(vec![value; 4], [2, 2]), &Device::flex()) }
+    }
+
+    #[test]
+    fn it_forgets_the_start_soon_and_then_keeps_its_decay() {
+        let mut average = Average::of(&one(5.0));
+        let value = |average: &Average| {
+            average.applied(one(9.0)).weight.val().into_data().try_to_vec::<f32>().unwrap()
+        };
+        assert_eq!(value(&average), [5.0; 4]);
+        average.update(&one(1.0), 0.5, 1);
+        let first = 5.0 * 2.0 / 11.0 + 9.0 / 11.0;
+        assert!(value(&average).iter().all(|x| (x - first).abs() < 1e-6));
+        average.update(&one(1.0), 0.5, 1000);
+        assert!(value(&average).iter().all(|x| (x - 0.5 * (first + 1.0)).abs() < 1e-6));
+    }
+}

@@ -55,19 +55,34 @@ pub struct Progress {
     pub metrics_bytes: u64,
 }
 
-/// A checkpoint as a run goes on from it.
+/// What a run has learned so far, and goes on from.
 #[derive(Debug)]
-pub struct Saved {
-    /// What the weights file says about itself.
-    pub info: CheckpointInfo,
-    /// The weights that go on.
+pub struct Learned {
+    /// The weights that go on, with autodiff.
     pub model: Model,
-    /// Their average, if the run has one: what the weights file holds.
+    /// Their average, if the run has one: what is used.
     pub average: Option<Average>,
     /// What it remembers of the gradients.
     pub optimizer: Optimizer,
     /// The position in the run.
     pub progress: Progress,
+}
+
+impl Learned {
+    /// Nothing yet: the weights as they are initialised.
+    ///
+    /// # Errors
+    /// As [`crate::models::ModelConfig::init`].
+    pub fn nothing(config: &RunConfig, dims: Dims, device: &Device) -> Result<Self> {
+        let model = config.model.init(dims, config.precision, config.seed, device)?;
+        let average = (config.train.average > 0.0).then(|| Average::of(&model));
+        Ok(Self {
+            model,
+            average,
+            optimizer: Optimizer::new(config.precision),
+            progress: Progress::default(),
+        })
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -155,7 +170,7 @@ impl Checkpoints {
     ///
     /// # Errors
     /// [`Error::File`] if there is none.
-    pub fn latest(&self, device: &Device) -> Result<Saved> {
+    pub fn latest(&self, device: &Device) -> Result<(CheckpointInfo, Learned)> {
         for step in self.steps()? {
             match self.load(step, device) {
                 Ok(found) => return Ok(found),
@@ -179,7 +194,7 @@ impl Checkpoints {
         Err(Error::file(&self.dir, "holds no usable checkpoint", "name a run that got as far as one"))
     }
 
-    fn load(&self, step: u64, device: &Device) -> Result<Saved> {
+    fn load(&self, step: u64, device: &Device) -> Result<(CheckpointInfo, Learned)> {
         let (info, mut model) = load_weights(&self.path(step), device)?;
         let path = self.state_path(step);
         let (progress, tensors) = read::<Progress>(&path)?;
@@ -212,7 +227,7 @@ impl Checkpoints {
             model = restored(model, weights, device)
                 .map_err(|problem| Error::file(&path, problem, "use an earlier checkpoint"))?;
         }
-        Ok(Saved { info, model, average, optimizer, progress })
+        Ok((info, Learned { model, average, optimizer, progress }))
     }
 
     fn rotate(&self) -> Result<()> {

@@ -20,7 +20,7 @@ mod trainer;
 
 pub use averaging::Average;
 pub use checkpoint::{
-    CheckpointInfo, Checkpoints, Progress, Saved, load_to_test, load_weights, read_info, save_weights,
+    CheckpointInfo, Checkpoints, Learned, Progress, load_to_test, load_weights, read_info, save_weights,
 };
 pub use config::TrainConfig;
 pub use inspect::{Inspection, inspect};

@@ -10,7 +10,8 @@ use burn::tensor::Device;
 use gpicl_ops::Precision;
 use serde::{Deserialize, Serialize};
 
-use super::checkpoint::{CheckpointInfo, Progress};
+use super::averaging::Average;
+use super::checkpoint::{CheckpointInfo, Learned};
 use super::metrics::{MetricsWriter, RunLog, without_last_line};
 use super::resume::{ResumeOptions, check_config, set_results_aside, warn_of_other_program};
 use super::run::{RunDir, RunLock};
@@ -79,6 +80,8 @@ pub struct Trainer {
     dims: Dims,
     device: Device,
     model: Model,
+    /// What is used instead, if the weights are averaged.
+    average: Option<Average>,
     optimizer: Optimizer,
     step: u64,
     batches: Arc<BatchSource>,
@@ -147,10 +150,10 @@ impl Trainer {
     /// Bad config, missing data, or a run that is there already.
     pub fn start(config: RunConfig, data_dir: Option<&Path>, run: &Path) -> Result<Self> {
         let stage = Stage::load(&config, &Library::new(data_dir))?;
-        let model = config.model.init(stage.dims, config.precision, config.seed, &stage.device)?;
+        let learned = Learned::nothing(&config, stage.dims, &stage.device)?;
         let run = RunDir::create(run, &config)?;
         let lock = run.lock()?;
-        Self::assemble(config, run, lock, stage, model, Optimizer::default(), Progress::default())
+        Self::assemble(config, run, lock, stage, learned)
     }
 
     /// Continues a run from its newest whole checkpoint; from the start if it has none yet. The numbers are
@@ -180,12 +183,11 @@ impl Trainer {
         };
         if checkpoints.steps()?.is_empty() {
             let config = options.prolonged(&run, &found, 0)?;
-            let model = config.model.init(stage.dims, config.precision, config.seed, &stage.device)?;
+            let learned = Learned::nothing(&config, stage.dims, &stage.device)?;
             write(&config)?;
-            let (optimizer, progress) = (Optimizer::default(), Progress::default());
-            return Self::assemble(config, run, lock, stage, model, optimizer, progress);
+            return Self::assemble(config, run, lock, stage, learned);
         }
-        let (info, model, optimizer, mut progress) = checkpoints.latest(&stage.device)?;
+        let (info, mut learned) = checkpoints.latest(&stage.device)?;
         let config = options.prolonged(&run, &found, info.step)?;
         check_config(&run, &config, &info)?;
         stage.data.expect(&info.data, run.path(), options.allow_other_data)?;
@@ -203,10 +205,11 @@ impl Trainer {
             // What only a last step leaves behind is taken back, what it leaves out is made good below.
             set_results_aside(&run, info.step)?;
             if !info.step.is_multiple_of(config.train.log_every) {
-                progress.metrics_bytes = without_last_line(&run.metrics_path(), progress.metrics_bytes)?;
+                let bytes = &mut learned.progress.metrics_bytes;
+                *bytes = without_last_line(&run.metrics_path(), *bytes)?;
             }
         }
-        let mut trainer = Self::assemble(config, run, lock, stage, model, optimizer, progress)?;
+        let mut trainer = Self::assemble(config, run, lock, stage, learned)?;
         if prolonged {
             trainer.meta_test_if_due(&mut |_| {})?;
         }
@@ -218,10 +221,9 @@ impl Trainer {
         run: RunDir,
         lock: RunLock,
         stage: Stage,
-        model: Model,
-        optimizer: Optimizer,
-        progress: Progress,
+        learned: Learned,
     ) -> Result<Self> {
+        let Learned { model, average, optimizer, progress } = learned;
         let metrics = RunLog::open(&run, progress.metrics_bytes)?;
         let checkpoints = run.checkpoints(config.train.keep_checkpoints);
         let Stage { dims, device, batches, tests, data } = stage;
@@ -231,6 +233,7 @@ impl Trainer {
             dims,
             device,
             model,
+            average,
             optimizer,
             step: progress.step,
             batches,
@@ -258,9 +261,13 @@ impl Trainer {
         &self.run
     }
 
-    /// The model as it is now, with autodiff.
-    pub fn model(&self) -> &Model {
-        &self.model
+    /// The model as it is used now: with the average of its weights, if the run has one.
+    pub fn model(&self) -> Model {
+        let model = self.model.valid();
+        match &self.average {
+            Some(average) => average.applied(model),
+            None => model,
+        }
     }
 
     /// The sizes the model was built for.
@@ -312,6 +319,9 @@ impl Trainer {
             meta_train_step(self.model.clone(), &mut self.optimizer, batch, train, lr, &self.device);
         check_finite(step, &outcome, &self.checkpoints)?;
         self.model = model;
+        if let Some(average) = &mut self.average {
+            average.update(&self.model, train.average, step);
+        }
         self.step = step;
         let (accuracy_first, accuracy_last) = first_and_last(&outcome, &batch.labels);
         let StepOutcome { loss, grad_norm, .. } = outcome;
@@ -380,7 +390,7 @@ impl Trainer {
     }
 
     fn meta_test_on(&self, sets: &[TestSet], sample: Sample) -> Result<Vec<LearningCurve>> {
-        let model = self.model.valid();
+        let model = self.model();
         sets.iter().map(|set| meta_test(&model, set, sample, &self.device.clone().inner())).collect()
     }
 
@@ -400,7 +410,7 @@ impl Trainer {
             provenance: Provenance::current(),
         };
         let bytes = self.metrics.synced_bytes()?;
-        self.checkpoints.save(&info, &self.model, &self.optimizer, bytes)?;
+        self.checkpoints.save(&info, &self.model, self.average.as_ref(), &self.optimizer, bytes)?;
         Ok(())
     }
 }

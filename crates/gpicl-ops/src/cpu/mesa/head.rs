@@ -92,7 +92,7 @@ impl Head {
         unit(simd, keys, n, d_head, padded, &mut self.k, &mut self.k_scale);
         gather_transposed(simd, &self.k, padded, n, d_head, width, &mut self.k_t);
         gather(simd, values.0, values.1, n, d_head, 1.0, padded, &mut self.v);
-        let k = Factor { data: &self.k, row: padded, column: 1 };
+        let k = along(&self.k, padded);
         product::<S, false>(simd, k, &self.k_t, width, &mut self.cosines, width, [n, d_head, width]);
         for i in 0..n {
             let (cosines, kernel) =
@@ -103,7 +103,7 @@ impl Head {
             u[i] += ridge;
         }
         factor(simd, &mut self.u, &mut self.r, n, width);
-        let r_t = Factor { data: &self.r, row: 1, column: width };
+        let r_t = across(&self.r, width);
         product::<S, false>(simd, r_t, &self.v, padded, &mut self.w, padded, [n, n, padded]);
     }
 
@@ -112,14 +112,14 @@ impl Head {
     pub fn ask<S: Simd>(&mut self, simd: S, queries: Rows<'_>, seen: impl Fn(usize) -> usize) {
         let Self { keys: n, rows, d_head, width, padded, temperature, .. } = *self;
         unit(simd, queries, rows, d_head, padded, &mut self.q, &mut self.q_scale);
-        let q = Factor { data: &self.q, row: padded, column: 1 };
+        let q = along(&self.q, padded);
         product::<S, false>(simd, q, &self.k_t, width, &mut self.q_cosines, width, [rows, d_head, width]);
         for row in 0..rows {
             let (cosines, kernel) =
                 (&self.q_cosines[row * width..][..width], &mut self.q_kernel[row * width..][..width]);
             weigh(simd, cosines, kernel, temperature, seen(row));
         }
-        let c = Factor { data: &self.q_kernel, row: width, column: 1 };
+        let c = along(&self.q_kernel, width);
         product::<S, false>(simd, c, &self.r, width, &mut self.z, width, [rows, n, width]);
         for row in 0..rows {
             self.z[row * width..][..width][seen(row)..].fill(0.0);
@@ -131,7 +131,7 @@ impl Head {
     pub fn write<S: Simd>(&self, simd: S, out: &mut [f32], stride: usize) {
         let Self { keys: n, rows, d_head, width, padded, .. } = *self;
         let mut read = Buffer::stale(rows * padded);
-        let z = Factor { data: &self.z, row: width, column: 1 };
+        let z = along(&self.z, width);
         product::<S, false>(simd, z, &self.w, padded, &mut read, padded, [rows, n, padded]);
         for row in 0..rows {
             out[row * stride..][..d_head].copy_from_slice(&read[row * padded..][..d_head]);
@@ -149,8 +149,6 @@ impl Head {
         (grads, at, stride): (&mut [f32], [usize; 3], usize),
     ) -> [f32; 2] {
         let Self { keys: n, rows, d_head, width, padded, temperature, .. } = *self;
-        let along = |data, row| Factor { data, row, column: 1 };
-        let across = |data, column| Factor { data, row: 1, column };
         let mut dread = Buffer::stale(rows * padded);
         gather(simd, dout, dout_stride, rows, d_head, 1.0, padded, &mut dread);
         let mut w_t = Buffer::stale(d_head * width);
@@ -236,6 +234,16 @@ impl Head {
         }
         [dtemperature, dridge]
     }
+}
+
+/// A matrix as it is in memory, rows `row` apart.
+fn along(data: &[f32], row: usize) -> Factor<'_> {
+    Factor { data, row, column: 1 }
+}
+
+/// The transpose of a matrix whose rows are `row` apart.
+fn across(data: &[f32], row: usize) -> Factor<'_> {
+    Factor { data, row: 1, column: row }
 }
 
 /// Rows of length 1 into `to`, `padded` apart, and what each was multiplied with into `scales`.
