@@ -190,7 +190,8 @@ fn embed(args: &EmbedArgs, output: &Output) -> Result<ExitCode> {
         mean: args.mean.clone(),
         std: args.std.clone(),
     };
-    let bar = output.counter((splits.train.len() + splits.test.len()) as u64);
+    let bar = output.counter("images");
+    bar.set_length((splits.train.len() + splits.test.len()) as u64);
     let features = features_of(&splits, &args.onnx, &config, &mut |done, _| bar.set_position(done as u64));
     bar.finish_and_clear();
     let features = features?;

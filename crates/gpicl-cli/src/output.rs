@@ -79,12 +79,12 @@ impl Output {
         bar
     }
 
-    /// A counter of images.
-    pub fn counter(&self, total: u64) -> ProgressBar {
+    /// A counter of `what`, of which there are as many as will be said.
+    pub fn counter(&self, what: &'static str) -> ProgressBar {
         if self.quiet || self.json || !self.terminal {
             return ProgressBar::hidden();
         }
-        ProgressBar::new(total).with_style(style("{bar:30} {pos}/{len} images  ETA {eta}"))
+        ProgressBar::no_length().with_message(what).with_style(style("{bar:30} {pos}/{len} {msg}  ETA {eta}"))
     }
 
     /// The progress of a sweep of this many runs.

@@ -140,7 +140,7 @@ impl Layers {
             Error::config(field, problem, "see `gpicl presets --defaults` for every field and its default")
         })?;
         config.validate()?;
-        Ok(config)
+        Ok(config.completed())
     }
 }
 
@@ -245,7 +245,9 @@ mod tests {
     #[test]
     fn another_data_set_replaces_the_table_below() {
         let config = built(&["[data]\nname = 'glyphs'\nresize = 14", "[data]\nname = 'mnist'"], &[]).unwrap();
-        assert_eq!(config.data, DataConfig { name: "mnist".into(), ..DataConfig::default() });
+        let mut mnist = DataConfig { name: "mnist".into(), ..DataConfig::default() };
+        mnist.complete();
+        assert_eq!(config.data, mnist);
     }
 
     #[test]
