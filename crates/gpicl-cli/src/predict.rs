@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
+use gpicl::OutFile;
 use gpicl::predict::{PredictConfig, predict_table};
 
 use crate::output::Output;
@@ -21,7 +22,7 @@ pub struct PredictArgs {
     /// CSV with a header: the rows to predict; the label column may be missing.
     #[arg(long, value_name = "CSV")]
     query: PathBuf,
-    /// Where to write the predicted label and the class probabilities of every query row.
+    /// Where to write the predicted label and the class probabilities of every query row; `-` is standard output.
     #[arg(long, value_name = "CSV")]
     out: PathBuf,
     /// Name of the label column; default: the last one of the context.
@@ -39,17 +40,18 @@ pub struct PredictArgs {
 pub fn predict(args: &PredictArgs, output: &Output) -> Result<ExitCode> {
     let config = PredictConfig { ensemble: args.ensemble, seed: args.seed };
     let (context, query) = (&args.context, &args.query);
-    let report = predict_table(&args.checkpoint, context, query, args.label.as_deref(), &args.out, &config)?;
+    let out = OutFile::new(&args.out)?;
+    let output = output.beside(&out, "--out")?;
+    let report = predict_table(&args.checkpoint, context, query, args.label.as_deref(), &out, &config)?;
     let accuracy = match report.accuracy {
         Some(accuracy) => format!("; accuracy {:.1}% (the query file has the labels)", 100.0 * accuracy),
         None => String::new(),
     };
     output.text(format!(
-        "{} rows predicted from {} labelled ones, {} classes{accuracy}\nwrote {}",
+        "{} rows predicted from {} labelled ones, {} classes{accuracy}\nwrote {out}",
         report.queries,
         report.context,
         report.classes.len(),
-        args.out.display()
     ));
     output.json(&report);
     Ok(ExitCode::SUCCESS)

@@ -3,10 +3,11 @@
 mod common;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use common::{finish, small};
+use gpicl::OutFile;
 use gpicl::predict::{Context, PredictConfig, Predictor, predict_table};
 use gpicl::rng::{Rng, Stream};
 use gpicl::train::Trainer;
@@ -42,6 +43,10 @@ fn table(seed: u64, rows: usize, labels: bool) -> String {
     text
 }
 
+fn to(path: &Path) -> OutFile {
+    OutFile::new(path).unwrap()
+}
+
 #[test]
 fn a_table_is_predicted_far_above_chance_without_training() {
     let dir = tempfile::tempdir().unwrap();
@@ -49,7 +54,7 @@ fn a_table_is_predicted_far_above_chance_without_training() {
     fs::write(&context, table(1, 60, true)).unwrap();
     fs::write(&query, table(2, 60, true)).unwrap();
     let config = PredictConfig::default();
-    let report = predict_table(&checkpoint(), &context, &query, None, &out, &config).unwrap();
+    let report = predict_table(&checkpoint(), &context, &query, None, &to(&out), &config).unwrap();
     assert_eq!((report.context, report.queries), (60, 60), "more rows than the model reads are subsampled");
     assert_eq!(report.classes, ["setosa", "versi,color", "virginica"]);
     let accuracy = report.accuracy.unwrap();
@@ -68,7 +73,7 @@ fn a_table_is_predicted_far_above_chance_without_training() {
     }
 
     fs::write(&query, table(2, 60, false)).unwrap();
-    let again = predict_table(&checkpoint(), &context, &query, None, &out, &config).unwrap();
+    let again = predict_table(&checkpoint(), &context, &query, None, &to(&out), &config).unwrap();
     assert_eq!(again.accuracy, None);
     assert_eq!(fs::read_to_string(&out).unwrap(), written, "the labels of the queries are not used");
 }
@@ -85,7 +90,7 @@ fn iris_is_predicted_far_above_chance() {
     fs::write(&context, part(0)).unwrap();
     fs::write(&query, part(1)).unwrap();
     let config = PredictConfig::default();
-    let report = predict_table(&checkpoint(), &context, &query, Some("species"), &out, &config).unwrap();
+    let report = predict_table(&checkpoint(), &context, &query, Some("species"), &to(&out), &config).unwrap();
     assert_eq!(report.classes, ["setosa", "versicolor", "virginica"]);
     let accuracy = report.accuracy.unwrap();
     assert!(accuracy > 0.8, "chance is 0.33: {accuracy}");
@@ -99,8 +104,9 @@ fn bad_tables_are_named_and_nothing_is_written() {
         fs::write(&context, known).unwrap();
         fs::write(&query, asked).unwrap();
         let config = PredictConfig::default();
-        let error =
-            predict_table(&checkpoint(), &context, &query, label, &out, &config).unwrap_err().to_string();
+        let error = predict_table(&checkpoint(), &context, &query, label, &to(&out), &config)
+            .unwrap_err()
+            .to_string();
         assert!(!out.exists());
         error
     };

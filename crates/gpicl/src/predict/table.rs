@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{Context, PredictConfig, Predictor};
 use crate::data::csv::{Encoder, Table, index_labels};
 use crate::error::{Error, Result};
-use crate::fs::{check_file, write_atomic};
+use crate::out_file::OutFile;
 
 /// What was predicted.
 #[derive(Clone, Debug, Serialize)]
@@ -26,26 +26,21 @@ pub struct PredictReport {
 /// `p_<class>` for each class, one line a query row in its order.
 ///
 /// # Errors
-/// [`Error::File`] naming file, line and column at fault, or an `out` that is no place for a file; nothing is written then.
+/// [`Error::File`] naming file, line and column at fault, or an `out` that is an input; nothing is written then.
 pub fn predict_table(
     checkpoint: &Path,
     context: &Path,
     query: &Path,
     label: Option<&str>,
-    out: &Path,
+    out: &OutFile,
     config: &PredictConfig,
 ) -> Result<PredictReport> {
     if config.ensemble == 0 {
         return Err(Error::config("--ensemble", "is 0", "give at least 1"));
     }
-    let same = |input: &Path| {
-        out == input
-            || out.canonicalize().is_ok_and(|out| input.canonicalize().is_ok_and(|input| out == input))
-    };
-    if same(context) || same(query) {
-        return Err(Error::config("--out", format!("{} is an input", out.display()), "name another file"));
+    if out.is(context) || out.is(query) {
+        return Err(Error::config("--out", format!("{out} is an input"), "name another file"));
     }
-    check_file(out)?;
     let (known, asked) = (Table::read(context)?, Table::read(query)?);
     let label = match label {
         Some(name) => known.column(name)?,
@@ -78,7 +73,7 @@ pub fn predict_table(
         let cells = std::iter::once(classes[best].to_string()).chain(row.iter().map(|p| format!("{p:.6}")));
         writer.write_record(cells).expect("writing to memory does not fail");
     }
-    write_atomic(out, &writer.into_inner().expect("writing to memory does not fail"))?;
+    out.write(&writer.into_inner().expect("writing to memory does not fail"))?;
 
     let truth = asked.column(&known.header()[label]).ok().and_then(|column| asked.labels(column).ok());
     let accuracy = truth.map(|truth| {
