@@ -5,8 +5,9 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
+use gpicl::OutFile;
 use gpicl::data::Delimiter;
-use gpicl::data::table::{Table, TableConfig};
+use gpicl::data::table::TableConfig;
 use gpicl::eval::Outcome;
 use gpicl::predict::{PredictConfig, PredictFiles, predict_table};
 use gpicl_lab::results::Results;
@@ -16,7 +17,7 @@ use crate::output::Output;
 /// Arguments of `gpicl predict`.
 ///
 /// Tables have a header line. They are delimited text, plain or `.gz`; cells stand between commas, semicolons, tabs or `|`,
-/// whichever makes columns, and where it is no comma numbers may have a decimal comma. `-` is standard input or output.
+/// whichever makes columns, and where it is no comma numbers may have a decimal comma. `-` is standard input.
 #[derive(Debug, Args)]
 pub struct PredictArgs {
     /// A checkpoint file, or a run folder (its newest checkpoint).
@@ -28,7 +29,7 @@ pub struct PredictArgs {
     /// Table of the rows to predict; the label column may be missing.
     #[arg(long, value_name = "TABLE")]
     query: PathBuf,
-    /// Where to write the predicted label and the class probabilities of every query row, as CSV.
+    /// Where to write the predicted label and the class probabilities of every query row, as CSV; `-` is standard output.
     #[arg(long, value_name = "CSV")]
     out: PathBuf,
     /// Name of the label column; default: the last one of the context.
@@ -64,7 +65,9 @@ pub fn predict(args: &PredictArgs, output: &Output) -> Result<ExitCode> {
         categorical: args.categorical.clone(),
         missing: args.missing.clone(),
     };
-    let PredictArgs { checkpoint, context, query, out, .. } = args;
+    let PredictArgs { checkpoint, context, query, .. } = args;
+    let out = &OutFile::new(&args.out)?;
+    let output = output.beside(out, "--out")?;
     let files = PredictFiles { checkpoint, context, query, out };
     let bar = output.counter("answers");
     let report = predict_table(&files, &tables, &config, &mut |answers, of| {
@@ -83,19 +86,13 @@ pub fn predict(args: &PredictArgs, output: &Output) -> Result<ExitCode> {
         Some(accuracy) => format!("; accuracy {:.1}% (the query file has the labels)", 100.0 * accuracy),
         None => String::new(),
     };
-    let said = format!(
-        "{} rows predicted from {} labelled ones, {} classes{accuracy}",
+    output.text(format!(
+        "{} rows predicted from {} labelled ones, {} classes{accuracy}\nwrote {out}",
         report.queries,
         report.context,
         report.classes.len(),
-    );
-    // Standard output has the table, if any.
-    if out.as_os_str() == Table::STANDARD {
-        output.note(said);
-    } else {
-        output.text(format!("{said}\nwrote {}", out.display()));
-        output.json(&report);
-    }
+    ));
+    output.json(&report);
     Ok(ExitCode::SUCCESS)
 }
 

@@ -198,6 +198,45 @@ fn predict_writes_a_row_for_every_query() {
 }
 
 #[test]
+fn results_go_where_they_are_sent() {
+    let dir = trained();
+    let at = dir.path();
+    fs::write(at.join("train.csv"), "a,b,y\n1,2,yes\n3,4,no\n1,3,yes\n4,4,no\n").unwrap();
+    let to = |out| {
+        ["predict", "--checkpoint", "run", "--context", "train.csv", "--query", "train.csv", "--out", out]
+    };
+    ok(at, &to("p.csv"));
+    let csv = fs::read_to_string(at.join("p.csv")).unwrap();
+    // Nothing else stands in standard output, nor beside it in JSON.
+    assert_eq!(ok(at, &to("-")), csv);
+    assert!(ok(at, &["report", "run", "--out", "-"]).ends_with("</html>\n"));
+    for out in ["-", "/dev/stdout"] {
+        let error = refused(at, &[&to(out)[..], &["--json"]].concat());
+        assert!(
+            error.contains("`--out`: is standard output") && error.contains("leave out --json"),
+            "{error}"
+        );
+    }
+    let error = refused(at, &["data", "show", "glyphs", "--sheet", "-", "--json"]);
+    assert!(error.contains("`--sheet`: is standard output"), "{error}");
+    #[cfg(unix)]
+    {
+        fs::create_dir(at.join("elsewhere")).unwrap();
+        std::os::unix::fs::symlink("elsewhere/p.csv", at.join("link.csv")).unwrap();
+        ok(at, &to("link.csv"));
+        assert!(at.join("link.csv").is_symlink());
+        assert_eq!(fs::read_to_string(at.join("elsewhere/p.csv")).unwrap(), csv);
+        // Seen before any input is read.
+        fs::remove_dir_all(at.join("elsewhere")).unwrap();
+        fs::remove_file(at.join("train.csv")).unwrap();
+        assert!(refused(at, &to("link.csv")).contains("link.csv: is a link to elsewhere/p.csv"));
+        std::os::unix::fs::symlink("elsewhere", at.join("eval-link")).unwrap();
+        let error = refused(at, &["eval", "run", "--out", "eval-link"]);
+        assert!(error.contains("eval-link: is a link to what is not there"), "{error}");
+    }
+}
+
+#[test]
 fn eval_leaves_the_results_of_the_run_itself_alone() {
     let dir = trained();
     let read = |name: &str| fs::read(dir.path().join("run").join(name)).unwrap();

@@ -5,6 +5,7 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use gpicl::OutFile;
 use gpicl::data::{Color, DataConfig, Dataset, InputShape, Normalize, Splits, write_features};
 use safetensors::Dtype;
 use tempfile::{TempDir, tempdir};
@@ -651,7 +652,7 @@ fn safetensors_reads_features_with_and_without_a_test_split() {
     };
     let splits = Splits { train: make(&[1.0, 2.0, 3.0, 4.0], vec![0, 2]), test: make(&[5.0, 6.0], vec![1]) };
     let path = dir.path().join("g.safetensors");
-    write_features(&path, &splits).unwrap();
+    write_features(&OutFile::new(&path).unwrap(), &splits).unwrap();
     let read = format("safetensors", &path).load(None).unwrap();
     assert_eq!((&read.train, &read.test), (&splits.train, &splits.test));
 }

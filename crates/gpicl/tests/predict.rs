@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use common::{finish, small};
+use gpicl::OutFile;
 use gpicl::data::table::TableConfig;
 use gpicl::predict::{CLIP, Context, PredictConfig, PredictFiles, PredictReport, Predictor, predict_table};
 use gpicl::rng::{Rng, Stream};
@@ -33,7 +34,7 @@ fn predicted(
     tables: &TableConfig,
     config: &PredictConfig,
 ) -> gpicl::Result<PredictReport> {
-    let checkpoint = &checkpoint();
+    let (checkpoint, out) = (&checkpoint(), &OutFile::new(out)?);
     predict_table(&PredictFiles { checkpoint, context, query, out }, tables, config, &mut |_, _| {})
 }
 
@@ -419,6 +420,7 @@ fn a_learner_that_cannot_learn_is_named() {
     fs::write(&files[1], "a\n1\n").unwrap();
     let warnings = |checkpoint: &Path| {
         let [context, query, out] = &files;
+        let out = &OutFile::new(out).unwrap();
         let files = PredictFiles { checkpoint, context, query, out };
         predict_table(&files, &TableConfig::default(), &PredictConfig::default(), &mut |_, _| {})
             .unwrap()

@@ -9,7 +9,7 @@ use super::{Context, PredictConfig, Predictor};
 use crate::data::columns::{Classes, Encoder};
 use crate::data::table::{Table, TableConfig};
 use crate::error::{Error, Result};
-use crate::fs::{check_file, write_atomic};
+use crate::out_file::OutFile;
 
 /// What a prediction reads and writes.
 #[derive(Clone, Copy, Debug)]
@@ -20,8 +20,8 @@ pub struct PredictFiles<'a> {
     pub context: &'a Path,
     /// The rows to predict, with or without labels; `-` for standard input.
     pub query: &'a Path,
-    /// The predictions; `-` for standard output.
-    pub out: &'a Path,
+    /// The predictions.
+    pub out: &'a OutFile,
 }
 
 /// What was predicted.
@@ -43,7 +43,7 @@ pub struct PredictReport {
 /// a query row in its order. `progress` hears how many answers there are, and of how many.
 ///
 /// # Errors
-/// [`Error::File`] naming file, line and column at fault, or an output that is no place for a file; nothing is written then.
+/// [`Error::File`] naming file, line and column at fault, or an output that is an input; nothing is written then.
 pub fn predict_table(
     files: &PredictFiles<'_>,
     tables: &TableConfig,
@@ -98,7 +98,7 @@ pub fn predict_table(
         let cells = std::iter::once(names[best].clone()).chain(row.iter().map(|p| format!("{p:.6}")));
         writer.write_record(cells).expect("writing to memory does not fail");
     }
-    write(out, &writer.into_inner().expect("writing to memory does not fail"))?;
+    out.write(&writer.into_inner().expect("writing to memory does not fail"))?;
 
     let name = &known.header()[label];
     let truth: Vec<Option<&str>> =
@@ -123,33 +123,17 @@ pub fn predict_table(
     })
 }
 
-/// Checks that no input is asked for twice or written over, and that the output can be written.
+/// Checks that no input is asked for twice or written over.
 fn check_files(files: &PredictFiles<'_>) -> Result<()> {
-    let standard = |path: &Path| path == Path::new(Table::STANDARD);
     let &PredictFiles { context, query, out, .. } = files;
+    let standard = |path: &Path| path == Path::new(Table::STANDARD);
     if standard(context) && standard(query) {
         let problem = "is standard input, as --context is, which is read once";
         return Err(Error::config("--query", problem, "give one of them as a file"));
     }
-    if standard(out) {
-        return Ok(());
+    let over = |input: &Path| !standard(input) && out.is(input);
+    if over(context) || over(query) {
+        return Err(Error::config("--out", format!("{out} is an input"), "name another file"));
     }
-    let same = |input: &Path| {
-        out == input
-            || out.canonicalize().is_ok_and(|out| input.canonicalize().is_ok_and(|input| out == input))
-    };
-    if same(context) || same(query) {
-        return Err(Error::config("--out", format!("{} is an input", out.display()), "name another file"));
-    }
-    check_file(out)
-}
-
-/// Writes the predictions, to standard output too.
-fn write(out: &Path, bytes: &[u8]) -> Result<()> {
-    use std::io::Write as _;
-    if out == Path::new(Table::STANDARD) {
-        let mut stdout = std::io::stdout().lock();
-        return stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(Error::io("write", out));
-    }
-    write_atomic(out, bytes)
+    Ok(())
 }
