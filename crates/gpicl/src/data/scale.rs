@@ -15,16 +15,21 @@ pub struct Scale {
 impl Scale {
     /// Of the finite ones among `values`.
     pub fn of(values: impl Iterator<Item = f64> + Clone) -> Self {
-        let values = values.filter(|x| x.is_finite());
+        Self::weighted(values.map(|x| (x, 1.0)))
+    }
+
+    /// Of the finite ones among `values`, each with how much it counts.
+    pub fn weighted(values: impl Iterator<Item = (f64, f64)> + Clone) -> Self {
+        let values = values.filter(|(x, _)| x.is_finite());
         // Squares of the largest and the smallest doubles are none; in units of the largest all are.
-        let size = values.clone().fold(0.0, |size: f64, x| size.max(x.abs()));
-        let Some(first) = values.clone().next().filter(|_| size > 0.0).map(|x| x / size) else {
+        let size = values.clone().fold(0.0, |size: f64, (x, _)| size.max(x.abs()));
+        let Some(first) = values.clone().next().filter(|_| size > 0.0).map(|(x, _)| x / size) else {
             return Self { mean: 0.0, deviation: 0.0 };
         };
         let average = |of: &dyn Fn(f64) -> f64| {
-            let (sum, count) =
-                values.clone().fold((0.0, 0), |(sum, count), x| (sum + of(x / size), count + 1));
-            sum / f64::from(count)
+            let add = |(sum, total), (x, weight)| (sum + weight * of(x / size), total + weight);
+            let (sum, total) = values.clone().fold((0.0, 0.0), add);
+            sum / total
         };
         // Counted from the first value: that of equal ones is exact.
         let mean = first + average(&|x| x - first);
@@ -63,6 +68,9 @@ mod tests {
         let scale = Scale::of([1.0, f64::NAN, 3.0, f64::INFINITY].into_iter());
         assert_eq!(scale, Scale { mean: 2.0, deviation: 1.0 });
         assert_eq!([1.0, f64::NAN, 4.0].map(|x| scale.apply(x)), [-1.0, 0.0, 2.0]);
+        let twice = [(1.0, 0.5), (3.0, 1.0), (5.0, 0.5)];
+        let wanted = Scale::of([1.0, 3.0, 3.0, 5.0].into_iter());
+        assert_eq!(Scale::weighted(twice.into_iter()), wanted, "half counts half");
         assert_eq!(Scale::of([7.0, 7.0].into_iter()).apply(1e9), 0.0, "a constant column tells nothing");
     }
 }

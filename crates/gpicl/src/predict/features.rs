@@ -13,9 +13,12 @@ pub(super) struct Features {
 }
 
 impl Features {
-    /// Of `rows` `[n, width]`, NaN where a number is missing. A column that is constant or empty is as if it were not there.
-    pub(super) fn fit(rows: &[f64], width: usize) -> Self {
-        let scale = |column: usize| Scale::of(rows[column..].iter().step_by(width).copied());
+    /// Of `rows` `[n, width]`, NaN where a number is missing, each of which counts as much as its weight says. A column that
+    /// is constant or empty is as if it were not there.
+    pub(super) fn fit(rows: &[f64], width: usize, weights: impl Iterator<Item = f64> + Clone) -> Self {
+        let scale = |column: usize| {
+            Scale::weighted(rows[column..].iter().step_by(width).copied().zip(weights.clone()))
+        };
         let scales = (0..width).map(|column| (column, scale(column)));
         Self { width, scales: scales.filter(|(_, scale)| scale.deviation > 0.0).collect() }
     }
@@ -45,7 +48,7 @@ mod tests {
     fn columns_are_standardised_clipped_and_left_out_where_they_tell_nothing() {
         let nan = f64::NAN;
         let rows = [1e9, 7.0, nan, 1e-7, 1e9 + 2.0, 7.0, nan, 3e-7];
-        let features = Features::fit(&rows, 4);
+        let features = Features::fit(&rows, 4, std::iter::repeat(1.0));
         assert_eq!(features.count(), 2, "the second is constant, the third empty");
         let close = |found: Vec<f32>, wanted: &[f32]| {
             assert!(found.iter().zip(wanted).all(|(a, b)| (a - b).abs() < 1e-5), "{found:?}");

@@ -4,9 +4,10 @@ use std::path::Path;
 
 use burn::module::Module as _;
 use burn::tensor::{Device, Tensor};
+use rayon::prelude::*;
 
 use super::features::Features;
-use super::view::View;
+use super::view::{View, rates};
 use crate::device::DeviceKind;
 use crate::error::{Error, Result};
 use crate::models::{Model, ModelState, SequenceModel as _};
@@ -51,6 +52,9 @@ impl Predictor {
     /// Queries that are answered together: enough to keep every core busy, few enough to stay small in memory.
     pub const TOGETHER: usize = 1024;
 
+    /// Queries that a core standardises and projects at a time.
+    const PREPARED: usize = 64;
+
     /// Loads a checkpoint file, or a run's newest one, onto the CPU.
     ///
     /// # Errors
@@ -77,7 +81,8 @@ impl Predictor {
     /// Features are standardised by the context's mean and deviation, and end at [`CLIP`](super::CLIP) deviations; a
     /// missing number becomes the mean, and a feature that is constant or empty in the context is left out. If the context
     /// has more rows than the model reads, every member of the ensemble gets another subset, with as many rows of each
-    /// class as there are, and its probabilities are corrected by the classes' shares of all rows.
+    /// class as there are, and its probabilities are corrected by the classes' shares of all rows. Mean and deviation are
+    /// those of all rows, each by how often it is read.
     ///
     /// # Errors
     /// [`Error::Argument`] for sizes that do not fit, one class only, more classes than the model has slots, a context
@@ -98,7 +103,10 @@ impl Predictor {
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<Vec<f32>> {
         let width = self.check(context, queries, config)?;
-        let features = Features::fit(context.features, width);
+        let most = self.info.dims.episode_length - 1;
+        let rates = rates(context.labels, context.classes, most);
+        let weights = context.labels.iter().map(|&label| rates[label as usize]);
+        let features = Features::fit(context.features, width, weights);
         if features.count() == 0 {
             return Err(Error::argument("predict", "every feature of the context is constant or empty"));
         }
@@ -110,7 +118,7 @@ impl Predictor {
         let mut answers = 0;
         for member in 0..config.ensemble as u64 {
             let view = View::new(dims, config.seed, member, features.count(), classes);
-            let choice = view.choose(context.labels, classes, dims.episode_length - 1);
+            let choice = view.choose(context.labels, classes, most);
             let labels: Vec<u32> =
                 choice.rows.iter().map(|&row| view.slots[context.labels[row] as usize]).collect();
             let known = view.project(choice.rows.iter().map(|&at| row(at)));
@@ -118,8 +126,12 @@ impl Predictor {
             for (queries, out) in
                 queries.chunks(Self::TOGETHER * width).zip(probabilities.chunks_mut(Self::TOGETHER * classes))
             {
-                let queries = features.apply(queries);
-                let queries = view.project(queries.chunks_exact(features.count()));
+                let project = |rows: &[f64]| {
+                    let rows = features.apply(rows);
+                    view.project(rows.chunks_exact(features.count()))
+                };
+                let queries: Vec<f32> =
+                    queries.par_chunks(Self::PREPARED * width).flat_map_iter(project).collect();
                 self.answer(&state, &queries, &view.slots, &choice.weights, out);
                 answers += out.len() / classes;
                 progress(answers, count * config.ensemble);

@@ -69,7 +69,7 @@ pub fn predict_table(
         return Err(Error::file_at(context, place, problem, fix));
     }
     let features = encoder.encode(&known)?;
-    if Features::fit(&features, encoder.dim()).count() == 0 {
+    if Features::fit(&features, encoder.dim(), std::iter::repeat(1.0)).count() == 0 {
         let problem = "every feature column is constant or empty, so that no row differs from another";
         return Err(Error::file(context, problem, "add features, or more rows"));
     }

@@ -23,6 +23,25 @@ pub(super) struct Choice {
     pub(super) weights: Vec<f32>,
 }
 
+/// For every class, the part of its rows that a choice of `most` has on average.
+pub(super) fn rates(labels: &[u32], classes: usize, most: usize) -> Vec<f64> {
+    let mut totals = vec![0_usize; classes];
+    for &label in labels {
+        totals[label as usize] += 1;
+    }
+    let mut order: Vec<usize> = (0..classes).collect();
+    order.sort_by_key(|&class| totals[class]);
+    // The rarest first: what it leaves of its part is for the others.
+    let (mut rates, mut left) = (vec![1.0; classes], most as f64);
+    for (at, class) in order.into_iter().enumerate() {
+        let total = totals[class] as f64;
+        let read = total.min(left / (classes - at) as f64);
+        left -= read;
+        rates[class] = if total > 0.0 { read / total } else { 1.0 };
+    }
+    rates
+}
+
 impl View {
     pub(super) fn new(dims: Dims, seed: u64, member: u64, features: usize, classes: usize) -> Self {
         let task = TaskId::unseen(member).key();
@@ -96,7 +115,9 @@ mod tests {
         assert_eq!(sorted.len(), 99, "no row twice");
         let other = choose(1, &labels, 2).rows;
         assert!(other.iter().any(|row| *row < 980 && !rows.contains(row)), "another member has others");
+        assert_eq!(rates(&labels, 2, 99), [79.0 / 980.0, 1.0]);
         assert_eq!(choose(0, &labels[950..], 2).weights, [1.0, 1.0], "all are read");
+        assert_eq!(rates(&labels[950..], 2, 99), [1.0, 1.0]);
         let even: Vec<u32> = (0..300).map(|row| row % 3).collect();
         assert_eq!(choose(0, &even, 3).weights, [1.0; 3]);
     }
