@@ -15,9 +15,6 @@ use gpicl_lab::results::Results;
 use crate::output::Output;
 
 /// Arguments of `gpicl predict`.
-///
-/// Tables have a header line. They are delimited text, plain or `.gz`; cells stand between commas, semicolons, tabs or `|`,
-/// whichever makes columns, and where it is no comma numbers may have a decimal comma. `-` is standard input.
 #[derive(Debug, Args)]
 pub struct PredictArgs {
     /// A checkpoint file, or a run folder (its newest checkpoint).
