@@ -69,6 +69,9 @@ enum Command {
     /// Write a run, a sweep, a comparison or a figure as one HTML page that needs no network.
     Report(report::ReportArgs),
     /// Predict the labels of your own table from labelled rows, without training.
+    ///
+    /// Tables have a header line. They are delimited text, plain or `.gz`; cells stand between commas, semicolons, tabs or `|`,
+    /// whichever makes columns, and where it is no comma numbers may have a decimal comma. `-` is standard input.
     Predict(predict::PredictArgs),
     /// List, download and look at data sets.
     Data(data::DataArgs),

@@ -1,7 +1,7 @@
 //! Writing files so that a reader never sees half of one.
 
 use std::fs::{File, TryLockError};
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -26,9 +26,22 @@ pub fn read_text(path: &Path) -> Result<String> {
 /// # Errors
 /// [`Error::Io`]; the temporary file is removed.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
+    write_with(path, bytes, |_| Ok(()))
+}
+
+/// [`write_atomic`] over somebody's file, which keeps its permissions.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
+    write_with(path, bytes, |file| match path.metadata() {
+        Ok(old) => file.set_permissions(old.permissions()),
+        Err(_) => Ok(()),
+    })
+}
+
+fn write_with(path: &Path, bytes: &[u8], prepare: impl Fn(&File) -> std::io::Result<()>) -> Result<()> {
     let partial = partial(path);
     let write = || -> std::io::Result<()> {
         let mut file = File::create(&partial)?;
+        prepare(&file)?;
         file.write_all(bytes)?;
         file.sync_all()?;
         std::fs::rename(&partial, path)
@@ -40,23 +53,32 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
     })
 }
 
-/// Finds out before the work whether the file `path` can be written after it.
-///
-/// # Errors
-/// [`Error::File`] if `path` is a folder or its folder does not exist, [`Error::Io`] if nothing can be written there.
-pub fn check_file(path: &Path) -> Result<()> {
-    if path.is_dir() {
-        let name = path.join("FILE");
-        return Err(Error::file(path, "is a folder", format!("name a file, like {}", name.display())));
+/// Finds out before the work whether the file `path`, which is no folder and no link, can be written after it.
+pub(crate) fn check_new(path: &Path) -> Result<()> {
+    if path.as_os_str().as_encoded_bytes().last().is_some_and(|&end| std::path::is_separator(end.into())) {
+        return Err(Error::file(path, "names a folder", "name a file"));
     }
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
+    let folder = folder_of(path);
     if !folder.is_dir() {
         return Err(Error::file(path, "its folder does not exist", format!("make {}", folder.display())));
     }
-    probe(folder)
+    let partial = partial(path);
+    match File::create_new(&partial).and_then(|_| std::fs::remove_file(&partial)) {
+        // Another process writes there now, or left it.
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+            let problem = format!("nothing can be written into {} ({error})", folder.display());
+            Err(Error::file(path, problem, "name another file"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The folder that `path` is in.
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
 }
 
 /// Finds out before the work whether the folder `path` can be made, if it is not there, and written to.
@@ -64,7 +86,14 @@ pub fn check_file(path: &Path) -> Result<()> {
 /// # Errors
 /// [`Error::File`] if a file is in its place, [`Error::Io`] if nothing can be written there.
 pub fn check_folder(path: &Path) -> Result<()> {
-    let there = path.ancestors().find(|path| path.exists()).unwrap_or(Path::new("."));
+    let there = path.ancestors().find(|path| path.exists() || path.is_symlink()).unwrap_or(Path::new("."));
+    if !there.exists() && there.is_symlink() {
+        return Err(Error::file(
+            there,
+            "is a link to what is not there",
+            "remove it, or name another folder",
+        ));
+    }
     if !there.is_dir() {
         return Err(Error::file(there, "is a file, not a folder", "name another folder"));
     }
@@ -113,15 +142,13 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| dir.path().join(name);
         std::fs::write(at("file"), "").unwrap();
-        check_file(&at("new")).unwrap();
-        check_file(&at("file")).unwrap();
+        check_new(&at("new")).unwrap();
+        check_new(&at("file")).unwrap();
         check_folder(&at("a/b/c")).unwrap();
         check_folder(dir.path()).unwrap();
-        for (error, problem) in [
-            (check_file(dir.path()), "is a folder"),
-            (check_file(&at("absent/new")), "does not exist"),
-            (check_folder(&at("file/b")), "is a file"),
-        ] {
+        for (error, problem) in
+            [(check_new(&at("absent/new")), "does not exist"), (check_folder(&at("file/b")), "is a file")]
+        {
             assert!(error.unwrap_err().to_string().contains(problem), "{problem}");
         }
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left");

@@ -5,6 +5,7 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use gpicl::OutFile;
 use gpicl::data::{Color, DataConfig, Dataset, InputShape, Normalize, Splits, write_features};
 use safetensors::Dtype;
 use tempfile::{TempDir, tempdir};
@@ -425,15 +426,85 @@ fn csv_names_line_and_column_of_what_is_broken() {
         let config = write_csv(dir.path(), text);
         error(&config, dir.path())
     };
-    contains(&broken("x,y\n1,a\nfoo,b\n"), &["table.csv", "line 3", "column `x`", "`foo`"]);
     contains(&broken("x,y\n1,a\n2\n"), &["line 3", "1 cells", "2"]);
     contains(&broken("x,y\n1,a\n,b\n"), &["line 3", "missing"]);
     contains(&broken("x,y\n1,a\n2,\n"), &["line 3", "label is empty"]);
     contains(&broken("x,x\n1,a\n"), &["`x` is there twice"]);
     contains(&broken("x,y\n"), &["no row"]);
-    contains(&broken("x,y\n1,a\n2,inf\ninf,b\n"), &["line 4", "no finite number"]);
+    contains(&broken("x,y\n1,a\n2,inf\ninf,b\n"), &["table.csv: line 4, column `x`", "no finite number"]);
+    contains(&broken("x,y\n1,a\n2,a\n"), &["column `y`", "1 different label", "another class"]);
+    // As it is it has no place in single precision; normalised it has.
+    contains(&broken("x,y\n1,a\n1e39,b\n"), &["line 3, column `x`", "too large"]);
     let config = DataConfig { label_column: Some("z".into()), ..write_csv(dir.path(), "x,y\n1,a\n") };
     contains(&error(&config, dir.path()), &["no column `z`", "x, y"]);
+}
+
+/// A table of columns of very different sizes, with the class in every one.
+fn write_columns(dir: &Path) -> DataConfig {
+    let mut text = String::from("time;small;empty;id;class\n");
+    for i in 0..40 {
+        let late = i % 2;
+        let time = 1_700_000_000 + 40 * late + i % 7;
+        text.push_str(&format!("{time};{}e-7;{};{};{late}\n", 3 * late + i % 3, 5, 1000 + i));
+    }
+    DataConfig { normalize: Normalize::Automatic, drop: vec!["id".into()], ..write_csv(dir, &text) }
+}
+
+#[test]
+fn tables_are_normalised_by_column_without_losing_digits() {
+    let dir = folder();
+    let config = write_columns(dir.path());
+    let splits = config.load(None).unwrap();
+    for column in 0..2 {
+        let numbers: Vec<f64> = (0..32).map(|i| f64::from(splits.train.input(i)[column])).collect();
+        let mean = numbers.iter().sum::<f64>() / 32.0;
+        let variance = numbers.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / 32.0;
+        assert!(mean.abs() < 1e-6 && (variance - 1.0).abs() < 1e-5, "{column}: {mean} {variance}");
+        let (mut early, mut late): (Vec<f64>, Vec<f64>) = (Vec::new(), Vec::new());
+        for (i, &x) in numbers.iter().enumerate() {
+            let class = &splits.train.class_names()[splits.train.label(i) as usize];
+            if class == "0" { early.push(x) } else { late.push(x) }
+        }
+        let top = early.into_iter().fold(f64::MIN, f64::max);
+        assert!(late.into_iter().all(|x| x > top), "column {column} tells the classes apart");
+    }
+    assert!((0..8).all(|i| splits.test.input(i)[2] == 0.0), "a constant column tells nothing");
+    assert_eq!(splits.train.dim(), 3);
+    // What is said counts: one mean and deviation over all.
+    let one = DataConfig { normalize: Normalize::Dataset, ..config.clone() }.load(None).unwrap();
+    assert!(one.train.input(0)[0] > 1.0 && one.train.input(0)[1] < 0.0, "{:?}", one.train.input(0));
+    let raw = DataConfig { normalize: Normalize::None, ..config.clone() }.load(None).unwrap();
+    assert_eq!(raw.train.input(0)[2], 5.0);
+    assert_eq!(config.normalization(), Normalize::Feature);
+    assert_eq!(DataConfig::default().normalization(), Normalize::Dataset);
+    // Beside images, or images beside it, each as is usual for it.
+    let images = DataConfig { normalize: Normalize::Dataset, ..named("glyphs") };
+    assert_eq!(config.clone().prepared_like(&images).unwrap().normalization(), Normalize::Feature);
+    assert_eq!(images.clone().prepared_like(&config).unwrap().normalization(), Normalize::Dataset);
+    let none = DataConfig { normalize: Normalize::None, ..images };
+    assert_eq!(config.prepared_like(&none).unwrap().normalization(), Normalize::None);
+}
+
+#[test]
+fn a_runs_configuration_says_how_its_data_are_normalised() {
+    let built = |text: &str| {
+        let mut layers = gpicl::Layers::default();
+        layers.text("run", text).unwrap();
+        layers.build().unwrap()
+    };
+    let table = "[data]\nname = 'csv'\npath = 'a.csv'\ndelimiter = 'tab'\ndrop = ['id']\ncategorical = ['zip']\nmissing = ['?']\n";
+    for (text, normalize) in [
+        ("", "dataset"),
+        ("[data]\nname = 'mnist'", "dataset"),
+        (table, "feature"),
+        ("[[mix]]\n[mix.data]\nname = 'csv'\npath = 'a.csv'", "feature"),
+        ("[[eval.data]]\nname = 'csv'\npath = 'a.csv'\nnormalize = 'none'", "none"),
+    ] {
+        let config = built(text);
+        let written = config.to_toml();
+        assert!(written.contains(&format!("normalize = \"{normalize}\"")), "{written}");
+        assert_eq!(built(&written), config);
+    }
 }
 
 // Configuration
@@ -449,6 +520,8 @@ fn fields_that_do_not_apply_are_named() {
     check(DataConfig { resize: Some(0), ..named("glyphs") }, &["data.resize"]);
     check(DataConfig { resize: Some(4), ..named("random") }, &["data.resize", "vectors"]);
     check(DataConfig { label_column: Some("y".into()), ..named("glyphs") }, &["data.label_column"]);
+    check(DataConfig { drop: vec!["y".into()], ..named("glyphs") }, &["data.drop"]);
+    check(DataConfig { missing: vec!["?".into()], ..named("npy") }, &["data.missing"]);
     assert!(DataConfig::from_spec("csv").is_err());
 }
 
@@ -651,7 +724,7 @@ fn safetensors_reads_features_with_and_without_a_test_split() {
     };
     let splits = Splits { train: make(&[1.0, 2.0, 3.0, 4.0], vec![0, 2]), test: make(&[5.0, 6.0], vec![1]) };
     let path = dir.path().join("g.safetensors");
-    write_features(&path, &splits).unwrap();
+    write_features(&OutFile::new(&path).unwrap(), &splits).unwrap();
     let read = format("safetensors", &path).load(None).unwrap();
     assert_eq!((&read.train, &read.test), (&splits.train, &splits.test));
 }

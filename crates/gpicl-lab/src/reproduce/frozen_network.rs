@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::path::{Path, PathBuf};
 
+use gpicl::OutFile;
 use gpicl::data::{DataConfig, Dataset, InputShape, Splits, write_features};
 use gpicl::eval::baselines::{FullBatch, Mlp, Optimizer};
 use gpicl::rng::{Rng, Stream};
@@ -99,7 +100,7 @@ impl Features {
             let splits = Splits { train: of(&train, train_features)?, test: of(&test, test_features)? };
             let folder = file.parent().expect("the file is in a folder");
             std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
-            write_features(file, &splits)?;
+            write_features(&OutFile::new(file)?, &splits)?;
         }
         Ok(())
     }

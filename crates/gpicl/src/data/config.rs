@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::cells::Delimiter;
 use super::transform::{Color, Normalize};
 use crate::error::{Error, Result};
 
@@ -33,11 +34,24 @@ pub struct DataConfig {
     /// A named preparation instead of `resize` and `color`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub layout: Option<PreparedLayout>,
-    /// How inputs are normalised; the statistics are the training split's.
+    /// How inputs are normalised; the statistics are the training split's. Absent: each column of a table by its own, all
+    /// else by one mean and deviation.
     pub normalize: Normalize,
-    /// Name of the label column of a CSV file; the last one if absent.
+    /// Name of the label column of a table; the last one if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label_column: Option<String>,
+    /// What stands between the cells of a table; found if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delimiter: Option<Delimiter>,
+    /// Columns of a table that are left out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub drop: Vec<String>,
+    /// Columns of numbers of a table that are categories all the same.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub categorical: Vec<String>,
+    /// Cells of a table that mean "no value", besides the usual ones.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<String>,
     /// Number of classes of a made data set (glyphs, random).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub classes: Option<usize>,
@@ -72,6 +86,10 @@ impl Default for DataConfig {
             layout: None,
             normalize: Normalize::default(),
             label_column: None,
+            delimiter: None,
+            drop: Vec::new(),
+            categorical: Vec::new(),
+            missing: Vec::new(),
             classes: None,
             per_class: None,
             size: None,

@@ -8,7 +8,7 @@ use super::checksum::are_published;
 use super::config::{DataConfig, PreparedLayout, data_dir};
 use super::raw::Raw;
 use super::sources::{Form, Kind, Source};
-use super::transform::{Color, Statistics, resize, to_color};
+use super::transform::{Color, Normalize, Statistics, resize, to_color};
 use super::{Dataset, Description, InputShape, Origin, Split, Splits};
 use crate::error::{Error, Result};
 use crate::rng::{Rng, Stream};
@@ -49,6 +49,29 @@ impl DataConfig {
         Source::find(&self.name).is_ok_and(|source| source.kind == Kind::Made)
     }
 
+    /// Whether it is read from a table, of which every column is a quantity of its own.
+    fn is_table(&self) -> bool {
+        Source::find(&self.name).is_ok_and(|source| source.form == Form::Columns)
+    }
+
+    /// How inputs are normalised where nothing is said.
+    fn usual_normalization(&self) -> Normalize {
+        if self.is_table() { Normalize::Feature } else { Normalize::Dataset }
+    }
+
+    /// How inputs are normalised.
+    pub fn normalization(&self) -> Normalize {
+        match self.normalize {
+            Normalize::Automatic => self.usual_normalization(),
+            said => said,
+        }
+    }
+
+    /// Says how inputs are normalised, where that is left to the data.
+    pub fn complete(&mut self) {
+        self.normalize = self.normalization();
+    }
+
     /// Its short form, which tells it from others of its name.
     pub fn short_form(&self) -> String {
         match &self.path {
@@ -57,14 +80,18 @@ impl DataConfig {
         }
     }
 
-    /// The same data, its inputs prepared as `other` prepares them: normalised likewise, images of its side and its
-    /// colour, however `other` comes by them. Vectors have neither, and no images are brought to a side if `other` has
+    /// The same data, its inputs prepared as `other` prepares them: normalised likewise, or each as is usual for it if one is
+    /// a table and the other is not and as is usual; images of its side and its colour, however `other` comes by them. Vectors have neither, and no images are brought to a side if `other` has
     /// some that are not square.
     ///
     /// # Errors
     /// Files that say how large their images are, and cannot be read.
     pub fn prepared_like(self, other: &Self) -> Result<Self> {
-        let alike = Self { normalize: other.normalize, ..self };
+        // What is usual for images is not meant for the columns of a table, nor the reverse.
+        let usual = other.normalization() == other.usual_normalization();
+        let normalize =
+            if usual && self.is_table() != other.is_table() { Normalize::Automatic } else { other.normalize };
+        let alike = Self { normalize, ..self };
         let Some(wanted) = other.images()? else { return Ok(alike) };
         let Some(found) = alike.images()? else { return Ok(alike) };
         if found == wanted {
@@ -96,7 +123,7 @@ impl DataConfig {
         let (side, color) = self.target();
         let channels = |color| if color == Color::Grey { 1 } else { 3 };
         let (height, width, depth) = match (source.form, side, color) {
-            (Form::Vectors, ..) => return Ok(None),
+            (Form::Vectors | Form::Columns, ..) => return Ok(None),
             (Form::Images { side, color }, ..) => (side, side, channels(color)),
             (Form::Drawn { side }, ..) => (self.size.unwrap_or(side), self.size.unwrap_or(side), 1),
             (Form::Pictures, Some(side), Some(color)) => (side, side, channels(color)),
@@ -149,7 +176,12 @@ impl DataConfig {
         };
         let made = source.kind == Kind::Made;
         applies("path", self.path.is_some(), source.kind == Kind::Format)?;
-        applies("label_column", self.label_column.is_some(), source.name == "csv")?;
+        let table = source.form == Form::Columns;
+        applies("label_column", self.label_column.is_some(), table)?;
+        applies("delimiter", self.delimiter.is_some(), table)?;
+        applies("drop", !self.drop.is_empty(), table)?;
+        applies("categorical", !self.categorical.is_empty(), table)?;
+        applies("missing", !self.missing.is_empty(), table)?;
         applies("classes", self.classes.is_some(), made)?;
         applies("per_class", self.per_class.is_some(), made)?;
         applies("size", self.size.is_some(), made)?;
@@ -262,7 +294,7 @@ impl DataConfig {
             None => self.split(&train)?,
         };
         let (mut train, mut test) = (self.prepare(train)?, self.prepare(test)?);
-        let statistics = Statistics::of(&train, self.normalize);
+        let statistics = Statistics::of(&train, self.normalization());
         statistics.apply(&mut train);
         statistics.apply(&mut test);
         Ok(Splits { train, test })

@@ -13,7 +13,7 @@ use super::config::DataConfig;
 use super::raw::Raw;
 use super::{Dataset, Splits};
 use crate::error::{Error, Result};
-use crate::fs::write_atomic;
+use crate::out_file::OutFile;
 
 /// Where the metadata stands in the header: one key, so that the header's bytes are reproducible.
 const METADATA_KEY: &str = "gpicl";
@@ -95,7 +95,7 @@ pub(super) fn read(config: &DataConfig, _: &Path) -> Result<Raw> {
 ///
 /// # Errors
 /// [`Error::Io`].
-pub fn write_features(path: &Path, splits: &Splits) -> Result<()> {
+pub fn write_features(out: &OutFile, splits: &Splits) -> Result<()> {
     let Splits { train, test } = splits;
     let floats = |data: &Dataset| data.inputs().iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>();
     let whole =
@@ -112,7 +112,7 @@ pub fn write_features(path: &Path, splits: &Splits) -> Result<()> {
     let json = serde_json::to_string(&names).expect("names have a JSON form");
     let metadata = HashMap::from([(METADATA_KEY.to_string(), json)]);
     let bytes = safetensors::serialize(tensors, Some(metadata)).expect("plain tensors serialise");
-    write_atomic(path, &bytes)
+    out.write(&bytes)
 }
 
 fn array(path: &Path, name: &str, tensor: &TensorView<'_>) -> Result<Array> {

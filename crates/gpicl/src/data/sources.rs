@@ -24,6 +24,8 @@ pub enum Kind {
 pub enum Form {
     /// Features without a spatial order.
     Vectors,
+    /// Columns of a table, each a quantity of its own.
+    Columns,
     /// Square images.
     Images {
         /// Rows, and columns.
@@ -273,7 +275,7 @@ pub const SOURCES: &[Source] = &[
         Form::Vectors,
         safetensors::read,
     ),
-    format("csv", "a table with a header and a label column", Form::Vectors, csv::read),
+    format("csv", "a table with a header and a label column", Form::Columns, csv::read),
     format("images", "a folder with a folder of images for each class", Form::Pictures, images::read),
 ];
 

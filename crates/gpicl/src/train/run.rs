@@ -56,7 +56,7 @@ impl RunDir {
     /// # Errors
     /// [`Error::File`] if it holds a run of another configuration that was saved, or is being meta-trained.
     pub fn prepare(path: impl Into<PathBuf>, config: &RunConfig) -> Result<Self> {
-        let run = Self(path.into());
+        let (run, config) = (Self(path.into()), &config.clone().completed());
         if !run.config_path().exists() {
             return Self::create(run.0, config);
         }

@@ -146,6 +146,7 @@ impl Trainer {
     /// # Errors
     /// Bad config, missing data, or a run that is there already.
     pub fn start(config: RunConfig, data_dir: Option<&Path>, run: &Path) -> Result<Self> {
+        let config = config.completed();
         let stage = Stage::load(&config, &Library::new(data_dir))?;
         let model = config.model.init(stage.dims, config.precision, config.seed, &stage.device)?;
         let run = RunDir::create(run, &config)?;
