@@ -15,11 +15,13 @@ pub mod fetch;
 mod glyphs;
 mod idx;
 mod images;
+mod labels;
 mod library;
 mod load;
 mod mat;
 mod npy;
 mod omniglot;
+mod picture;
 mod random;
 mod raw;
 mod safetensors;
@@ -28,6 +30,7 @@ pub mod sources;
 mod svhn;
 pub mod transform;
 mod validation;
+mod web_page;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -39,6 +42,7 @@ pub use config::{DataConfig, PreparedLayout, data_dir};
 pub use description::{Description, Origin};
 pub use embed::{EmbedConfig, IMAGENET, check_embed, embed};
 pub use library::Library;
+pub use picture::Background;
 pub use safetensors::write_features;
 pub use sheet::contact_sheet;
 pub use transform::{Color, Normalize};
@@ -120,7 +124,7 @@ impl Dataset {
         class_names: Vec<String>,
     ) -> Result<Self> {
         let (name, dim) = (name.into(), shape.dim());
-        let fail = |problem: String| Err(Error::argument("Dataset::new", format!("{name}: {problem}")));
+        let fail = |problem: String| Err(Error::argument("data set", format!("{name}: {problem}")));
         if dim == 0 || inputs.len() != labels.len() * dim {
             return fail(format!("{} numbers for {} labels of {dim} each", inputs.len(), labels.len()));
         }
