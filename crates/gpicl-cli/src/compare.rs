@@ -24,6 +24,9 @@ pub struct CompareArgs {
     /// A comparison that comes with the program: glyphs, mnist.
     #[arg(long, value_name = "NAME")]
     preset: Option<String>,
+    /// Set one field of what all runs have in common, like `train.steps=100`; can be repeated.
+    #[arg(long, value_name = "FIELD=VALUE")]
+    set: Vec<String>,
     /// Folder for runs, tables and figures; what is finished in it is not done again. Default: compare-NAME below
     /// `runs/`.
     #[arg(long, value_name = "DIR")]
@@ -46,6 +49,7 @@ pub fn compare(args: &CompareArgs, output: &Output) -> Result<ExitCode> {
             (NamedSpec::preset(name)?, name.to_string())
         }
     };
+    let spec = args.set.iter().try_fold(spec, |spec, assignment| spec.set(assignment))?;
     let out = args.out.clone().unwrap_or_else(|| Path::new("runs").join(format!("compare-{name}")));
     let stop = Arc::new(AtomicBool::new(false));
     watch_for_ctrl_c(&stop, *output, "stopping; the runs save their step (Ctrl-C again: at once)")?;

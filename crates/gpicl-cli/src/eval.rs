@@ -54,6 +54,9 @@ pub struct EvalArgs {
     /// Seed of the meta-test episodes.
     #[arg(long)]
     seed: Option<u64>,
+    /// Meta-test though the run's data are not those that it was meta-trained with.
+    #[arg(long)]
+    allow_other_data: bool,
     /// Where to compute: cpu, cuda or wgpu; default: the device that the checkpoint was trained on.
     #[arg(long, value_name = "DEVICE")]
     device: Option<DeviceKind>,
@@ -77,6 +80,7 @@ pub fn eval(args: &EvalArgs, output: &Output) -> Result<ExitCode> {
         sample: Sample { episodes: args.episodes, queries: args.queries },
         split: args.split.into(),
         seed: args.seed,
+        allow_other_data: args.allow_other_data,
         device: args.device,
         data_dir: args.data_dir.data_dir.clone(),
         baselines: args.baselines.clone(),

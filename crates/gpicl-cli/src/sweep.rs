@@ -45,6 +45,9 @@ struct RunArgs {
     /// A sweep that comes with the program; `gpicl presets` lists them.
     #[arg(long, value_name = "NAME")]
     preset: Option<String>,
+    /// Set one field of all runs, like `train.steps=100`; can be repeated.
+    #[arg(long, value_name = "FIELD=VALUE")]
+    set: Vec<String>,
     /// Folder for runs and results; what is finished in it is not done again. Default: sweep-NAME below `runs/`.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -168,7 +171,12 @@ fn run(args: &RunArgs, output: &Output) -> Result<ExitCode> {
 /// The folder of the sweep, made if it is not there.
 fn folder(args: &RunArgs) -> Result<Sweep> {
     let (spec, name) = match (&args.spec, &args.preset) {
-        (Some(path), _) if path.is_dir() && args.out.is_none() => return Ok(Sweep::open(path)?),
+        (Some(path), _) if path.is_dir() && args.out.is_none() => {
+            if !args.set.is_empty() {
+                return Err(Error::config("--set", "is for a new sweep", "give its file, and --out").into());
+            }
+            return Ok(Sweep::open(path)?);
+        }
         (Some(path), _) => {
             (NamedSweep::read(path)?, path.file_stem().unwrap_or_default().to_string_lossy().into_owned())
         }
@@ -177,6 +185,7 @@ fn folder(args: &RunArgs) -> Result<Sweep> {
             (NamedSweep::preset(name)?, name.to_string())
         }
     };
+    let spec = args.set.iter().try_fold(spec, |spec, assignment| spec.set(assignment))?;
     let out = args.out.clone().unwrap_or_else(|| Path::new("runs").join(format!("sweep-{name}")));
     Ok(Sweep::create(&spec, &out)?)
 }

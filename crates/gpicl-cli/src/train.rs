@@ -9,8 +9,7 @@ use std::sync::{Arc, Mutex};
 use anyhow::{Context as _, Result};
 use clap::Args;
 use gpicl::data::Library;
-use gpicl::train::Preset;
-use gpicl::train::{Ended, Event, Trainer};
+use gpicl::train::{Ended, Event, Preset, ResumeOptions, Trainer};
 use gpicl::{Layers, RunDir};
 use gpicl_lab::results::conclude;
 use gpicl_lab::sweep::{Listener, train_together};
@@ -55,6 +54,13 @@ pub struct ResumeArgs {
     /// Folder of the run; several are meta-trained together in one process, a model on each thread.
     #[arg(required = true, value_name = "RUN")]
     runs: Vec<PathBuf>,
+    /// Go on to this many steps in all, where the learning rate does not depend on their number (`train.schedule`); also
+    /// of a run that has finished.
+    #[arg(long, value_name = "N")]
+    steps: Option<u64>,
+    /// Go on though the data are not those that the run began with.
+    #[arg(long)]
+    allow_other_data: bool,
     /// How `gpicl compare` and `gpicl sweep` meta-train: see `gpicl_lab::workers`.
     #[arg(long, hide = true)]
     worker: bool,
@@ -103,8 +109,9 @@ pub fn resume(args: &ResumeArgs, output: &Output) -> Result<ExitCode> {
         obey_stdin(&stop);
     }
     let data_dir = args.data_dir.data_dir.as_deref();
+    let options = ResumeOptions { allow_other_data: args.allow_other_data, steps: args.steps };
     if let ([run], false) = (args.runs.as_slice(), args.worker) {
-        let trainer = Trainer::resume(run, data_dir)?;
+        let trainer = Trainer::resume_with(run, &Library::new(data_dir), &options)?;
         output.note(format!("continuing {} after step {}", run.display(), trainer.step()));
         return finish(trainer, &stop, output);
     }
@@ -113,12 +120,13 @@ pub fn resume(args: &ResumeArgs, output: &Output) -> Result<ExitCode> {
         [run] => RunDir::open(run).ok().map(|(run, config)| {
             let train = &config.train;
             let done = run.checkpoints(train.keep_checkpoints).steps().unwrap_or_default();
-            output.training(done.first().copied().unwrap_or(0), train.steps, train.batch)
+            let steps = args.steps.unwrap_or(train.steps);
+            output.training(done.first().copied().unwrap_or(0), steps, train.batch)
         }),
         _ => None,
     };
     let runs = Runs { args, output, progress: Mutex::new(progress), failed: AtomicBool::new(false) };
-    train_together(&args.runs, &Library::new(data_dir), &stop, &runs)?;
+    train_together(&args.runs, &Library::new(data_dir), &options, &stop, &runs)?;
     Ok(if runs.failed.into_inner() {
         ExitCode::from(FAILED)
     } else if stop.load(Ordering::Relaxed) {

@@ -255,6 +255,7 @@ fn bad_input_is_refused_with_what_to_do_and_leaves_nothing() {
     fs::write(at.join("broken.toml"), "[train\n").unwrap();
     fs::write(at.join("large.toml"), "[tasks]\nepisode_length = 0\n").unwrap();
     fs::write(at.join("not.safetensors"), "no checkpoint").unwrap();
+    fs::write(at.join("latin.toml"), b"[train]\nsteps = 3 # f\xfcr\n").unwrap();
     fs::write(at.join("light.toml"), "[[mix]]\n[[mix]]\nweight = 0\n").unwrap();
     fs::write(at.join("both.toml"), "[[mix]]\n[data]\nname = 'random'\n").unwrap();
     for (args, parts) in [
@@ -268,6 +269,13 @@ fn bad_input_is_refused_with_what_to_do_and_leaves_nothing() {
         (&["train", "--config", "broken.toml", "--run", "r"], ["broken.toml", "line 1"]),
         (&["train", "--config", "absent.toml", "--run", "r"], ["absent.toml", "No such file"]),
         (&["train", "--preset", "nope", "--run", "r"], ["nope", "quickstart"]),
+        (&["train", "--config", "latin.toml", "--run", "r"], ["latin.toml: line 2", "UTF-8"]),
+        (&["sweep", "latin.toml", "--out", "r"], ["latin.toml: line 2", "UTF-8"]),
+        (&["compare", "--config", "latin.toml", "--out", "r"], ["latin.toml: line 2", "UTF-8"]),
+        (&["train", "--run", "."], ["something else", "an empty one"]),
+        (&["sweep", "--preset", "tiny", "--out", "."], ["something else", "an empty one"]),
+        (&["compare", "--preset", "glyphs", "--out", "."], ["something else", "an empty one"]),
+        (&["sweep", "--preset", "tiny", "--set", "tasks.count=3", "--out", "r"], ["tasks.count", "grid"]),
         (&["train", "--set", "train.lr=-1", "--run", "r"], ["train.lr", "positive"]),
         (&["train", "--set", "tasks.count=2^26", "--run", "r"], ["tasks.count", "2^25"]),
         (&["train", "--set", "model.kind=gpt", "--run", "r"], ["model", "transformer"]),

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::results::{Ahead, Results, describe};
+use crate::results::{Ahead, Results, add_fingerprints, describe};
 use gpicl::DeviceKind;
 use gpicl::RunConfig;
-use gpicl::data::{DataConfig, Library, Split};
+use gpicl::data::{DataConfig, Fingerprint, Fingerprints, Library, Split};
 use gpicl::eval::baselines::{Baseline, BaselinesConfig};
 use gpicl::eval::{LearningCurve, Sample, TestSet, Trained, meta_test};
 use gpicl::tasks::{SourceSplits, load_sources};
@@ -24,6 +24,8 @@ pub struct EvalRequest {
     pub split: Split,
     /// Seed of the episodes; the run's own if absent.
     pub seed: Option<u64>,
+    /// Whether the run's own data sets may be others than when it was meta-trained: then that is only said.
+    pub allow_other_data: bool,
     /// Where to compute; the run's own device if absent.
     pub device: Option<DeviceKind>,
     /// Where the data sets are.
@@ -55,7 +57,7 @@ pub fn evaluate_runs(
     let mut tested: Vec<CheckpointInfo> = Vec::new();
     let mut by_set: Vec<Vec<LearningCurve>> = Vec::new();
     let mut by_baseline: Vec<Vec<LearningCurve>> = Vec::new();
-    let mut data = BTreeMap::new();
+    let (mut data, mut fingerprints) = (BTreeMap::new(), BTreeMap::new());
     for path in runs {
         let path = checkpoint_path(path)?;
         let (info, model, device) = load_to_test(&path, request.device)?;
@@ -65,7 +67,7 @@ pub fn evaluate_runs(
         once(tested.iter().map(|earlier| &earlier.config), &info.config, &path)?;
         tested.push(info.clone());
         note(format!("meta-testing {}", path.display()));
-        let (tuning, sets) = test_sets(&info, request)?;
+        let (tuning, sets) = test_sets(&info, request, &path)?;
         let curves = sets.iter().map(|set| meta_test(&model, set, request.sample, &device));
         add_seed(&mut by_set, curves.collect::<Result<_>>()?, &path)?;
         let config = &info.config;
@@ -85,12 +87,13 @@ pub fn evaluate_runs(
         }
         add_seed(&mut by_baseline, controls, &path)?;
         describe(&mut data, &sets);
+        add_fingerprints(&mut fingerprints, &sets);
     }
     let Some(info) = tested.first() else {
         return Err(Error::argument("runs", "is empty; give at least one run or checkpoint"));
     };
     let ahead = Ahead::all(&by_set, &by_baseline);
-    let results = Results::new(info.dims, runs.len(), join_seeds(by_set)?)?.with_data(data);
+    let results = Results::new(info.dims, runs.len(), join_seeds(by_set)?)?.with_data(data, fingerprints);
     Ok(results.with_baselines(join_seeds(by_baseline)?, ahead))
 }
 
@@ -114,14 +117,20 @@ fn join_seeds(seeds: Vec<Vec<LearningCurve>>) -> Result<Vec<LearningCurve>> {
 }
 
 /// The episodes that baselines are tuned on, if any are asked for, and the sets to meta-test on.
-fn test_sets(info: &CheckpointInfo, request: &EvalRequest) -> Result<(Option<TestSet>, Vec<TestSet>)> {
+fn test_sets(
+    info: &CheckpointInfo,
+    request: &EvalRequest,
+    path: &Path,
+) -> Result<(Option<TestSet>, Vec<TestSet>)> {
     let CheckpointInfo { config, dims, .. } = info;
     let library = Library::new(request.data_dir.as_deref());
     let components = config.components();
     let seed = request.seed.unwrap_or_else(|| config.eval.seed());
     let (mut tuning, mut sets, mut of_training) = (None, Vec::new(), Vec::new());
+    let mut prints = Fingerprints::default();
     if request.data.is_empty() || !request.baselines.is_empty() {
         let sources = load_sources(&components, Some((dims.input_dim, dims.classes)), &library)?;
+        prints = SourceSplits::fingerprints(&sources);
         if request.data.is_empty() {
             let source = SourceSplits::together(&sources)?;
             let trained = Trained { source, seed: config.seed, batch: config.train.batch, steps: info.step };
@@ -145,9 +154,13 @@ fn test_sets(info: &CheckpointInfo, request: &EvalRequest) -> Result<(Option<Tes
     };
     for data in data {
         let held_out = library.split(&data, request.split)?;
+        if request.data.is_empty() {
+            prints.insert(&data.short_form(), request.split, Fingerprint::of(&held_out));
+        }
         let (tasks, beside) = (components[0].source.tasks(), (&held_out, request.split));
         sets.push(TestSet::unseen_beside(&sets, &tasks, seed, *dims, &data, beside)?);
     }
+    prints.expect(&info.data, path, request.allow_other_data)?;
     sets.extend(of_training);
     Ok((tuning, sets))
 }

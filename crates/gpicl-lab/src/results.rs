@@ -9,7 +9,7 @@ use crate::figures::plot;
 use crate::figures::terminal::ascii_curve;
 use crate::table::Table;
 use gpicl::RunDir;
-use gpicl::data::Description;
+use gpicl::data::{Description, Fingerprint};
 use gpicl::eval::{EpisodeScores, Guessing, Interval, LearningCurve, Outcome, OutcomeRule, TestSet};
 use gpicl::fs::write_atomic;
 use gpicl::models::Dims;
@@ -44,6 +44,9 @@ pub struct Results {
     /// What the data of each set are, by the set's label.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub data: BTreeMap<String, Description>,
+    /// The examples of each set by their checksums, by the set's label; one for each seed whose examples are its own.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fingerprints: BTreeMap<String, Vec<Fingerprint>>,
     /// Program and machine that made them.
     pub provenance: Provenance,
 }
@@ -98,8 +101,9 @@ impl Results {
             outcomes.clear();
         }
         let provenance = Provenance::current();
-        let (baselines, ahead, data) = (Vec::new(), Vec::new(), BTreeMap::new());
-        Ok(Self { dims, seeds, outcome, outcomes, curves, baselines, ahead, data, provenance })
+        let (baselines, ahead) = (Vec::new(), Vec::new());
+        let (data, fingerprints) = (BTreeMap::new(), BTreeMap::new());
+        Ok(Self { dims, seeds, outcome, outcomes, curves, baselines, ahead, data, fingerprints, provenance })
     }
 
     /// Reads a `results.json`.
@@ -125,9 +129,13 @@ impl Results {
         self.ahead.iter().find(same)
     }
 
-    /// With what the data of each set are, by the set's label.
-    pub fn with_data(self, data: BTreeMap<String, Description>) -> Self {
-        Self { data, ..self }
+    /// With what the data of each set are, in words and by their checksums, by the set's label.
+    pub fn with_data(
+        self,
+        data: BTreeMap<String, Description>,
+        fingerprints: BTreeMap<String, Vec<Fingerprint>>,
+    ) -> Self {
+        Self { data, fingerprints, ..self }
     }
 
     /// The data of all sets in words, each once, in the order of the sets.
@@ -291,6 +299,17 @@ pub fn describe(data: &mut BTreeMap<String, Description>, sets: &[TestSet]) {
     }
 }
 
+/// Adds to `fingerprints` those of the examples of `sets`, by their labels, each once.
+pub fn add_fingerprints(fingerprints: &mut BTreeMap<String, Vec<Fingerprint>>, sets: &[TestSet]) {
+    for set in sets {
+        let Some(fingerprint) = set.fingerprint() else { continue };
+        let known = fingerprints.entry(set.label.clone()).or_default();
+        if !known.contains(&fingerprint) {
+            known.push(fingerprint);
+        }
+    }
+}
+
 /// Results written to a folder, and how to show them.
 #[derive(Debug)]
 pub struct Written {
@@ -323,13 +342,16 @@ pub fn conclude(trainer: &Trainer) -> Result<Written> {
     let sample = trainer.config().eval.final_sample();
     let short = |curves: Vec<LearningCurve>| curves.into_iter().map(LearningCurve::short).collect();
     let mut data = BTreeMap::new();
-    describe(&mut data, &trainer.final_sets()?);
+    let mut fingerprints = BTreeMap::new();
+    let sets = trainer.final_sets()?;
+    describe(&mut data, &sets);
+    add_fingerprints(&mut fingerprints, &sets);
     let (curves, untrained) = (trainer.meta_test(sample)?, trainer.untrained(sample)?);
     let one = |curves: &[LearningCurve]| curves.iter().map(|curve| vec![curve.clone()]).collect::<Vec<_>>();
     let ahead = Ahead::all(&one(&curves), &one(&untrained));
     let results = Results::new(trainer.dims(), 1, short(curves))?
         .with_baselines(short(untrained), ahead)
-        .with_data(data);
+        .with_data(data, fingerprints);
     write_results(trainer.run(), results)
 }
 

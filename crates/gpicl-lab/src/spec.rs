@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
+use gpicl::fs::read_text;
 use gpicl::train::Preset;
 use gpicl::train::{Layers, parse_toml};
 use gpicl::{Error, Result};
@@ -23,7 +24,7 @@ impl<T: DeserializeOwned> Sourced<T> {
     /// # Errors
     /// [`Error::Io`], or [`Error::File`] naming the field.
     pub fn read(path: &Path, fix: &str) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
+        let text = read_text(path)?;
         Self::parse(path, &text, fix)
     }
 
@@ -38,6 +39,16 @@ impl<T: DeserializeOwned> Sourced<T> {
             Error::file_at(source, at, error.into_inner().message().to_string(), fix)
         })?;
         Ok(Self { source: source.to_path_buf(), text: text.to_string(), spec })
+    }
+
+    /// With `a.b=c` laid on the `[base]`, as `gpicl train --set` does; its text has no comments any more.
+    ///
+    /// # Errors
+    /// As [`lay_on_base`] and [`Sourced::parse`].
+    pub fn set(&self, assignment: &str, fix: &str) -> Result<Self> {
+        let mut table = parse_toml(&self.source, &self.text)?;
+        lay_on_base(&mut table, assignment)?;
+        Self::parse(&self.source, &toml::to_string(&table).expect("a TOML table has a TOML form"), fix)
     }
 
     /// The layers of a preset, if there is one, and of the table `base` on it.
@@ -76,6 +87,46 @@ impl<T: DeserializeOwned> Sourced<T> {
             other => other,
         }
     }
+}
+
+/// Lays `a.b=c` on the `[base]` of a spec.
+///
+/// # Errors
+/// [`Error::Config`] if it is no assignment, or of a field that the `[grid]` has.
+pub(crate) fn lay_on_base(spec: &mut Table, assignment: &str) -> Result<()> {
+    let field = assignment.split('=').next().unwrap_or_default().trim();
+    let grid = spec.get("grid").and_then(Value::as_table).map(leaves).unwrap_or_default();
+    if let Some((axis, _)) = grid.iter().find(|(axis, _)| within(axis, field) || within(field, axis)) {
+        let problem = format!("the grid has its own values of `{axis}`");
+        return Err(Error::config(format!("--set {assignment}"), problem, "change them in the file"));
+    }
+    let mut layers = Layers::default();
+    if let Some(Value::Table(base)) = spec.get("base") {
+        layers.table(base.clone());
+    }
+    layers.set(assignment)?;
+    spec.insert("base".into(), Value::Table(layers.into_table()));
+    Ok(())
+}
+
+/// The values of a table that are no tables, by their dotted names, in the order of the names.
+pub(crate) fn leaves(table: &Table) -> Vec<(String, Value)> {
+    let mut found: Vec<(String, Value)> = Vec::new();
+    for (key, value) in table {
+        match value {
+            Value::Table(inner) => {
+                found.extend(leaves(inner).into_iter().map(|(name, value)| (format!("{key}.{name}"), value)));
+            }
+            value => found.push((key.clone(), value.clone())),
+        }
+    }
+    found.sort_by(|(a, _), (b, _)| a.cmp(b));
+    found
+}
+
+/// Whether `field` is `other` or lies in it.
+pub(crate) fn within(field: &str, other: &str) -> bool {
+    field.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 /// Whether `name` can be part of a file's name anywhere.

@@ -26,6 +26,7 @@ fn request(episodes: usize, device: Option<DeviceKind>) -> EvalRequest {
         split: Split::Test,
         seed: None,
         device,
+        allow_other_data: false,
         data_dir: None,
         baselines: Vec::new(),
         baselines_config: BaselinesConfig::default(),

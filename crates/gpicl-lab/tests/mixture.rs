@@ -16,7 +16,7 @@ use gpicl::tasks::{
     Batch, BatchSource, BiasConfig, Draw, Episode, Identity, Mixture, Mode, Prefetch, Projected,
     SharedBatches, Source, TaskCount, TaskDistribution, TaskId, TasksConfig,
 };
-use gpicl::train::{Ended, Event, Trainer, inspect};
+use gpicl::train::{Ended, Event, ResumeOptions, Trainer, inspect};
 use gpicl::{Layers, Result, RunConfig, RunDir};
 use gpicl_lab::meta_test::{EvalRequest, evaluate_runs};
 use gpicl_lab::report::html;
@@ -357,6 +357,7 @@ fn a_run_on_a_mixture_is_resumed_and_meta_tested_on_every_source() {
         split: Split::Test,
         seed: Some(9),
         device: None,
+        allow_other_data: false,
         data_dir: None,
         baselines: vec!["knn".into()],
         baselines_config: BaselinesConfig { tune_episodes: 4, ..BaselinesConfig::default() },
@@ -416,7 +417,8 @@ fn a_population_on_a_mixture_gives_the_numbers_of_runs_alone() {
         RunDir::create(together, config).unwrap();
     }
     let (library, stop) = (Library::new(None), AtomicBool::new(false));
-    on_threads(2, || train_together(&together, &library, &stop, &Finishing)).unwrap();
+    on_threads(2, || train_together(&together, &library, &ResumeOptions::default(), &stop, &Finishing))
+        .unwrap();
     let metrics = |run: &Path| fs::read_to_string(run.join("metrics.jsonl")).unwrap();
     for (alone, together) in alone.iter().zip(&together) {
         assert_eq!(metrics(alone), metrics(together));

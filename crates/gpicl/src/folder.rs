@@ -29,19 +29,47 @@ const MARKS: [(Kind, &str, &str); 5] = [
     (Kind::Figure, "compare/measured", "figure"),
 ];
 
+impl Kind {
+    /// What one that was begun can hold before its mark, and all that can be there of one without a mark.
+    fn first(self) -> &'static [&'static str] {
+        match self {
+            Self::Run => &[],
+            Self::Sweep => &["runs", "logs", "failures"],
+            Self::Comparison => &["runs"],
+            Self::Figure => &["sweep", "compare"],
+            Self::Evaluation => &["results.json", "results.csv", "plots"],
+        }
+    }
+}
+
 /// Refuses to let something of `kind` be written into `dir` where that cannot be made, or holds something else.
 ///
 /// # Errors
 /// [`Error::File`] naming what is there, [`Error::Io`] if nothing can be written.
 pub fn claim(dir: &Path, kind: Kind) -> Result<()> {
     check_folder(dir)?;
-    match MARKS.iter().find(|(other, mark, _)| *other != kind && dir.join(mark).exists()) {
-        Some((_, mark, name)) => {
-            let problem = format!("holds a {name} (there is {mark} in it)");
-            Err(Error::file(dir, problem, "name another folder"))
-        }
-        None => Ok(()),
+    let other = MARKS.iter().find(|(other, mark, _)| *other != kind && dir.join(mark).exists());
+    if let Some((_, mark, name)) = other {
+        let problem = format!("holds a {name} (there is {mark} in it)");
+        return Err(Error::file(dir, problem, "name another folder"));
     }
+    let marked = MARKS.iter().any(|(own, mark, _)| *own == kind && dir.join(mark).exists());
+    if let Some(stranger) = if marked { None } else { stranger(dir, kind)? } {
+        let problem = format!("holds something else (there is {stranger} in it)");
+        return Err(Error::file(dir, problem, "name a new folder, or an empty one"));
+    }
+    Ok(())
+}
+
+/// What is in `dir` that is not of `kind`, if anything; hidden files are passed over.
+fn stranger(dir: &Path, kind: Kind) -> Result<Option<String>> {
+    if !dir.exists() {
+        return Ok(None);
+    }
+    let listed = std::fs::read_dir(dir).and_then(Iterator::collect::<std::io::Result<Vec<_>>>);
+    let listed = listed.map_err(Error::io("list", dir))?;
+    let names = listed.iter().map(|entry| entry.file_name().to_string_lossy().into_owned());
+    Ok(names.filter(|name| !name.starts_with('.') && !kind.first().contains(&name.as_str())).min())
 }
 
 #[cfg(test)]
@@ -58,6 +86,21 @@ mod tests {
             let error = claim(dir.path(), kind).unwrap_err().to_string();
             assert!(error.contains("holds a run") && error.contains("another folder"), "{kind:?}: {error}");
         }
+        // Somebody's folder is no place for results; hidden files are nobody's, and what was begun goes on.
+        let other = dir.path().join("papers");
+        std::fs::create_dir(&other).unwrap();
+        std::fs::write(other.join(".DS_Store"), "").unwrap();
+        claim(&other, Kind::Run).unwrap();
+        std::fs::create_dir(other.join("runs")).unwrap();
+        claim(&other, Kind::Sweep).unwrap();
+        claim(&other, Kind::Comparison).unwrap();
+        std::fs::write(other.join("thesis.tex"), "").unwrap();
+        for kind in [Kind::Run, Kind::Sweep, Kind::Comparison, Kind::Figure, Kind::Evaluation] {
+            let error = claim(&other, kind).unwrap_err().to_string();
+            assert!(error.contains("something else") && error.contains("empty"), "{kind:?}: {error}");
+        }
+        std::fs::write(other.join("sweep.toml"), "").unwrap();
+        claim(&other, Kind::Sweep).unwrap();
         let file = dir.path().join("config.toml");
         assert!(claim(&file, Kind::Run).unwrap_err().to_string().contains("is a file"));
     }

@@ -7,6 +7,19 @@ use std::time::Duration;
 
 use crate::error::{Error, Result};
 
+/// A file of text.
+///
+/// # Errors
+/// [`Error::File`] naming the line if it is not UTF-8, [`Error::Io`].
+pub fn read_text(path: &Path) -> Result<String> {
+    let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
+    String::from_utf8(bytes).map_err(|error| {
+        let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = 1 + good.iter().filter(|&&byte| byte == b'\n').count();
+        Error::file_at(path, format!("line {line}"), "is not UTF-8 text", "save the file as UTF-8")
+    })
+}
+
 /// Writes `bytes` under a temporary name beside `path`, syncs, and renames: after a crash `path` holds the
 /// old content or the new, never a part.
 ///

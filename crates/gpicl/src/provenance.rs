@@ -1,5 +1,7 @@
 //! Where a result came from.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// Program, commit and machine behind a run.
@@ -11,6 +13,17 @@ pub struct Provenance {
     pub commit: String,
     /// Operating system and processor architecture.
     pub platform: String,
+    /// Vector extension that the CPU kernels use: `avx512`, `avx2`, `scalar`; empty in files of earlier versions.
+    #[serde(default)]
+    pub kernels: String,
+}
+
+impl fmt::Display for Provenance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { version, commit, platform, kernels } = self;
+        write!(f, "gpicl {version} ({commit}) on {platform}")?;
+        if kernels.is_empty() { Ok(()) } else { write!(f, ", {kernels} kernels") }
+    }
 }
 
 impl Provenance {
@@ -20,6 +33,7 @@ impl Provenance {
             version: env!("CARGO_PKG_VERSION").into(),
             commit: env!("GPICL_COMMIT").into(),
             platform: format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH),
+            kernels: gpicl_ops::cpu::dispatch::level().into(),
         }
     }
 

@@ -8,10 +8,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use common::{finish, small};
+use gpicl::data::Library;
 use gpicl::eval::{Guessing, Metric, Outcome, OutcomeRule, Sample};
 use gpicl::models::ModelConfig;
 use gpicl::tasks::TaskId;
-use gpicl::train::{Ended, Event, Trainer, read_metrics};
+use gpicl::train::{Ended, Event, ResumeOptions, Trainer, read_metrics};
 use gpicl::{Error, RunDir};
 
 fn weights(run: &Path) -> Vec<u8> {
@@ -89,6 +90,110 @@ fn a_damaged_checkpoint_is_passed_over_for_the_one_before() {
 }
 
 #[test]
+fn a_finished_run_goes_on_as_if_it_had_been_longer() {
+    let dir = tempfile::tempdir().unwrap();
+    let (whole, short) = (dir.path().join("whole"), dir.path().join("short"));
+    // Its last step is logged though it is between two lines, and has no meta-test though one is due.
+    let often = ["eval.every=10", "train.log_every=4", "train.checkpoint_every=7"];
+    finish(&mut Trainer::start(small(&[&often[..], &["train.steps=40"]].concat()), None, &whole).unwrap());
+    finish(&mut Trainer::start(small(&[&often[..], &["train.steps=30"]].concat()), None, &short).unwrap());
+    fs::write(short.join("results.json"), "{}").unwrap();
+    let library = Library::new(None);
+    let to = |steps| ResumeOptions { steps: Some(steps), ..ResumeOptions::default() };
+    for steps in [0, 12, 29] {
+        let error = Trainer::resume_with(&short, &library, &to(steps)).unwrap_err().to_string();
+        assert!(error.contains("--steps") && error.contains("more than 30"), "{error}");
+    }
+    // As if killed at once; the number of steps stands in the configuration from then on.
+    drop(Trainer::resume_with(&short, &library, &to(40)).unwrap());
+    assert!(!RunDir::at(&short).finished() && short.join("results-step-00000030.json").exists());
+    let mut trainer = Trainer::resume(&short, None).unwrap();
+    assert_eq!((trainer.step(), trainer.config().train.steps), (30, 40));
+    finish(&mut trainer);
+    for file in ["metrics.jsonl", "config.toml", "tensorboard/events.out.tfevents.0.gpicl"] {
+        assert_eq!(fs::read(whole.join(file)).unwrap(), fs::read(short.join(file)).unwrap(), "{file}");
+    }
+    assert_eq!(weights(&whole), weights(&short));
+}
+
+#[test]
+fn a_schedule_that_ends_with_the_run_is_not_prolonged() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = dir.path().join("run");
+    let sets = ["train.schedule={cosine={last=0.1}}", "train.steps=20", "eval.every=0"];
+    let stop = AtomicBool::new(false);
+    let mut trainer = Trainer::start(small(&sets), None, &run).unwrap();
+    let ended = trainer.train(&stop, &mut |event| {
+        if matches!(event, Event::Step { step: 12, .. }) {
+            stop.store(true, Ordering::Relaxed);
+        }
+    });
+    assert_eq!(ended.unwrap(), Ended::Stopped { step: 12 });
+    drop(trainer);
+    let config = fs::read(run.join("config.toml")).unwrap();
+    let options = ResumeOptions { steps: Some(30), ..ResumeOptions::default() };
+    let error = Trainer::resume_with(&run, &Library::new(None), &options).unwrap_err().to_string();
+    for part in ["config.toml", "`train.schedule`", "cosine", "over 20 steps"] {
+        assert!(error.contains(part), "{part}: {error}");
+    }
+    assert_eq!(fs::read(run.join("config.toml")).unwrap(), config, "nothing was written");
+    // With its end stated it is the same schedule, and the run may go on after that.
+    let stated = String::from_utf8(config).unwrap().replace("last = 0.1", "last = 0.1\nsteps = 20");
+    fs::write(run.join("config.toml"), stated).unwrap();
+    let mut trainer = Trainer::resume_with(&run, &Library::new(None), &options).unwrap();
+    finish(&mut trainer);
+    assert_eq!(trainer.step(), 30);
+}
+
+#[test]
+fn a_changed_configuration_is_refused_with_the_field() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = dir.path().join("run");
+    finish(&mut Trainer::start(small(&["train.steps=10", "eval.every=0"]), None, &run).unwrap());
+    let path = run.join("config.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    let error = |from: &str, to: &str| {
+        assert!(text.contains(from), "{text}");
+        fs::write(&path, text.replace(from, to)).unwrap();
+        Trainer::resume(&run, None).unwrap_err().to_string()
+    };
+    for (from, to, what) in [
+        ("lr = 0.002", "lr = 0.004", "field `train.lr`: is 0.004, was 0.002"),
+        ("d_ff = 64", "d_ff = 96", "field `model.d_ff`: is 96, was 64"),
+        ("noise = 0.2", "noise = 0.5", "field `data.noise`: is 0.5"),
+        ("steps = 10", "steps = 5", "field `train.steps`: is 5, was 10"),
+    ] {
+        let error = error(from, to);
+        assert!(error.contains("config.toml") && error.contains(what), "{what}: {error}");
+    }
+    // Where to save and how often to test is not what a run is.
+    fs::write(&path, text.replace("checkpoint_every = 10", "checkpoint_every = 3")).unwrap();
+    Trainer::resume(&run, None).unwrap();
+}
+
+#[test]
+fn other_data_of_the_same_name_are_noticed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (run, table) = (dir.path().join("run"), dir.path().join("t.csv"));
+    let write = |shift: f32| {
+        let row = |i: usize| format!("{},{},{}\n", i % 7, (i % 3) as f32 + shift, ["a", "b"][i % 2]);
+        fs::write(&table, format!("x,y,label\n{}", (0..60).map(row).collect::<String>())).unwrap();
+    };
+    write(0.0);
+    let data = format!("data={{name='csv',path='{}'}}", table.display());
+    let config = small(&[&data, "train.steps=10", "eval.every=0", "eval.data=[]"]);
+    finish(&mut Trainer::start(config, None, &run).unwrap());
+    drop(Trainer::resume(&run, None).unwrap());
+    write(0.25);
+    let error = Trainer::resume(&run, None).unwrap_err().to_string();
+    for part in ["other data", "`t t", "now", "then", "--allow-other-data"] {
+        assert!(error.contains(part), "{part}: {error}");
+    }
+    let options = ResumeOptions { allow_other_data: true, ..ResumeOptions::default() };
+    Trainer::resume_with(&run, &Library::new(None), &options).unwrap();
+}
+
+#[test]
 fn a_run_that_diverges_stops_with_an_error_and_keeps_its_checkpoint() {
     let dir = tempfile::tempdir().unwrap();
     let run = dir.path().join("run");
@@ -110,6 +215,10 @@ fn a_folder_is_used_once_and_a_stranger_is_refused() {
     let again = Trainer::start(small(&[]), None, &run).unwrap_err().to_string();
     assert!(again.contains("gpicl resume"), "{again}");
     assert_eq!(Trainer::resume(&run, None).unwrap().step(), 0, "killed before its first checkpoint");
+    fs::write(dir.path().join("thesis.tex"), "").unwrap();
+    let papers = Trainer::start(small(&[]), None, dir.path()).unwrap_err().to_string();
+    assert!(papers.contains("something else"), "{papers}");
+    assert!(!dir.path().join("config.toml").exists(), "nothing is written into it");
     let stranger = Trainer::resume(dir.path(), None).unwrap_err().to_string();
     assert!(stranger.contains("no config.toml"), "{stranger}");
 }

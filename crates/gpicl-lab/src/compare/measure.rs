@@ -11,7 +11,7 @@ use super::baseline;
 use super::spec::{Learner, Method, Plan, PlannedSet};
 use crate::meta_test::once;
 use gpicl::RunConfig;
-use gpicl::data::{DataConfig, Dataset, Description, Library};
+use gpicl::data::{DataConfig, Dataset, Description, Fingerprint, Fingerprints, Library, Split};
 use gpicl::eval::baselines::BaselinesConfig;
 use gpicl::eval::{LearningCurve, Sample, TestSet, episode_dims, meta_test};
 use gpicl::fs::write_atomic;
@@ -57,8 +57,8 @@ struct Kept {
 struct Seed {
     /// The base under it.
     config: RunConfig,
-    /// Fingerprint of what is meta-trained on.
-    training: String,
+    /// What is meta-trained on.
+    training: Fingerprints,
 }
 
 /// Episodes of a data set.
@@ -133,7 +133,8 @@ impl Bench {
             let config = base.clone().with_seed(seed);
             // Kept until the next one has its own: seeds of one data set load it once.
             let splits = shared.insert(library.splits(&config.data)?);
-            let training = splits[0].fingerprint().to_string();
+            let mut training = Fingerprints::default();
+            training.insert(splits[0].name(), Split::Train, Fingerprint::of(&splits[0]));
             Ok(Seed { config, training })
         });
         let seeds: Vec<Seed> = seeds.collect::<Result<_>>()?;
@@ -259,6 +260,12 @@ impl Bench {
         let learner = (Sha256::digest(weights).to_vec(), &info.config, &info.provenance, untrained);
         self.once(kept, &learner, number, || {
             let (info, mut model, device) = load_to_test(&path, None)?;
+            let Seed { config, training } = &self.seeds[number];
+            let difference = training.difference(&info.data).filter(|_| info.config.data == config.data);
+            if let Some(difference) = difference {
+                let problem = format!("was meta-trained with other data: {difference}");
+                return Err(Error::file(&path, problem, "put the data back, or remove the run"));
+            }
             if let Some(problem) = self.misfit(&info.config, info.dims) {
                 return Err(Error::file(&path, problem, FIX));
             }
@@ -441,7 +448,7 @@ pub(super) mod tests {
         write_table(&at.join("table.csv"), 1.0);
         assert!(!measure(&bench(at, "points"), 0).0, "another file of the same name");
         let mut other = bench(at, "points");
-        other.seeds[0].training = "other".into();
+        other.seeds[0].training = Fingerprints::default();
         assert!(!measure(&other, 0).0, "other data to meta-train on");
         other.program.commit = "ba9876543210".into();
         assert!(!measure(&other, 0).0, "another commit");

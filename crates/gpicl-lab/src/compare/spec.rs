@@ -186,6 +186,14 @@ impl NamedSpec {
         Sourced::parse(source, text, Self::FIX).map(Self)
     }
 
+    /// With `a.b=c` laid on the `[base]` of all runs, as `gpicl train --set` does.
+    ///
+    /// # Errors
+    /// [`gpicl::Error::Config`] if it is no assignment; [`gpicl::Error::File`] naming the field.
+    pub fn set(&self, assignment: &str) -> Result<Self> {
+        self.0.set(assignment, Self::FIX).map(Self)
+    }
+
     /// Checks the spec; returns how many runs are to be meta-trained.
     ///
     /// # Errors

@@ -264,11 +264,13 @@ fn origin(run: &RunView) -> Markup {
 /// Program, commit and machine.
 pub(super) fn program(provenance: Option<&Provenance>) -> Vec<(&'static str, String)> {
     match provenance {
-        Some(Provenance { version, commit, platform }) => {
+        Some(Provenance { version, commit, platform, kernels }) => {
+            let kernels = if kernels.is_empty() { "not known" } else { kernels };
             vec![
                 ("Program", format!("gpicl {version}")),
                 ("Commit", commit.clone()),
                 ("Machine", platform.clone()),
+                ("Kernels", kernels.into()),
             ]
         }
         None => vec![("Program", "not known before the first checkpoint".into())],

@@ -7,9 +7,11 @@ use toml::{Table, Value};
 
 use super::frozen_network::Features;
 use crate::compare::NamedSpec;
+use crate::spec::lay_on_base;
 use crate::sweep::NamedSweep;
-use gpicl::train::{Layers, parse_toml};
-use gpicl::{Error, Result};
+use gpicl::Result;
+use gpicl::fs::read_text;
+use gpicl::train::parse_toml;
 
 /// How large a reproduction is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,9 +43,9 @@ impl Spec {
     /// Reads another spec than the figure's own.
     ///
     /// # Errors
-    /// [`Error::Io`] or [`Error::File`].
+    /// [`gpicl::Error::Io`] or [`gpicl::Error::File`].
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
+        let text = read_text(path)?;
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         Self::parse(path, &text, format!("runs of {name}"))
     }
@@ -55,14 +57,9 @@ impl Spec {
     /// Lays `a.b=c` on the `[base]` of all runs, as `gpicl train --set` does.
     ///
     /// # Errors
-    /// [`Error::Config`] if it is no assignment.
+    /// [`gpicl::Error::Config`] if it is no assignment, or of a field that the figure varies.
     pub fn set(&mut self, assignment: &str) -> Result<()> {
-        let mut layers = Layers::default();
-        if let Some(Value::Table(base)) = self.table.get("base") {
-            layers.table(base.clone());
-        }
-        layers.set(assignment)?;
-        self.table.insert("base".into(), Value::Table(layers.into_table()));
+        lay_on_base(&mut self.table, assignment)?;
         self.basis.push_str(&format!(", {assignment}"));
         Ok(())
     }
@@ -137,6 +134,10 @@ mod tests {
         assert!(plan.iter().all(|run| (run.config.train.steps, run.config.train.lr) == (3, 0.5)));
         assert_eq!(spec.basis(), "cpu scale, train.steps=3");
         assert!(spec.set("train.steps").is_err());
+        for field in ["model.d_model=8", "model={ d_model = 8 }"] {
+            let error = spec.set(field).unwrap_err().to_string();
+            assert!(error.contains("the grid has its own values of `model.d_model`"), "{error}");
+        }
         spec.set("train.stepz=3").unwrap();
         let error = spec.sweep().unwrap().plan().unwrap_err().to_string();
         assert!(error.contains("s.toml") && error.contains("stepz"), "{error}");

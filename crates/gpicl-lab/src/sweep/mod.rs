@@ -54,9 +54,18 @@ impl Sweep {
                 let found = Self::open(dir)?;
                 let kept: HashMap<&str, &PlannedRun> =
                     sweep.runs.iter().map(|run| (run.id.as_str(), run)).collect();
-                if let Some(run) = found.runs.iter().find(|run| kept.get(run.id.as_str()) != Some(run)) {
+                let changed = found.runs.iter().filter(|run| kept.get(run.id.as_str()) != Some(run));
+                let changed: Vec<&PlannedRun> = changed.collect();
+                // What never got as far as a checkpoint, such as all runs of a spec that could not be used, may change.
+                for run in &changed {
+                    if RunDir::at(sweep.run_path(run)).untouched()? {
+                        continue;
+                    }
                     let problem = format!("holds another sweep: `{}` is another run there", run.id);
                     return Err(Error::file(dir, problem, "choose another --out, or remove the folder"));
+                }
+                for run in changed {
+                    sweep.forget(run)?;
                 }
                 if found.spec.text() == spec.text() {
                     return Ok(());
@@ -117,6 +126,20 @@ impl Sweep {
     /// [`Error::Io`].
     pub fn fail(&self, run: &PlannedRun, error: &str) -> Result<()> {
         write_atomic(&self.failure_path(run), format!("{error}\n").as_bytes())
+    }
+
+    /// Forgets a run that was never saved.
+    fn forget(&self, run: &PlannedRun) -> Result<()> {
+        let folder = self.run_path(run);
+        if folder.exists() {
+            std::fs::remove_dir_all(&folder).map_err(Error::io("remove", &folder))?;
+        }
+        for path in [self.failure_path(run), self.log_path(run)] {
+            if path.exists() {
+                std::fs::remove_file(&path).map_err(Error::io("remove", &path))?;
+            }
+        }
+        Ok(())
     }
 
     /// Meta-trains the runs that have neither results nor an error, and writes what came of all: [`Sweep::save`].
@@ -198,13 +221,31 @@ mod tests {
         let more = spec("[grid]\ntrain.lr = [0.3, 0.2, 0.1]\n[local]\njobs = 7");
         assert_eq!(Sweep::create(&more, &at).unwrap().runs().len(), 3);
         assert_eq!(Sweep::open(&at).unwrap().spec().local.jobs, Some(7));
+        let saved = |sweep: &Sweep, run: &PlannedRun| {
+            let folder = sweep.prepare(run).unwrap().path().join("checkpoints");
+            std::fs::create_dir(&folder).unwrap();
+            std::fs::write(folder.join("step-00000020.safetensors"), "").unwrap();
+        };
+        saved(&made, &made.runs()[1]);
         for other in
-            ["[grid]\ntrain.lr = [0.1, 0.2]", "[base.train]\nsteps = 3\n[grid]\ntrain.lr = [0.1, 0.2, 0.3]"]
+            ["[grid]\ntrain.lr = [0.1]", "[base.train]\nsteps = 3\n[grid]\ntrain.lr = [0.1, 0.2, 0.3]"]
         {
             let error = Sweep::create(&spec(other), &at).unwrap_err().to_string();
             assert!(error.contains("another sweep") && error.contains("--out"), "{error}");
         }
         assert_eq!(Sweep::open(&at).unwrap().runs().len(), 3, "a refused one changes nothing");
+        // Runs that never got as far as a checkpoint, as of a spec that could not be used, are no other sweep's.
+        let at = dir.path().join("mended");
+        let wrong =
+            Sweep::create(&spec("base.data.path = 'wrong'\n[grid]\ntrain.lr = [0.1, 0.2]"), &at).unwrap();
+        let [first, second] = wrong.runs() else { panic!("two runs") };
+        wrong.prepare(first).unwrap();
+        for run in [first, second] {
+            wrong.fail(run, "no such file").unwrap();
+        }
+        let mended = Sweep::create(&two, &at).unwrap();
+        assert!(mended.runs().iter().all(|run| mended.state(run).unwrap() == RunState::Waiting));
+        assert_eq!(mended.prepare(&mended.runs()[0]).unwrap().path(), mended.run_path(first));
         let none = Sweep::open(dir.path()).unwrap_err().to_string();
         assert!(none.contains("no sweep.toml"), "{none}");
     }

@@ -14,7 +14,7 @@ use crate::workers::Ending;
 use gpicl::RunConfig;
 use gpicl::data::Library;
 use gpicl::tasks::SharedBatches;
-use gpicl::train::{Ended, Event, Trainer};
+use gpicl::train::{Ended, Event, ResumeOptions, Trainer};
 use gpicl::{Error, Result};
 
 /// Who is told of the runs, by their numbers.
@@ -61,19 +61,20 @@ impl Member {
 
 /// Continues the `runs` (folders) up to their results. A single run has all threads of rayon's pool. Several have one
 /// each; of those that no thread has, the one furthest behind is next. The `listener` is told of a run by its place in
-/// `runs`. When `stop` is raised, every run saves its step.
+/// `runs`. They go on as `options` say. When `stop` is raised, every run saves its step.
 ///
 /// # Errors
 /// [`Error::Argument`] if the threads cannot be started. What befalls a run goes to the `listener`.
 pub fn train_together(
     runs: &[PathBuf],
     library: &Library,
+    options: &ResumeOptions,
     stop: &AtomicBool,
     listener: &dyn Listener,
 ) -> Result<()> {
     let mut trainers: Vec<(usize, Trainer)> = Vec::new();
     for (number, run) in runs.iter().enumerate() {
-        match Trainer::resume_with(run, library) {
+        match Trainer::resume_with(run, library, options) {
             Ok(trainer) => trainers.push((number, trainer)),
             Err(Error::Busy { .. }) => listener.on_end(number, Ending::Busy),
             Err(error) => listener.on_end(number, Ending::Failed { error: error.to_string() }),

@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 use toml::{Table, Value};
 
 use crate::presets::find_sweep;
-use crate::spec::{Sourced, names_a_file, repeated};
+use crate::spec::{Sourced, leaves, names_a_file, repeated, within};
 use gpicl::{Error, Result};
 use gpicl::{Layers, RunConfig};
 
@@ -130,6 +130,14 @@ impl NamedSweep {
     /// [`Error::File`] naming the field.
     pub fn parse(source: impl AsRef<Path>, text: &str) -> Result<Self> {
         Sourced::parse(source.as_ref(), text, Self::FIX).map(Self)
+    }
+
+    /// With `a.b=c` laid on the `[base]` of all runs, as `gpicl train --set` does.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if it is no assignment, or of a field that the grid has; [`Error::File`] naming the field.
+    pub fn set(&self, assignment: &str) -> Result<Self> {
+        self.0.set(assignment, Self::FIX).map(Self)
     }
 
     /// What it says.
@@ -340,26 +348,6 @@ fn at_point(axes: &[Axis], mut number: usize) -> Vec<(String, Value)> {
         .collect();
     point.reverse();
     point
-}
-
-/// The values of a table that are no tables, by their dotted names, in the order of the names.
-fn leaves(table: &Table) -> Vec<(String, Value)> {
-    let mut found: Vec<(String, Value)> = Vec::new();
-    for (key, value) in table {
-        match value {
-            Value::Table(inner) => {
-                found.extend(leaves(inner).into_iter().map(|(name, value)| (format!("{key}.{name}"), value)));
-            }
-            value => found.push((key.clone(), value.clone())),
-        }
-    }
-    found.sort_by(|(a, _), (b, _)| a.cmp(b));
-    found
-}
-
-/// Whether `field` is `other` or lies in it.
-fn within(field: &str, other: &str) -> bool {
-    field.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 /// Sets the dotted `field` of `table`.

@@ -11,6 +11,17 @@ pub fn run<K: WithSimd>(kernel: K) -> K::Output {
     arch().dispatch(kernel)
 }
 
+/// The name of what [`run`] runs on, as `GPICL_CPU` takes it.
+pub fn level() -> &'static str {
+    match arch() {
+        #[cfg(target_arch = "x86_64")]
+        Arch::V4(_) => "avx512",
+        #[cfg(target_arch = "x86_64")]
+        Arch::V3(_) => "avx2",
+        _ => "scalar",
+    }
+}
+
 /// Whether [`run`] runs on AVX-512, so that kernels outside it may use that as well.
 #[cfg(target_arch = "x86_64")]
 pub fn is_avx512() -> bool {

@@ -12,6 +12,7 @@ mod description;
 mod embed;
 #[cfg(feature = "download")]
 pub mod fetch;
+mod fingerprint;
 mod glyphs;
 mod idx;
 mod images;
@@ -41,6 +42,7 @@ use serde::{Deserialize, Serialize};
 pub use config::{DataConfig, PreparedLayout, data_dir};
 pub use description::{Description, Origin};
 pub use embed::{EmbedConfig, IMAGENET, check_embed, embed};
+pub use fingerprint::{Fingerprint, Fingerprints};
 pub use library::Library;
 pub use picture::Background;
 pub use safetensors::write_features;
@@ -254,6 +256,17 @@ pub enum Split {
     Validation,
     /// Held out.
     Test,
+}
+
+impl Split {
+    /// `train`, `validation`, `test`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Validation => "validation",
+            Self::Test => "test",
+        }
+    }
 }
 
 #[cfg(test)]

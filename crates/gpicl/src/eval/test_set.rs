@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::curve::{CurveAccumulator, LearningCurve};
 use super::sample::Sample;
-use crate::data::{DataConfig, Dataset, Description, Split};
+use crate::data::{DataConfig, Dataset, Description, Fingerprint, Split};
 use crate::error::Result;
 use crate::models::Dims;
 use crate::tasks::{
@@ -66,14 +66,6 @@ impl Asked {
     }
 }
 
-fn split_name(split: Split) -> &'static str {
-    match split {
-        Split::Train => "train",
-        Split::Validation => "validation",
-        Split::Test => "test",
-    }
-}
-
 impl TestSet {
     /// Tasks of `source` in `mode`. The meta-test asks what was learned, so the bias of meta-training is left out; but tasks
     /// that it drew are shown as it showed them.
@@ -101,7 +93,7 @@ impl TestSet {
         data: &Arc<Dataset>,
         split: Split,
     ) -> Result<Self> {
-        let label = format!("unseen tasks, {} {}", data.name(), split_name(split));
+        let label = format!("unseen tasks, {} {}", data.name(), split.name());
         Ok(Self::new(label, projected(tasks, dims, data)?, Mode::Unseen, seed))
     }
 
@@ -120,7 +112,7 @@ impl TestSet {
     ) -> Result<Self> {
         let mut set = Self::unseen_of(tasks, seed, dims, data, split)?;
         if earlier.iter().any(|other| other.label == set.label) {
-            set.label = format!("unseen tasks, {} {}", config.short_form(), split_name(split));
+            set.label = format!("unseen tasks, {} {}", config.short_form(), split.name());
         }
         Ok(set)
     }
@@ -152,7 +144,7 @@ impl TestSet {
                 sets.push(Self { visited: Some(visited), ..set });
             }
             let held_out = if split == Split::Test { test } else { validation };
-            let label = format!("unseen tasks, {} {}", held_out.name(), split_name(split));
+            let label = format!("unseen tasks, {} {}", held_out.name(), split.name());
             sets.push(Self::new(label, Arc::clone(held_out), Mode::Unseen, seed));
         }
         sets
@@ -162,7 +154,7 @@ impl TestSet {
     /// the examples.
     pub fn of_training_examples(sources: &[SourceSplits], seed: u64) -> Vec<Self> {
         let set = |SourceSplits { train, .. }: &SourceSplits| {
-            let label = format!("unseen tasks, {} {}", train.name(), split_name(Split::Train));
+            let label = format!("unseen tasks, {} {}", train.name(), Split::Train.name());
             Self::new(label, Arc::clone(train), Mode::Unseen, seed)
         };
         sources.iter().map(set).collect()
@@ -171,6 +163,11 @@ impl TestSet {
     /// What its examples are, if they are of a data set that says so.
     pub fn description(&self) -> Option<&Description> {
         self.source.description()
+    }
+
+    /// What its examples are by their checksum, if they are of a data set.
+    pub fn fingerprint(&self) -> Option<Fingerprint> {
+        self.source.fingerprint()
     }
 
     /// Sizes of the episodes.
@@ -240,8 +237,8 @@ impl TestSet {
 /// What a set of a run's end, such as `unseen tasks, mnist test`, is called during meta-training, where held-out examples
 /// are those of the validation split.
 pub fn label_during_training(label: &str) -> String {
-    let set = label.strip_suffix(split_name(Split::Test));
-    set.map_or(label.to_string(), |set| format!("{set}{}", split_name(Split::Validation)))
+    let set = label.strip_suffix(Split::Test.name());
+    set.map_or(label.to_string(), |set| format!("{set}{}", Split::Validation.name()))
 }
 
 /// The sizes of a source's episodes.

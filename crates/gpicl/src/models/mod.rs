@@ -129,6 +129,11 @@ macro_rules! models {
                 match self { $(Self::$name(_) => $kind,)+ }
             }
 
+            /// Whether it has products in bfloat16; one that has none computes in fp32 whatever `precision` says.
+            pub fn has_bf16(&self) -> bool {
+                !matches!(self, Self::Vsml(_))
+            }
+
             /// Checks the sizes against each other.
             ///
             /// # Errors

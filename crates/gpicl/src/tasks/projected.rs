@@ -8,7 +8,7 @@ use super::kind::{Loaded, SourceKind};
 use super::source::{Identity, Source};
 use super::splits::SourceSplits;
 use super::task::{Draw, TaskId};
-use crate::data::{DataConfig, Dataset, Description, Library};
+use crate::data::{DataConfig, Dataset, Description, Fingerprint, Library};
 use crate::error::{Error, Result};
 use crate::rng::Stream;
 
@@ -174,6 +174,10 @@ impl Source for Projected {
 
     fn description(&self) -> Option<&Description> {
         self.data.description()
+    }
+
+    fn fingerprint(&self) -> Option<Fingerprint> {
+        Some(Fingerprint::of(&self.data))
     }
 
     fn input_dim(&self) -> usize {

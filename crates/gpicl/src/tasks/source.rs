@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use super::task::{Draw, TaskId};
-use crate::data::Description;
+use crate::data::{Description, Fingerprint};
 
 /// What makes episodes what they are, but for the length of inputs: of two sources that agree in both, the same draw of the
 /// same task has the same examples.
@@ -25,6 +25,11 @@ pub trait Source: Debug + Send + Sync {
 
     /// What its examples are, if it is over a data set that says so.
     fn description(&self) -> Option<&Description> {
+        None
+    }
+
+    /// Its examples by their checksum, if it is over a data set.
+    fn fingerprint(&self) -> Option<Fingerprint> {
         None
     }
 

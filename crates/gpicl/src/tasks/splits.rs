@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::mixture::Mixture;
 use super::source::Source;
+use crate::data::{Fingerprints, Split};
 use crate::error::Result;
 
 /// A source over the meta-training examples, and its twins over held-out ones.
@@ -20,6 +21,21 @@ pub struct SourceSplits {
 }
 
 impl SourceSplits {
+    /// The data of all splits of all sources, by their names.
+    pub fn fingerprints(all: &[Self]) -> Fingerprints {
+        let mut prints = Fingerprints::default();
+        for Self { train, validation, test, .. } in all {
+            for (split, source) in
+                [(Split::Train, train), (Split::Validation, validation), (Split::Test, test)]
+            {
+                if let Some(print) = source.fingerprint() {
+                    prints.insert(source.name(), split, print);
+                }
+            }
+        }
+        prints
+    }
+
     /// What meta-training draws from: the one source there is, or a mixture of them.
     ///
     /// # Errors

@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 
 use super::RunConfig;
 use super::optimizer::{Moments, Optimizer, ParamPath};
+use crate::data::Fingerprints;
 use crate::device::DeviceKind;
 use crate::error::{Error, Result};
 use crate::fs::write_atomic;
@@ -35,6 +36,9 @@ pub struct CheckpointInfo {
     pub dims: Dims,
     /// The run's complete configuration.
     pub config: RunConfig,
+    /// What the run's data were.
+    #[serde(default)]
+    pub data: Fingerprints,
     /// Program version, commit and machine.
     pub provenance: Provenance,
 }

@@ -60,9 +60,14 @@ impl TrainConfig {
         if step <= self.warmup {
             return self.lr * step as f64 / self.warmup as f64;
         }
-        let span = self.steps.saturating_sub(self.warmup).max(1) as f64;
+        let span = self.schedule.end(self.steps).saturating_sub(self.warmup).max(1) as f64;
         let done = ((step - self.warmup) as f64 / span).min(1.0);
         self.lr * self.schedule.factor(done)
+    }
+
+    /// Whether the first `steps` have the learning rates that they have under `other`.
+    pub fn same_rates(&self, other: &Self, steps: u64) -> bool {
+        (1..=steps).all(|step| self.lr_at(step) == other.lr_at(step))
     }
 
     /// Checks every number.

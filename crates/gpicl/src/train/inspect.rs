@@ -51,7 +51,7 @@ pub fn inspect(path: &Path) -> Result<Inspection> {
 impl Inspection {
     /// For people.
     pub fn text(&self) -> String {
-        let CheckpointInfo { step, dims, config, provenance } = &self.info;
+        let CheckpointInfo { step, dims, config, provenance, .. } = &self.info;
         let mut text = String::new();
         let mut line = |name: &str, value: String| {
             writeln!(text, "{name:<14} {value}").expect("writing to a string does not fail");
@@ -69,10 +69,7 @@ impl Inspection {
         let sources = sources.collect::<Vec<_>>().join("; ");
         line("meta-trained on", format!("{sources}, seed {}", config.seed));
         line("precision", format!("{:?}", config.precision).to_lowercase());
-        line(
-            "made by",
-            format!("gpicl {} ({}) on {}", provenance.version, provenance.commit, provenance.platform),
-        );
+        line("made by", provenance.to_string());
         text.push('\n');
         for (name, shape) in &self.parameters {
             writeln!(text, "  {name:<32} {shape:?}").expect("writing to a string does not fail");

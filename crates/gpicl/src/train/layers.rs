@@ -6,6 +6,7 @@ use toml::{Table, Value};
 
 use super::run_config::RunConfig;
 use crate::error::{Error, Result};
+use crate::fs::read_text;
 use crate::models::ModelConfig;
 
 /// Settings from several sources, each overriding the ones before: preset, file, `--set`.
@@ -34,7 +35,7 @@ impl Layers {
 
     fn layer(&mut self, source: Option<PathBuf>, table: Table) {
         self.sources.push((source, table.clone()));
-        merge(&mut self.merged, table);
+        merge(&mut self.merged, table, &mut Vec::new());
     }
 
     /// Lays a TOML file on top.
@@ -42,7 +43,7 @@ impl Layers {
     /// # Errors
     /// [`Error::Io`] or [`Error::File`].
     pub fn file(&mut self, path: &Path) -> Result<()> {
-        let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
+        let text = read_text(path)?;
         self.text(path, &text)
     }
 
@@ -89,7 +90,11 @@ impl Layers {
                 return fail(problem, "name one of them, or set the whole array");
             }
             (Some(element), None) => *element = value,
-            (Some(Value::Table(table)), Some(rest)) => merge(table, nested(rest, value)),
+            (Some(Value::Table(table)), Some(rest)) => {
+                let mut steps: Vec<Step> = array.split('.').map(Step::to).collect();
+                steps.last_mut().expect("a name has a part").element = true;
+                merge(table, nested(rest, value), &mut steps);
+            }
             (Some(_), Some(_)) => return fail("is in an element that is no table".into(), "set it whole"),
         }
         // Errors about the array are now as much about this setting as about a file.
@@ -131,17 +136,21 @@ impl Layers {
     }
 
     fn deserialized(&self) -> Result<RunConfig> {
-        let mut table = self.merged.clone();
-        // The enum is tagged by its kind; a config that only sets sizes means the default architecture.
-        name_model(&mut table);
-        let config: RunConfig = serde_path_to_error::deserialize(Value::Table(table)).map_err(|error| {
-            let field = error.path().to_string();
-            let problem = error.into_inner().message().to_string();
-            Error::config(field, problem, "see `gpicl presets --defaults` for every field and its default")
-        })?;
+        let config = read(self.merged.clone())?;
         config.validate()?;
         Ok(config)
     }
+}
+
+/// The configuration that a table holds.
+fn read(mut table: Table) -> Result<RunConfig> {
+    // The enum is tagged by its kind; a config that only sets sizes means the default architecture.
+    name_model(&mut table);
+    serde_path_to_error::deserialize(Value::Table(table)).map_err(|error| {
+        let field = error.path().to_string();
+        let problem = error.into_inner().message().to_string();
+        Error::config(field, problem, "see `gpicl presets --defaults` for every field and its default")
+    })
 }
 
 impl RunConfig {
@@ -191,13 +200,39 @@ fn name_model(table: &mut Table) {
     }
 }
 
-/// Lays `top` on `base`, table by table. A table that names another kind (a model, a data set) replaces
-/// the one below whole: the fields of one kind mean nothing to another.
-fn merge(base: &mut Table, top: Table) {
+/// A step on the way from the whole configuration to a table in it.
+struct Step {
+    key: String,
+    /// Whether it leads to an element of an array.
+    element: bool,
+    /// What says which kind of table it leads to.
+    tags: Table,
+}
+
+impl Step {
+    fn to(key: &str) -> Self {
+        Self { key: key.into(), element: false, tags: Table::new() }
+    }
+}
+
+/// What names the kind of a table.
+const TAGS: [&str; 2] = ["kind", "name"];
+
+/// Lays `top` on `base`, to which `steps` lead, table by table. A table that names another kind (a model, a data set)
+/// replaces the one below whole: the fields of one kind mean nothing to another. So does another choice.
+fn merge(base: &mut Table, top: Table, steps: &mut Vec<Step>) {
+    if let Some(step) = steps.last_mut() {
+        let tags = base.iter().chain(&top).filter(|(key, _)| TAGS.contains(&key.as_str()));
+        step.tags = tags.map(|(key, value)| (key.clone(), value.clone())).collect();
+    }
     for (key, value) in top {
         match (base.get_mut(&key), value) {
-            (Some(Value::Table(below)), Value::Table(above)) if same_kind(below, &above) => {
-                merge(below, above)
+            (Some(Value::Table(below)), Value::Table(above))
+                if same_kind(below, &above) && !(is_another(below, &above) && is_choice(steps, &key)) =>
+            {
+                steps.push(Step::to(&key));
+                merge(below, above, steps);
+                steps.pop();
             }
             (_, value) => {
                 base.insert(key, value);
@@ -206,8 +241,27 @@ fn merge(base: &mut Table, top: Table) {
     }
 }
 
+/// Whether two tables of one field each have different ones.
+fn is_another(below: &Table, above: &Table) -> bool {
+    below.len() == 1 && above.len() == 1 && !below.keys().eq(above.keys())
+}
+
+/// Whether the table `key` below `steps` holds one of several choices, like `label_scale = { relative = 0.5 }`. Its type
+/// knows: it takes a field that there is not for a choice that there is not.
+fn is_choice(steps: &[Step], key: &str) -> bool {
+    let nothing = Table::from_iter([(String::new(), Value::Integer(0))]);
+    let mut table = Table::from_iter([(key.to_string(), Value::Table(nothing))]);
+    for Step { key, element, tags } in steps.iter().rev() {
+        table.extend(tags.clone());
+        let inner = Value::Table(table);
+        let inner = if *element { Value::Array(vec![inner]) } else { inner };
+        table = Table::from_iter([(key.clone(), inner)]);
+    }
+    read(table).is_err_and(|error| error.to_string().contains("unknown variant ``"))
+}
+
 fn same_kind(below: &Table, above: &Table) -> bool {
-    ["kind", "name"].iter().all(|tag| match (below.get(*tag), above.get(*tag)) {
+    TAGS.iter().all(|tag| match (below.get(*tag), above.get(*tag)) {
         (Some(below), Some(above)) => below == above,
         _ => true,
     })
@@ -217,6 +271,8 @@ fn same_kind(below: &Table, above: &Table) -> bool {
 mod tests {
     use super::*;
     use crate::data::DataConfig;
+    use crate::models::tokens::LabelScale;
+    use crate::train::Schedule;
 
     fn built(layers: &[&str], sets: &[&str]) -> Result<RunConfig> {
         let mut all = Layers::default();
@@ -246,6 +302,37 @@ mod tests {
     fn another_data_set_replaces_the_table_below() {
         let config = built(&["[data]\nname = 'glyphs'\nresize = 14", "[data]\nname = 'mnist'"], &[]).unwrap();
         assert_eq!(config.data, DataConfig { name: "mnist".into(), ..DataConfig::default() });
+    }
+
+    #[test]
+    fn a_choice_replaces_another_one() {
+        let scale = |config: RunConfig| match config.model {
+            ModelConfig::Transformer(model) => model.label_scale,
+            other => panic!("{other:?}"),
+        };
+        let relative = "[model]\nlabel_scale = { relative = 0.5 }";
+        let config = built(&[relative], &["model.label_scale.absolute=2"]).unwrap();
+        assert_eq!(scale(config), LabelScale::Absolute(2.0));
+        let config = built(&[relative, "[model.label_scale]\nabsolute = 2.0"], &[]).unwrap();
+        assert_eq!(scale(config), LabelScale::Absolute(2.0));
+        let config = built(&[relative], &["model.label_scale.absolute=2", "model.label_scale.relative=3"]);
+        assert_eq!(scale(config.unwrap()), LabelScale::Relative(3.0));
+        // Every other choice too, several at once, and in the element of an array.
+        let cosine = "[train.schedule.cosine]\nlast = 0.1";
+        let sets = ["train.schedule.linear.last=0.2", "model.label_scale.absolute=2"];
+        let config = built(&[relative, cosine], &sets).unwrap();
+        assert_eq!(config.train.schedule, Schedule::Linear { last: 0.2, steps: None });
+        assert_eq!(scale(config), LabelScale::Absolute(2.0));
+        let error = |sets: &[&str]| built(&[relative], sets).unwrap_err().to_string();
+        let wrong = error(&["model.label_scale.wide=2"]);
+        assert!(wrong.contains("model.label_scale") && wrong.contains("unknown variant `wide`"), "{wrong}");
+        let both = error(&["model.label_scale={ absolute = 1, relative = 1 }"]);
+        assert!(both.contains("model") && both.contains("1 element"), "{both}");
+        // In an element of an array; and what is no choice is not taken for one.
+        let mix = "[[mix]]\ndata = { size = 3 }";
+        let config = built(&[mix], &["mix[0].data.classes=4"]).unwrap();
+        let data = config.components()[0].source.data().cloned().unwrap();
+        assert_eq!((data.size, data.classes), (Some(3), Some(4)));
     }
 
     #[test]

@@ -100,6 +100,17 @@ impl RunLog {
     }
 }
 
+/// The length of the first `bytes` of a file of lines, the last of which is left out.
+///
+/// # Errors
+/// [`Error::Io`].
+pub(super) fn without_last_line(path: &Path, bytes: u64) -> Result<u64> {
+    let text = std::fs::read(path).map_err(Error::io("read", path))?;
+    let lines = text.get(..bytes as usize).unwrap_or(&text);
+    let body = lines.strip_suffix(b"\n").unwrap_or(lines);
+    Ok(body.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end as u64 + 1))
+}
+
 /// The newest training line of `metrics.jsonl`, from the file's end; none if there is no file or no such line near it.
 ///
 /// # Errors

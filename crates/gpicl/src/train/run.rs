@@ -50,19 +50,23 @@ impl RunDir {
         Ok((run, config))
     }
 
-    /// The run folder `path`, made if it is not there: `gpicl resume` starts or continues it.
+    /// The run folder `path`, made if it is not there: `gpicl resume` starts or continues it. A run that was never saved
+    /// gets this configuration.
     ///
     /// # Errors
-    /// [`Error::File`] if it holds a run of another configuration.
+    /// [`Error::File`] if it holds a run of another configuration that was saved, or is being meta-trained.
     pub fn prepare(path: impl Into<PathBuf>, config: &RunConfig) -> Result<Self> {
         let run = Self(path.into());
         if !run.config_path().exists() {
             return Self::create(run.0, config);
         }
         let (run, found) = Self::open(run.0)?;
-        if found != *config {
+        if found != *config && !run.untouched()? {
             let fix = "remove the folder, or choose another --out";
             return Err(Error::file(&run.0, "holds a run of another configuration", fix));
+        }
+        if found != *config {
+            write_atomic(&run.config_path(), config.to_toml().as_bytes())?;
         }
         Ok(run)
     }
@@ -70,6 +74,14 @@ impl RunDir {
     /// The folder `path`, whether a run is there or not.
     pub fn at(path: impl Into<PathBuf>) -> Self {
         Self(path.into())
+    }
+
+    /// Whether nothing of the run is worth keeping: it was never saved, and nobody meta-trains it.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the folder cannot be listed.
+    pub fn untouched(&self) -> Result<bool> {
+        Ok(!self.finished() && !self.locked() && self.checkpoints(2).steps()?.is_empty())
     }
 
     /// Whether the run has come to its end: the results are written after the last checkpoint.

@@ -1,8 +1,12 @@
 //! A run's complete configuration: the stages' configs in the order of the flow.
 
+use std::collections::BTreeSet;
+use std::fmt;
+
 use burn::tensor::{DType, Device};
 use gpicl_ops::Precision;
 use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
 
 use super::config::TrainConfig;
 use crate::data::DataConfig;
@@ -37,6 +41,42 @@ pub struct RunConfig {
     pub train: TrainConfig,
     /// Meta-testing.
     pub eval: EvalConfig,
+}
+
+/// A field of a configuration that is another one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    /// Dotted name, as `--set` takes it.
+    pub field: String,
+    /// What it was, as TOML; none if it was absent.
+    pub earlier: Option<String>,
+    /// What it is.
+    pub now: Option<String>,
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "absent".into());
+        write!(f, "is {}, was {}", value(&self.now), value(&self.earlier))
+    }
+}
+
+/// The first field, in the order of their names, in which two tables differ.
+fn first_change(place: &str, earlier: &Table, now: &Table) -> Option<Change> {
+    let names: BTreeSet<&String> = earlier.keys().chain(now.keys()).collect();
+    names.into_iter().find_map(|name| {
+        let field = format!("{place}{name}");
+        match (earlier.get(name), now.get(name)) {
+            (Some(Value::Table(earlier)), Some(Value::Table(now))) => {
+                first_change(&format!("{field}."), earlier, now)
+            }
+            (earlier, now) if earlier == now => None,
+            (earlier, now) => {
+                let text = |value: Option<&Value>| value.map(Value::to_string);
+                Some(Change { field, earlier: text(earlier), now: text(now) })
+            }
+        }
+    })
 }
 
 impl Serialize for RunConfig {
@@ -156,26 +196,24 @@ impl RunConfig {
         config
     }
 
-    /// The first table in which a run's numbers would be others than under `earlier`, if any; when to log, to save and to
-    /// meta-test may change, and where to compute.
-    pub fn changed_since(&self, earlier: &Self) -> Option<&'static str> {
-        let bookkeeping = |config: &Self| TrainConfig {
-            log_every: 1,
-            checkpoint_every: 1,
-            keep_checkpoints: 2,
-            ..config.train.clone()
+    /// The first field by which the numbers of the first `done` steps would be others than under `earlier`, if any; when to
+    /// log, to save and to meta-test may change, and where to compute. So may the number of steps and the learning rates of
+    /// those to come.
+    pub fn changed_since(&self, earlier: &Self, done: u64) -> Option<Change> {
+        let relevant = |config: &Self| {
+            let train = &config.train;
+            let bookkeeping =
+                TrainConfig { log_every: 1, checkpoint_every: 1, keep_checkpoints: 2, ..train.clone() };
+            let mut train = bookkeeping;
+            if done <= train.steps && train.same_rates(&earlier.train, done) {
+                let TrainConfig { steps, lr, warmup, schedule, .. } = earlier.train;
+                train = TrainConfig { steps, lr, warmup, schedule, ..train };
+            }
+            let (device, eval) = (DeviceKind::default(), EvalConfig::default());
+            let config = Self { train, device, eval, ..config.clone() };
+            Table::try_from(&config).expect("a RunConfig has a TOML form")
         };
-        [
-            ("seed", self.seed != earlier.seed),
-            ("precision", self.precision != earlier.precision),
-            ("data", self.data != earlier.data),
-            ("tasks", self.tasks != earlier.tasks),
-            ("mix", self.mix != earlier.mix),
-            ("model", self.model != earlier.model),
-            ("train", bookkeeping(self) != bookkeeping(earlier)),
-        ]
-        .into_iter()
-        .find_map(|(table, changed)| changed.then_some(table))
+        first_change("", &relevant(earlier), &relevant(self))
     }
 
     /// The complete configuration as TOML; [`RunConfig::read`] gives the same value back.

@@ -7,19 +7,22 @@ use std::time::Instant;
 
 use burn::module::Module;
 use burn::tensor::Device;
+use gpicl_ops::Precision;
 use serde::{Deserialize, Serialize};
 
 use super::checkpoint::{CheckpointInfo, Progress};
-use super::metrics::{MetricsWriter, RunLog};
+use super::metrics::{MetricsWriter, RunLog, without_last_line};
+use super::resume::{ResumeOptions, check_config, set_results_aside, warn_of_other_program};
 use super::run::{RunDir, RunLock};
 use super::run_config::RunConfig;
 use super::step::{StepOutcome, meta_train_step};
 use super::{Checkpoints, Optimizer};
-use crate::data::{DataConfig, Dataset, Library, Split};
+use crate::data::{DataConfig, Dataset, Fingerprint, Fingerprints, Library, Split};
 use crate::error::{Error, Result};
 use crate::eval::{
     CurveSummary, LearningCurve, Metric, Sample, TestSet, Trained, episode_dims, hits, meta_test,
 };
+use crate::fs::write_atomic;
 use crate::models::{Dims, Model};
 use crate::provenance::Provenance;
 use crate::tasks::{
@@ -80,6 +83,7 @@ pub struct Trainer {
     step: u64,
     batches: Arc<BatchSource>,
     tests: Tests,
+    data: Fingerprints,
     metrics: RunLog,
     checkpoints: Checkpoints,
     clock: Option<Clock>,
@@ -155,49 +159,37 @@ impl Trainer {
     /// # Errors
     /// As [`Trainer::start`], or a folder that is no run, or [`Error::Busy`].
     pub fn resume(run: &Path, data_dir: Option<&Path>) -> Result<Self> {
-        Self::resume_with(run, &Library::new(data_dir))
+        Self::resume_with(run, &Library::new(data_dir), &ResumeOptions::default())
     }
 
-    /// [`Trainer::resume`] with data sets that other runs of this process may use too.
+    /// [`Trainer::resume`] with data sets that other runs of this process may use too, and as `options` say.
     ///
     /// # Errors
-    /// As [`Trainer::resume`].
-    pub fn resume_with(run: &Path, library: &Library) -> Result<Self> {
-        let (run, config) = RunDir::open(run)?;
+    /// As [`Trainer::resume`], and [`Error::Config`] for a number of steps that the run cannot have.
+    pub fn resume_with(run: &Path, library: &Library, options: &ResumeOptions) -> Result<Self> {
+        let (run, found) = RunDir::open(run)?;
         let lock = run.lock()?;
-        let stage = Stage::load(&config, library).map_err(|error| error.in_file(&run.config_path()))?;
-        let checkpoints = run.checkpoints(config.train.keep_checkpoints);
+        let stage = Stage::load(&found, library).map_err(|error| error.in_file(&run.config_path()))?;
+        let checkpoints = run.checkpoints(found.train.keep_checkpoints);
+        let write = |config: &RunConfig| {
+            if *config == found {
+                Ok(())
+            } else {
+                write_atomic(&run.config_path(), config.to_toml().as_bytes())
+            }
+        };
         if checkpoints.steps()?.is_empty() {
+            let config = options.prolonged(&run, &found, 0)?;
             let model = config.model.init(stage.dims, config.precision, config.seed, &stage.device)?;
-            return Self::assemble(
-                config,
-                run,
-                lock,
-                stage,
-                model,
-                Optimizer::default(),
-                Progress::default(),
-            );
+            write(&config)?;
+            let (optimizer, progress) = (Optimizer::default(), Progress::default());
+            return Self::assemble(config, run, lock, stage, model, optimizer, progress);
         }
-        let (info, model, optimizer, progress) = checkpoints.latest(&stage.device)?;
-        if let Some(table) = config.changed_since(&info.config) {
-            return Err(Error::file_at(
-                run.config_path(),
-                format!("[{table}]"),
-                "is not what the run's checkpoint was meta-trained with",
-                "undo the change, or start another run with --config",
-            ));
-        }
-        let (ours, theirs) = (Provenance::current(), &info.provenance);
-        if ours != *theirs {
-            let program = |of: &Provenance| format!("{} ({}, {})", of.version, of.commit, of.platform);
-            tracing::warn!(
-                "{}: begun by gpicl {}, goes on with {}; the numbers may not be those of a run of either alone",
-                run.path().display(),
-                program(theirs),
-                program(&ours)
-            );
-        }
+        let (info, model, optimizer, mut progress) = checkpoints.latest(&stage.device)?;
+        let config = options.prolonged(&run, &found, info.step)?;
+        check_config(&run, &config, &info)?;
+        stage.data.expect(&info.data, run.path(), options.allow_other_data)?;
+        warn_of_other_program(&run, &info.provenance);
         if info.dims != stage.dims {
             return Err(Error::config(
                 "data",
@@ -205,7 +197,20 @@ impl Trainer {
                 "use the data the run was started with",
             ));
         }
-        Self::assemble(config, run, lock, stage, model, optimizer, progress)
+        write(&config)?;
+        let prolonged = info.step == info.config.train.steps && info.step < config.train.steps;
+        if prolonged {
+            // What only a last step leaves behind is taken back, what it leaves out is made good below.
+            set_results_aside(&run, info.step)?;
+            if !info.step.is_multiple_of(config.train.log_every) {
+                progress.metrics_bytes = without_last_line(&run.metrics_path(), progress.metrics_bytes)?;
+            }
+        }
+        let mut trainer = Self::assemble(config, run, lock, stage, model, optimizer, progress)?;
+        if prolonged {
+            trainer.meta_test_if_due(&mut |_| {})?;
+        }
+        Ok(trainer)
     }
 
     fn assemble(
@@ -219,7 +224,7 @@ impl Trainer {
     ) -> Result<Self> {
         let metrics = RunLog::open(&run, progress.metrics_bytes)?;
         let checkpoints = run.checkpoints(config.train.keep_checkpoints);
-        let Stage { dims, device, batches, tests } = stage;
+        let Stage { dims, device, batches, tests, data } = stage;
         Ok(Self {
             config,
             run,
@@ -230,6 +235,7 @@ impl Trainer {
             step: progress.step,
             batches,
             tests,
+            data,
             metrics,
             checkpoints,
             clock: None,
@@ -317,14 +323,8 @@ impl Trainer {
         }
         self.clock = Some(clock);
         on_event(Event::Step { step, loss, accuracy_first, accuracy_last });
-        let every = self.config.eval.every;
-        if every > 0 && !last && step.is_multiple_of(every) {
-            let sample = Sample::episodes(self.config.eval.episodes);
-            for curve in self.meta_test_on(&self.tests.made(&self.trained(), Split::Validation)?, sample)? {
-                let (set, summary) = (curve.label.clone(), curve.summary());
-                self.metrics.write(&Metric::Eval { step, set: set.clone(), summary })?;
-                on_event(Event::Eval { step, set, summary });
-            }
+        if !last {
+            self.meta_test_if_due(on_event)?;
         }
         let stopped = stop.load(Ordering::Relaxed);
         if last || stopped || step.is_multiple_of(self.config.train.checkpoint_every) {
@@ -332,6 +332,21 @@ impl Trainer {
             on_event(Event::Checkpoint { step });
         }
         Ok(if last { Some(Ended::Finished) } else { stopped.then_some(Ended::Stopped { step }) })
+    }
+
+    /// The meta-test on validation data that is due after this step, if one is.
+    fn meta_test_if_due(&mut self, on_event: &mut dyn FnMut(Event)) -> Result<()> {
+        let (step, every) = (self.step, self.config.eval.every);
+        if every == 0 || !step.is_multiple_of(every) {
+            return Ok(());
+        }
+        let sample = Sample::episodes(self.config.eval.episodes);
+        for curve in self.meta_test_on(&self.tests.made(&self.trained(), Split::Validation)?, sample)? {
+            let (set, summary) = (curve.label.clone(), curve.summary());
+            self.metrics.write(&Metric::Eval { step, set: set.clone(), summary })?;
+            on_event(Event::Eval { step, set, summary });
+        }
+        Ok(())
     }
 
     /// The learning curve on each of the run's sets: seen tasks, unseen tasks over the split that the configuration names,
@@ -381,6 +396,7 @@ impl Trainer {
             step: self.step,
             dims: self.dims,
             config: self.config.clone(),
+            data: self.data.clone(),
             provenance: Provenance::current(),
         };
         let bytes = self.metrics.synced_bytes()?;
@@ -395,6 +411,7 @@ struct Stage {
     device: Device,
     batches: Arc<BatchSource>,
     tests: Tests,
+    data: Fingerprints,
 }
 
 /// What the run's test sets are made of.
@@ -443,13 +460,26 @@ impl Stage {
             let [_, validation, test] = library.splits(data)?;
             Ok((data.clone(), [validation, test]))
         });
+        let others: Vec<(DataConfig, [Arc<Dataset>; 2])> = others.collect::<Result<_>>()?;
+        let mut data = SourceSplits::fingerprints(&sources);
+        for (config, [validation, test]) in &others {
+            let name = config.short_form();
+            data.insert(&name, Split::Validation, Fingerprint::of(validation));
+            data.insert(&name, Split::Test, Fingerprint::of(test));
+        }
+        if config.precision == Precision::Bf16 && !config.model.has_bf16() {
+            tracing::warn!(
+                "precision=bf16: the architecture `{}` computes in fp32 all the same",
+                config.model.kind()
+            );
+        }
         let tests = Tests {
             dims,
             seed: config.eval.seed(),
             source: Arc::clone(&source),
             splits: sources,
             tasks: components[0].source.tasks(),
-            others: others.collect::<Result<_>>()?,
+            others,
         };
         // A set that cannot be made is better known before the first step.
         let (seed, batch) = (config.seed, config.train.batch);
@@ -460,7 +490,7 @@ impl Stage {
         }
         warn_of_copies(&sets, &components);
         let batches = BatchSource::new(source, config.train.batch, Mode::MetaTrain, config.seed)?;
-        Ok(Self { dims, device, batches: Arc::new(batches), tests })
+        Ok(Self { dims, device, batches: Arc::new(batches), tests, data })
     }
 }
 
