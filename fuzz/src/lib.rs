@@ -12,7 +12,6 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use gpicl::Error;
 use gpicl::rng::{Rng, Stream};
 use peak_alloc::PeakAlloc;
 
@@ -89,7 +88,7 @@ pub fn run(
         let bound = target.bound(size);
         let problem = match outcome {
             Err(_) => Some("panicked".to_string()),
-            Ok(Err(error)) if !is_bad_input(&error) => {
+            Ok(Err(error)) if !error.is_bad_input() => {
                 Some(format!("is no bad input (exit code 1): {error}"))
             }
             Ok(_) if peak > bound => Some(format!("took {peak} bytes for {size}, at most {bound} are right")),
@@ -143,14 +142,5 @@ pub fn write(folder: &Path, files: &Files) {
         let path = folder.join(name);
         std::fs::create_dir_all(path.parent().expect("it is below the folder")).expect("folders can be made");
         std::fs::write(path, bytes).expect("files can be written");
-    }
-}
-
-/// Whether the command ends with exit code 2 for it.
-fn is_bad_input(error: &Error) -> bool {
-    match error {
-        Error::Io { cause, .. } => cause.kind() == std::io::ErrorKind::NotFound,
-        Error::Diverged { .. } | Error::Busy { .. } => false,
-        _ => true,
     }
 }

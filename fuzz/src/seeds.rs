@@ -197,7 +197,13 @@ pub fn checkpoints() -> Vec<Files> {
         let config = run_config(&format!("[model]\n{model}"));
         let (precision, seed) = (config.precision, config.seed);
         let model = config.model.init(DIMS, precision, seed, &device).expect("the sizes are right");
-        let info = CheckpointInfo { step: 7, dims: DIMS, config, provenance: Provenance::current() };
+        let info = CheckpointInfo {
+            step: 7,
+            dims: DIMS,
+            config,
+            data: Default::default(),
+            provenance: Provenance::current(),
+        };
         save_weights(&path, &info, &model).expect("the folder can be written to");
         files([("f.safetensors", std::fs::read(&path).expect("it was written"))])
     };
