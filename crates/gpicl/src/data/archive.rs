@@ -83,7 +83,7 @@ mod archives {
         zip::ZipArchive::new(file).map_err(|error| broken(cause(error), path, "is no whole zip archive", fix))
     }
 
-    fn names<'a>(zip: &'a zip::ZipArchive<File>) -> impl Iterator<Item = &'a str> {
+    fn names(zip: &zip::ZipArchive<File>) -> impl Iterator<Item = &str> {
         zip.file_names().filter(|name| !name.split('/').any(is_leftover))
     }
 
