@@ -3,7 +3,7 @@
 use fuzz::{TARGETS, run};
 
 /// Inputs of each reader.
-const INPUTS: u64 = 2000;
+const INPUTS: u64 = 1000;
 
 /// One test of all, as allocations are counted for the process.
 #[test]
