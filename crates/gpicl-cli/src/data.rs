@@ -104,10 +104,7 @@ fn list(args: &DataDirArgs, output: &Output) -> Result<ExitCode> {
     let dir = data_dir(args.data_dir.as_deref())?;
     let mut table = Table::new(["name", "kind", "here", "what"]);
     for source in SOURCES {
-        let here = match source.kind {
-            Kind::Named => dir.join(source.name).is_dir(),
-            Kind::Made | Kind::Format => true,
-        };
+        let here = source.is_here(&dir);
         let kind = match source.kind {
             Kind::Made => "made from a seed",
             Kind::Named => "download",

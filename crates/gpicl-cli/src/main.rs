@@ -14,7 +14,6 @@ mod reproduce;
 mod sweep;
 mod train;
 
-use std::io::ErrorKind;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
@@ -122,17 +121,8 @@ fn exit_code(error: &anyhow::Error) -> u8 {
     match error.downcast_ref::<gpicl::Error>() {
         Some(gpicl::Error::Diverged { .. }) => 1,
         Some(gpicl::Error::Busy { .. }) => train::BUSY,
-        // A file that is not there, or holds something else, is bad input; anything else is the machine's.
-        Some(gpicl::Error::Io { cause, .. })
-            if !matches!(
-                cause.kind(),
-                ErrorKind::NotFound | ErrorKind::InvalidData | ErrorKind::InvalidInput
-            ) =>
-        {
-            1
-        }
-        Some(_) => BAD_INPUT,
-        None => 1,
+        Some(error) if error.is_bad_input() => BAD_INPUT,
+        Some(_) | None => 1,
     }
 }
 

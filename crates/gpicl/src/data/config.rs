@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::cells::Delimiter;
+use super::picture::Background;
 use super::transform::{Color, Normalize};
 use crate::error::{Error, Result};
 
@@ -31,6 +32,9 @@ pub struct DataConfig {
     /// Grey or colour; as the files have it if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub color: Option<Color>,
+    /// What transparent pictures are laid on; white if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub background: Option<Background>,
     /// A named preparation instead of `resize` and `color`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub layout: Option<PreparedLayout>,
@@ -83,6 +87,7 @@ impl Default for DataConfig {
             path: None,
             resize: None,
             color: None,
+            background: None,
             layout: None,
             normalize: Normalize::default(),
             label_column: None,
@@ -105,6 +110,14 @@ impl DataConfig {
     /// The seed; 0 if none is given.
     pub fn seed(&self) -> u64 {
         self.seed.unwrap_or_default()
+    }
+
+    /// The side and the colour that images are brought to.
+    pub(super) fn target(&self) -> (Option<usize>, Option<Color>) {
+        match self.layout {
+            Some(PreparedLayout::Paper) => (Some(32), Some(Color::Rgb)),
+            None => (self.resize, self.color),
+        }
     }
 
     /// Gives a made data set the seed of a run, unless it has its own.

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::checksum::are_published;
-use super::config::{DataConfig, PreparedLayout, data_dir};
-use super::raw::Raw;
+use super::config::{DataConfig, data_dir};
+use super::raw::{Raw, own_file_name};
 use super::sources::{Form, Kind, Source};
 use super::transform::{Color, Normalize, Statistics, resize, to_color};
+use super::web_page::{check_no_web_page, or_web_page};
 use super::{Dataset, Description, InputShape, Origin, Split, Splits};
 use crate::error::{Error, Result};
 use crate::rng::{Rng, Stream};
@@ -135,14 +136,6 @@ impl DataConfig {
         Ok(Some((side.unwrap_or(height), side.unwrap_or(width), color.map_or(depth, channels))))
     }
 
-    /// The side and the colour that images are brought to.
-    fn target(&self) -> (Option<usize>, Option<Color>) {
-        match self.layout {
-            Some(PreparedLayout::Paper) => (Some(32), Some(Color::Rgb)),
-            None => (self.resize, self.color),
-        }
-    }
-
     /// The data set that `spec` names ([`DataConfig::from_spec`]), prepared like this one; this one itself if
     /// it is the one. Of a made one `spec` may give another seed, and nothing else changes.
     ///
@@ -182,6 +175,7 @@ impl DataConfig {
         applies("drop", !self.drop.is_empty(), table)?;
         applies("categorical", !self.categorical.is_empty(), table)?;
         applies("missing", !self.missing.is_empty(), table)?;
+        applies("background", self.background.is_some(), source.name == "images")?;
         applies("classes", self.classes.is_some(), made)?;
         applies("per_class", self.per_class.is_some(), made)?;
         applies("size", self.size.is_some(), made)?;
@@ -244,7 +238,16 @@ impl DataConfig {
 
     /// [`DataConfig::load`] of `source`, which for a named one is in `folder`.
     fn load_from(&self, source: &Source, folder: &Path) -> Result<Splits> {
-        let Raw { train, test, files } = (source.read)(self, folder)?;
+        let path = self.path.as_deref().unwrap_or(folder);
+        check_no_web_page(path)?;
+        let Raw { train, test, files } = (source.read)(self, folder).map_err(or_web_page)?;
+        if let [class] = train.class_names() {
+            let fix = match source.name {
+                "csv" => "name the column of the labels with data.label_column, or add rows of another class",
+                _ => "add examples of another class",
+            };
+            return Err(Error::file(path, format!("all examples are of one class, `{class}`"), fix));
+        }
         // The files are hashed while the inputs are prepared.
         let (splits, published) =
             rayon::join(|| self.prepare_splits(train, test), || are_published(source.files, &files));
@@ -278,11 +281,7 @@ impl DataConfig {
                 };
                 (source.title.to_string(), origin)
             }
-            Kind::Format => {
-                let path = self.path.as_deref().unwrap_or(Path::new("."));
-                let name = path.file_name().unwrap_or(path.as_os_str());
-                (name.to_string_lossy().into_owned(), Origin::Own)
-            }
+            Kind::Format => (own_file_name(self.path.as_deref().unwrap_or(Path::new("."))), Origin::Own),
         };
         Description { name, origin, examples }
     }

@@ -18,6 +18,7 @@ mod fingerprint;
 mod glyphs;
 mod idx;
 mod images;
+mod labels;
 mod library;
 mod load;
 mod mat;
@@ -25,6 +26,7 @@ mod npy;
 mod omniglot;
 #[cfg(feature = "parquet")]
 mod parquet;
+mod picture;
 mod random;
 mod raw;
 mod safetensors;
@@ -35,6 +37,7 @@ mod svhn;
 pub mod table;
 pub mod transform;
 mod validation;
+mod web_page;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -48,6 +51,7 @@ pub use description::{Description, Origin};
 pub use embed::{EmbedConfig, IMAGENET, check_embed, embed};
 pub use fingerprint::{Fingerprint, Fingerprints};
 pub use library::Library;
+pub use picture::Background;
 pub use safetensors::write_features;
 pub use sheet::contact_sheet;
 pub use transform::{Color, Normalize};
@@ -131,7 +135,7 @@ impl Dataset {
         class_names: Vec<String>,
     ) -> Result<Self> {
         let (name, dim) = (name.into(), shape.dim());
-        let fail = |problem: String| Err(Error::argument("Dataset::new", format!("{name}: {problem}")));
+        let fail = |problem: String| Err(Error::argument("data set", format!("{name}: {problem}")));
         if dim == 0 || inputs.len() != labels.len() * dim {
             return fail(format!("{} numbers for {} labels of {dim} each", inputs.len(), labels.len()));
         }
