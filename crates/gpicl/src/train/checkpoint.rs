@@ -18,7 +18,7 @@ use super::RunConfig;
 use super::optimizer::{Moments, Optimizer, ParamPath};
 use crate::device::DeviceKind;
 use crate::error::{Error, Result};
-use crate::fs::write_atomic;
+use crate::fs::{create_folder, write_atomic};
 use crate::models::{Dims, Model};
 use crate::provenance::Provenance;
 use crate::tasks::host;
@@ -83,7 +83,7 @@ impl Checkpoints {
         optimizer: &Optimizer,
         metrics_bytes: u64,
     ) -> Result<PathBuf> {
-        std::fs::create_dir_all(&self.dir).map_err(Error::io("create", &self.dir))?;
+        create_folder(&self.dir)?;
         let mut state = Tensors::new();
         for (name, Moments { first, second }) in &optimizer.moments {
             state.insert(format!("first.{name}"), (vec![first.dims()[0]], host(first.clone())));
@@ -127,7 +127,8 @@ impl Checkpoints {
                 Err(error) => tracing::warn!("passing over a damaged checkpoint: {error}"),
             }
         }
-        Err(Error::file(&self.dir, "holds no usable checkpoint", "start the run again with `gpicl train`"))
+        let fix = "remove it: `gpicl resume` then begins at the first step";
+        Err(Error::file(&self.dir, "holds no usable checkpoint", fix))
     }
 
     /// The newest weights file, checked only when it is read.
