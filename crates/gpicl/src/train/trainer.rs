@@ -205,6 +205,8 @@ impl Trainer {
                 "use the data the run was started with",
             ));
         }
+        // A cut between a checkpoint and its clean-up.
+        checkpoints.rotate(progress.step)?;
         Self::assemble(config, run, lock, stage, model, optimizer, progress)
     }
 
