@@ -209,7 +209,7 @@ fn results_go_where_they_are_sent() {
     let csv = fs::read_to_string(at.join("p.csv")).unwrap();
     // Nothing else stands in standard output, nor beside it in JSON.
     assert_eq!(ok(at, &to("-")), csv);
-    assert!(ok(at, &["report", "run", "--out", "-"]).ends_with("</html>\n"));
+    assert!(ok(at, &["report", "run", "--out", "-"]).trim_end().ends_with("</html>"));
     for out in ["-", "/dev/stdout"] {
         let error = refused(at, &[&to(out)[..], &["--json"]].concat());
         assert!(
