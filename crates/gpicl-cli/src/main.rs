@@ -88,10 +88,11 @@ enum Command {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let output = output::Output::new(&cli.output);
-    run(cli.command, &output).unwrap_or_else(|error| {
+    let ended = run(cli.command, &output).unwrap_or_else(|error| {
         output::remark(&format!("error: {error:#}"));
         ExitCode::from(exit_code(&error))
-    })
+    });
+    if output::lost() && ended == ExitCode::SUCCESS { ExitCode::FAILURE } else { ended }
 }
 
 fn run(command: Command, output: &output::Output) -> anyhow::Result<ExitCode> {

@@ -1,8 +1,9 @@
 //! What the user sees: results on stdout; progress on stderr, a bar in a terminal and plain lines elsewhere.
 
 use std::collections::HashMap;
-use std::io::{IsTerminal as _, Write as _};
+use std::io::{ErrorKind, IsTerminal as _, Write as _};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -204,10 +205,27 @@ fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).expect("the template is fixed").progress_chars("=> ")
 }
 
+/// Whether something that was printed did not arrive.
+static LOST: AtomicBool = AtomicBool::new(false);
+
 /// Prints to stdout.
 pub fn print(text: &str) {
-    // A closed pipe (`gpicl ... | head`) is the reader's wish, not an error.
-    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        // A closed pipe (`gpicl ... | head`) is the reader's wish, not an error.
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            // Files are still to be written: the command goes on.
+            if !LOST.swap(true, Ordering::Relaxed) {
+                remark(&format!("error: standard output: cannot write: {error}"));
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Whether something that was printed did not arrive, as on a full disk.
+pub fn lost() -> bool {
+    LOST.load(Ordering::Relaxed)
 }
 
 /// Prints a line to stderr, which may be closed: nobody reads it then, and the work goes on.

@@ -250,7 +250,7 @@ fn results_go_where_they_are_sent() {
     let csv = fs::read_to_string(at.join("p.csv")).unwrap();
     // Nothing else stands in standard output, nor beside it in JSON.
     assert_eq!(ok(at, &to("-")), csv);
-    assert!(ok(at, &["report", "run", "--out", "-"]).ends_with("</html>\n"));
+    assert!(ok(at, &["report", "run", "--out", "-"]).trim_end().ends_with("</html>"));
     for out in ["-", "/dev/stdout"] {
         let error = refused(at, &[&to(out)[..], &["--json"]].concat());
         assert!(
@@ -260,13 +260,21 @@ fn results_go_where_they_are_sent() {
     }
     let error = refused(at, &["data", "show", "glyphs", "--sheet", "-", "--json"]);
     assert!(error.contains("`--sheet`: is standard output"), "{error}");
-    #[cfg(unix)]
+    #[cfg(target_os = "linux")]
     {
         fs::create_dir(at.join("elsewhere")).unwrap();
         std::os::unix::fs::symlink("elsewhere/p.csv", at.join("link.csv")).unwrap();
         ok(at, &to("link.csv"));
         assert!(at.join("link.csv").is_symlink());
         assert_eq!(fs::read_to_string(at.join("elsewhere/p.csv")).unwrap(), csv);
+        // A device that takes nothing, for the file and for what is printed.
+        let full = gpicl(at, &to("/dev/full"));
+        assert_eq!(full.status.code(), Some(1));
+        assert!(text(&full.stderr).contains("/dev/full: cannot write"), "{}", text(&full.stderr));
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let printed = common::command(at, &["inspect", "run", "--json"]).stdout(full).output().unwrap();
+        assert_eq!(printed.status.code(), Some(1));
+        assert!(text(&printed.stderr).contains("standard output: cannot write"));
         // Seen before any input is read.
         fs::remove_dir_all(at.join("elsewhere")).unwrap();
         fs::remove_file(at.join("train.csv")).unwrap();

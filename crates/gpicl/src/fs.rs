@@ -21,7 +21,7 @@ pub fn read_text(path: &Path) -> Result<String> {
 }
 
 /// Writes `bytes` under a temporary name beside `path`, syncs, and renames: after a crash `path` holds the
-/// old content or the new, never a part.
+/// old content or the new, never a part. On return the new one is on the disk, name and all.
 ///
 /// # Errors
 /// [`Error::Io`]; the temporary file is removed.
@@ -44,13 +44,62 @@ fn write_with(path: &Path, bytes: &[u8], prepare: impl Fn(&File) -> std::io::Res
         prepare(&file)?;
         file.write_all(bytes)?;
         file.sync_all()?;
-        std::fs::rename(&partial, path)
+        put(&partial, path)
     };
     write().map_err(|error| {
         // The write's own error matters more than a failed clean-up.
         let _ = std::fs::remove_file(&partial);
         Error::io("write", path)(error)
     })
+}
+
+/// Gives the synced file `partial` its name, for good.
+pub(crate) fn put(partial: &Path, path: &Path) -> std::io::Result<()> {
+    std::fs::rename(partial, path)?;
+    sync_names(folder_of(path))
+}
+
+/// Makes the folder `path` and those above it that are not there. Their names are on the disk on return: what is synced
+/// inside is not lost with a folder that nobody finds.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn create_folder(path: &Path) -> Result<()> {
+    let absent: Vec<&Path> =
+        path.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.is_dir()).collect();
+    for folder in absent.into_iter().rev() {
+        let made = match std::fs::create_dir(folder) {
+            // Another process was faster.
+            Err(_) if folder.is_dir() => Ok(()),
+            made => made,
+        };
+        made.and_then(|()| sync_names(folder_of(folder))).map_err(Error::io("create", folder))?;
+    }
+    Ok(())
+}
+
+/// Forces to the disk which names the folder of the file `path` has: those of files just made.
+///
+/// # Errors
+/// [`Error::Io`].
+pub(crate) fn sync_name(path: &Path) -> Result<()> {
+    sync_names(folder_of(path)).map_err(Error::io("sync", path))
+}
+
+/// A file's own sync leaves its name to chance. Only Unix opens folders.
+#[cfg(unix)]
+fn sync_names(folder: &Path) -> std::io::Result<()> {
+    use ErrorKind::{InvalidInput, PermissionDenied, Unsupported};
+    match File::open(folder).and_then(|folder| folder.sync_all()) {
+        // Some network file systems cannot sync folders; some folders take files and are not for reading.
+        Err(error) if matches!(error.kind(), InvalidInput | PermissionDenied | Unsupported) => Ok(()),
+        synced => synced,
+    }
+}
+
+#[cfg(not(unix))]
+fn sync_names(_: &Path) -> std::io::Result<()> {
+    Ok(())
 }
 
 /// Finds out before the work whether the file `path`, which is no folder and no link, can be written after it.

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use gpicl::OutFile;
 use gpicl::data::{DataConfig, Dataset, InputShape, Splits, write_features};
 use gpicl::eval::baselines::{FullBatch, Mlp, Optimizer};
+use gpicl::fs::create_folder;
 use gpicl::rng::{Rng, Stream};
 use gpicl::tasks::random_matrix;
 use gpicl::{Error, Result};
@@ -99,7 +100,7 @@ impl Features {
             };
             let splits = Splits { train: of(&train, train_features)?, test: of(&test, test_features)? };
             let folder = file.parent().expect("the file is in a folder");
-            std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+            create_folder(folder)?;
             write_features(&OutFile::new(file)?, &splits)?;
         }
         Ok(())

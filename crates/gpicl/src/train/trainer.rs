@@ -198,6 +198,8 @@ impl Trainer {
                 "use the data the run was started with",
             ));
         }
+        // A cut between a checkpoint and its clean-up.
+        checkpoints.rotate(progress.step)?;
         write(&config)?;
         let prolonged = info.step == info.config.train.steps && info.step < config.train.steps;
         if prolonged {
