@@ -5,12 +5,12 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand};
+use gpicl::OutFile;
 use gpicl::data::sources::{Kind, SOURCES};
 use gpicl::data::{
     DataConfig, EmbedConfig, Normalize, check_embed, contact_sheet, data_dir, embed as features_of,
     write_features,
 };
-use gpicl::fs::check_file;
 use gpicl_lab::table::Table;
 use serde_json::json;
 
@@ -46,7 +46,7 @@ enum DataCommand {
     Show {
         /// A name, NAME@SEED for a made one, or FORMAT:PATH such as csv:table.csv.
         data: String,
-        /// Write a sheet of its first images as PNG.
+        /// Write a sheet of its first images as PNG; `-` is standard output.
         #[arg(long, value_name = "PNG")]
         sheet: Option<PathBuf>,
         #[command(flatten)]
@@ -65,7 +65,7 @@ struct EmbedArgs {
     /// The network: one image input [n, channels, height, width]; its first output is the features.
     #[arg(long, value_name = "ONNX")]
     onnx: PathBuf,
-    /// File to write the features of both splits to.
+    /// File to write the features of both splits to; `-` is standard output.
     #[arg(long, value_name = "SAFETENSORS")]
     out: PathBuf,
     /// Images in a forward pass.
@@ -104,10 +104,7 @@ fn list(args: &DataDirArgs, output: &Output) -> Result<ExitCode> {
     let dir = data_dir(args.data_dir.as_deref())?;
     let mut table = Table::new(["name", "kind", "here", "what"]);
     for source in SOURCES {
-        let here = match source.kind {
-            Kind::Named => dir.join(source.name).is_dir(),
-            Kind::Made | Kind::Format => true,
-        };
+        let here = source.is_here(&dir);
         let kind = match source.kind {
             Kind::Made => "made from a seed",
             Kind::Named => "download",
@@ -154,7 +151,11 @@ fn download(name: &str, _: Option<&str>, args: &DataDirArgs, _: &Output) -> Resu
 }
 
 fn show(spec: &str, sheet: Option<&PathBuf>, args: &DataDirArgs, output: &Output) -> Result<ExitCode> {
-    sheet.map_or(Ok(()), |path| check_file(path))?;
+    let sheet = sheet.map(|path| OutFile::new(path)).transpose()?;
+    let output = match &sheet {
+        Some(sheet) => output.beside(sheet, "--sheet")?,
+        None => *output,
+    };
     let splits = DataConfig::from_spec(spec)?.load(args.data_dir.as_deref())?;
     let (train, test) = (&splits.train, &splits.test);
     let shape = train.shape();
@@ -171,15 +172,16 @@ fn show(spec: &str, sheet: Option<&PathBuf>, args: &DataDirArgs, output: &Output
         "name": train.name(), "description": description, "official": description.official(),
         "train": train.len(), "test": test.len(), "shape": shape, "classes": train.class_names(),
     }));
-    if let Some(path) = sheet {
-        contact_sheet(train, path)?;
-        output.note(format!("wrote {}", path.display()));
+    if let Some(sheet) = sheet {
+        contact_sheet(train, &sheet)?;
+        output.note(format!("wrote {sheet}"));
     }
     Ok(ExitCode::SUCCESS)
 }
 
 fn embed(args: &EmbedArgs, output: &Output) -> Result<ExitCode> {
-    check_file(&args.out)?;
+    let out = OutFile::new(&args.out)?;
+    let output = output.beside(&out, "--out")?;
     check_embed()?;
     // The network has its own normalisation.
     let data = DataConfig { normalize: Normalize::None, ..DataConfig::from_spec(&args.data)? };
@@ -190,18 +192,18 @@ fn embed(args: &EmbedArgs, output: &Output) -> Result<ExitCode> {
         mean: args.mean.clone(),
         std: args.std.clone(),
     };
-    let bar = output.counter((splits.train.len() + splits.test.len()) as u64);
+    let bar = output.counter("images");
+    bar.set_length((splits.train.len() + splits.test.len()) as u64);
     let features = features_of(&splits, &args.onnx, &config, &mut |done, _| bar.set_position(done as u64));
     bar.finish_and_clear();
     let features = features?;
-    write_features(&args.out, &features)?;
+    write_features(&out, &features)?;
     let (train, test) = (&features.train, &features.test);
     output.text(format!(
-        "{} training and {} held-out examples of {} features\nwrote {}",
+        "{} training and {} held-out examples of {} features\nwrote {out}",
         train.len(),
         test.len(),
         train.dim(),
-        args.out.display()
     ));
     output.json(&json!({
         "name": train.name(), "train": train.len(), "test": test.len(), "features": train.dim(),

@@ -14,7 +14,6 @@ mod reproduce;
 mod sweep;
 mod train;
 
-use std::io::ErrorKind;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
@@ -69,6 +68,9 @@ enum Command {
     /// Write a run, a sweep, a comparison or a figure as one HTML page that needs no network.
     Report(report::ReportArgs),
     /// Predict the labels of your own table from labelled rows, without training.
+    ///
+    /// Tables have a header line. They are delimited text, plain or `.gz`; cells stand between commas, semicolons, tabs or `|`,
+    /// whichever makes columns, and where it is no comma numbers may have a decimal comma. `-` is standard input.
     Predict(predict::PredictArgs),
     /// List, download and look at data sets.
     Data(data::DataArgs),
@@ -86,10 +88,11 @@ enum Command {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let output = output::Output::new(&cli.output);
-    run(cli.command, &output).unwrap_or_else(|error| {
+    let ended = run(cli.command, &output).unwrap_or_else(|error| {
         output::remark(&format!("error: {error:#}"));
         ExitCode::from(exit_code(&error))
-    })
+    });
+    if output::lost() && ended == ExitCode::SUCCESS { ExitCode::FAILURE } else { ended }
 }
 
 fn run(command: Command, output: &output::Output) -> anyhow::Result<ExitCode> {
@@ -119,17 +122,8 @@ fn exit_code(error: &anyhow::Error) -> u8 {
     match error.downcast_ref::<gpicl::Error>() {
         Some(gpicl::Error::Diverged { .. }) => 1,
         Some(gpicl::Error::Busy { .. }) => train::BUSY,
-        // A file that is not there, or holds something else, is bad input; anything else is the machine's.
-        Some(gpicl::Error::Io { cause, .. })
-            if !matches!(
-                cause.kind(),
-                ErrorKind::NotFound | ErrorKind::InvalidData | ErrorKind::InvalidInput
-            ) =>
-        {
-            1
-        }
-        Some(_) => BAD_INPUT,
-        None => 1,
+        Some(error) if error.is_bad_input() => BAD_INPUT,
+        Some(_) | None => 1,
     }
 }
 

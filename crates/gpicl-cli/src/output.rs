@@ -1,11 +1,13 @@
 //! What the user sees: results on stdout; progress on stderr, a bar in a terminal and plain lines elsewhere.
 
 use std::collections::HashMap;
-use std::io::{IsTerminal as _, Write as _};
+use std::io::{ErrorKind, IsTerminal as _, Write as _};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use gpicl::OutFile;
 use gpicl::train::Event;
 use gpicl_lab::sweep::{RunState, Sweep};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -29,6 +31,8 @@ pub struct Output {
     quiet: bool,
     json: bool,
     terminal: bool,
+    /// Whether standard output has a result that is a file: what is for people goes to stderr then.
+    piped: bool,
 }
 
 impl Output {
@@ -45,12 +49,26 @@ impl Output {
             .log_internal_errors(false)
             .without_time()
             .init();
-        Self { quiet: args.quiet, json: args.json, terminal }
+        Self { quiet: args.quiet, json: args.json, terminal, piped: false }
+    }
+
+    /// The output beside the file `out`, which the argument `field` names.
+    ///
+    /// # Errors
+    /// [`gpicl::Error::Config`] if both would go to standard output.
+    pub fn beside(&self, out: &OutFile, field: &str) -> gpicl::Result<Self> {
+        if out.is_stdout() && self.json {
+            let problem = "is standard output, where --json prints too";
+            return Err(gpicl::Error::config(field, problem, "name a file, or leave out --json"));
+        }
+        Ok(Self { piped: out.is_stdout(), ..*self })
     }
 
     /// A result for people; silent with `--json`.
     pub fn text(&self, text: impl AsRef<str>) {
-        if !self.json {
+        if self.piped {
+            self.note(text);
+        } else if !self.json {
             print(&format!("{}\n", text.as_ref()));
         }
     }
@@ -79,12 +97,12 @@ impl Output {
         bar
     }
 
-    /// A counter of images.
-    pub fn counter(&self, total: u64) -> ProgressBar {
+    /// A counter of `what`, of which there are as many as will be said.
+    pub fn counter(&self, what: &'static str) -> ProgressBar {
         if self.quiet || self.json || !self.terminal {
             return ProgressBar::hidden();
         }
-        ProgressBar::new(total).with_style(style("{bar:30} {pos}/{len} images  ETA {eta}"))
+        ProgressBar::no_length().with_message(what).with_style(style("{bar:30} {pos}/{len} {msg}  ETA {eta}"))
     }
 
     /// The progress of a sweep of this many runs.
@@ -187,10 +205,22 @@ fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).expect("the template is fixed").progress_chars("=> ")
 }
 
+/// Whether something that was printed did not arrive.
+static LOST: AtomicBool = AtomicBool::new(false);
+
 /// Prints to stdout.
 pub fn print(text: &str) {
-    // A closed pipe (`gpicl ... | head`) is the reader's wish, not an error.
-    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+    let mut stdout = std::io::stdout().lock();
+    let Err(error) = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) else { return };
+    // A closed pipe (`gpicl ... | head`) is the reader's wish, not an error. Files are still to be written: the command goes on.
+    if error.kind() != ErrorKind::BrokenPipe && !LOST.swap(true, Ordering::Relaxed) {
+        remark(&format!("error: standard output: cannot write: {error}"));
+    }
+}
+
+/// Whether something that was printed did not arrive, as on a full disk.
+pub fn lost() -> bool {
+    LOST.load(Ordering::Relaxed)
 }
 
 /// Prints a line to stderr, which may be closed: nobody reads it then, and the work goes on.

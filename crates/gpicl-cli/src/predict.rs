@@ -5,7 +5,12 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
-use gpicl::predict::{PredictConfig, predict_table};
+use gpicl::OutFile;
+use gpicl::data::Delimiter;
+use gpicl::data::table::TableConfig;
+use gpicl::eval::Outcome;
+use gpicl::predict::{PredictConfig, PredictFiles, predict_table};
+use gpicl_lab::results::Results;
 
 use crate::output::Output;
 
@@ -15,18 +20,30 @@ pub struct PredictArgs {
     /// A checkpoint file, or a run folder (its newest checkpoint).
     #[arg(long, value_name = "CHECKPOINT|RUN")]
     checkpoint: PathBuf,
-    /// CSV with a header: the labelled rows to learn from.
-    #[arg(long, value_name = "CSV")]
+    /// Table of the labelled rows to learn from.
+    #[arg(long, value_name = "TABLE")]
     context: PathBuf,
-    /// CSV with a header: the rows to predict; the label column may be missing.
-    #[arg(long, value_name = "CSV")]
+    /// Table of the rows to predict; the label column may be missing.
+    #[arg(long, value_name = "TABLE")]
     query: PathBuf,
-    /// Where to write the predicted label and the class probabilities of every query row.
+    /// Where to write the predicted label and the class probabilities of every query row, as CSV; `-` is standard output.
     #[arg(long, value_name = "CSV")]
     out: PathBuf,
     /// Name of the label column; default: the last one of the context.
     #[arg(long, value_name = "COLUMN")]
     label: Option<String>,
+    /// What stands between cells, or the word `tab`; default: found by itself.
+    #[arg(long, value_name = "SIGN")]
+    delimiter: Option<Delimiter>,
+    /// Leave a column out, such as one of ids; may be given again.
+    #[arg(long, value_name = "COLUMN")]
+    drop: Vec<String>,
+    /// Take a column of numbers as categories; may be given again.
+    #[arg(long, value_name = "COLUMN")]
+    categorical: Vec<String>,
+    /// What else means that there is no value, besides an empty cell, NA, NaN, null and the like; may be given again.
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    missing: Vec<String>,
     /// Random projections to average over.
     #[arg(long, default_value_t = PredictConfig::default().ensemble)]
     ensemble: usize,
@@ -38,19 +55,51 @@ pub struct PredictArgs {
 /// Predicts the query rows.
 pub fn predict(args: &PredictArgs, output: &Output) -> Result<ExitCode> {
     let config = PredictConfig { ensemble: args.ensemble, seed: args.seed };
-    let (context, query) = (&args.context, &args.query);
-    let report = predict_table(&args.checkpoint, context, query, args.label.as_deref(), &args.out, &config)?;
+    let tables = TableConfig {
+        label: args.label.clone(),
+        delimiter: args.delimiter,
+        drop: args.drop.clone(),
+        categorical: args.categorical.clone(),
+        missing: args.missing.clone(),
+    };
+    let PredictArgs { checkpoint, context, query, .. } = args;
+    let out = &OutFile::new(&args.out)?;
+    let output = output.beside(out, "--out")?;
+    let files = PredictFiles { checkpoint, context, query, out };
+    let bar = output.counter("answers");
+    let report = predict_table(&files, &tables, &config, &mut |answers, of| {
+        bar.set_length(of as u64);
+        bar.set_position(answers as u64);
+    });
+    bar.finish_and_clear();
+    let report = report?;
+    for warning in &report.warnings {
+        tracing::warn!("{warning}");
+    }
+    if learned_nothing(args) {
+        tracing::warn!("the verdict on {} is no learning; its answers are guesses", checkpoint.display());
+    }
     let accuracy = match report.accuracy {
         Some(accuracy) => format!("; accuracy {:.1}% (the query file has the labels)", 100.0 * accuracy),
         None => String::new(),
     };
     output.text(format!(
-        "{} rows predicted from {} labelled ones, {} classes{accuracy}\nwrote {}",
+        "{} rows predicted from {} labelled ones, {} classes{accuracy}\nwrote {out}",
         report.queries,
         report.context,
         report.classes.len(),
-        args.out.display()
     ));
     output.json(&report);
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether the run that the checkpoint is of was judged, and learned nothing.
+fn learned_nothing(args: &PredictArgs) -> bool {
+    // RUN, or RUN/checkpoints/FILE.
+    let run = match args.checkpoint.is_dir() {
+        true => Some(args.checkpoint.as_path()),
+        false => args.checkpoint.parent().and_then(|folder| folder.parent()),
+    };
+    let results = run.and_then(|run| Results::read(&run.join("results.json")).ok());
+    results.is_some_and(|results| results.outcome == Some(Outcome::NoLearning))
 }

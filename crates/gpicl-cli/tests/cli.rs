@@ -198,6 +198,94 @@ fn predict_writes_a_row_for_every_query() {
 }
 
 #[test]
+fn predict_reads_standard_input_and_tables_of_other_programs() {
+    let dir = trained();
+    let at = dir.path();
+    let known = "id;a;b;y\n1;1,5;-;yes\n2;3,5;4;no\n3;1,0;3;yes\n4;4,0;?;no\n";
+    fs::write(at.join("c.csv"), known).unwrap();
+    fs::write(at.join("q.csv"), "a,b\n2,1\n4,3\n").unwrap();
+    let args = |context, query| {
+        let files = ["predict", "--checkpoint", "run", "--context", context, "--query", query, "--out", "-"];
+        [&files[..], &["--drop", "id", "--missing", "?", "--categorical", "b"]].concat()
+    };
+    let from_files = ok(at, &args("c.csv", "q.csv"));
+    assert_eq!(from_files.lines().next(), Some("prediction,p_yes,p_no"));
+    let mut piped = common::command(at, &args("-", "q.csv"));
+    let input = fs::File::open(at.join("c.csv")).unwrap();
+    let piped = piped.stdin(input).output().unwrap();
+    assert_eq!((text(&piped.stdout), piped.status.code()), (from_files, Some(0)), "{}", text(&piped.stderr));
+    assert!(refused(at, &args("-", "-")).contains("`--query`: is standard input, as --context is"));
+    let wrong = refused(at, &[&args("c.csv", "q.csv")[..], &["--delimiter", "ab"]].concat());
+    assert!(wrong.contains("`ab` is no delimiter"), "{wrong}");
+}
+
+#[test]
+fn predict_warns_of_a_run_that_learned_nothing() {
+    let dir = trained();
+    let at = dir.path();
+    fs::write(at.join("c.csv"), "a,y\n1,yes\n3,no\n").unwrap();
+    let results = fs::read_to_string(at.join("run/results.json")).unwrap();
+    let mut results: serde_json::Value = serde_json::from_str(&results).unwrap();
+    for (outcome, warned) in [("no-learning", true), ("general-learning", false)] {
+        results["outcome"] = outcome.into();
+        fs::write(at.join("run/results.json"), results.to_string()).unwrap();
+        for checkpoint in ["run", "run/checkpoints/step-00000006.safetensors"] {
+            let args = ["predict", "--checkpoint", checkpoint, "--context", "c.csv", "--query", "c.csv"];
+            let output = gpicl(at, &[&args[..], &["--out", "p.csv"]].concat());
+            assert!(output.status.success(), "{}", text(&output.stderr));
+            assert_eq!(text(&output.stderr).contains("is no learning"), warned, "{outcome} {checkpoint}");
+        }
+    }
+}
+
+#[test]
+fn results_go_where_they_are_sent() {
+    let dir = trained();
+    let at = dir.path();
+    fs::write(at.join("train.csv"), "a,b,y\n1,2,yes\n3,4,no\n1,3,yes\n4,4,no\n").unwrap();
+    let to = |out| {
+        ["predict", "--checkpoint", "run", "--context", "train.csv", "--query", "train.csv", "--out", out]
+    };
+    ok(at, &to("p.csv"));
+    let csv = fs::read_to_string(at.join("p.csv")).unwrap();
+    // Nothing else stands in standard output, nor beside it in JSON.
+    assert_eq!(ok(at, &to("-")), csv);
+    assert!(ok(at, &["report", "run", "--out", "-"]).trim_end().ends_with("</html>"));
+    for out in ["-", "/dev/stdout"] {
+        let error = refused(at, &[&to(out)[..], &["--json"]].concat());
+        assert!(
+            error.contains("`--out`: is standard output") && error.contains("leave out --json"),
+            "{error}"
+        );
+    }
+    let error = refused(at, &["data", "show", "glyphs", "--sheet", "-", "--json"]);
+    assert!(error.contains("`--sheet`: is standard output"), "{error}");
+    #[cfg(target_os = "linux")]
+    {
+        fs::create_dir(at.join("elsewhere")).unwrap();
+        std::os::unix::fs::symlink("elsewhere/p.csv", at.join("link.csv")).unwrap();
+        ok(at, &to("link.csv"));
+        assert!(at.join("link.csv").is_symlink());
+        assert_eq!(fs::read_to_string(at.join("elsewhere/p.csv")).unwrap(), csv);
+        // A device that takes nothing, for the file and for what is printed.
+        let full = gpicl(at, &to("/dev/full"));
+        assert_eq!(full.status.code(), Some(1));
+        assert!(text(&full.stderr).contains("/dev/full: cannot write"), "{}", text(&full.stderr));
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let printed = common::command(at, &["inspect", "run", "--json"]).stdout(full).output().unwrap();
+        assert_eq!(printed.status.code(), Some(1));
+        assert!(text(&printed.stderr).contains("standard output: cannot write"));
+        // Seen before any input is read.
+        fs::remove_dir_all(at.join("elsewhere")).unwrap();
+        fs::remove_file(at.join("train.csv")).unwrap();
+        assert!(refused(at, &to("link.csv")).contains("link.csv: is a link to elsewhere/p.csv"));
+        std::os::unix::fs::symlink("elsewhere", at.join("eval-link")).unwrap();
+        let error = refused(at, &["eval", "run", "--out", "eval-link"]);
+        assert!(error.contains("eval-link: is a link to what is not there"), "{error}");
+    }
+}
+
+#[test]
 fn eval_leaves_the_results_of_the_run_itself_alone() {
     let dir = trained();
     let read = |name: &str| fs::read(dir.path().join("run").join(name)).unwrap();

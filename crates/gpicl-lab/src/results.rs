@@ -11,7 +11,7 @@ use crate::table::Table;
 use gpicl::RunDir;
 use gpicl::data::{Description, Fingerprint};
 use gpicl::eval::{EpisodeScores, Guessing, Interval, LearningCurve, Outcome, OutcomeRule, TestSet};
-use gpicl::fs::write_atomic;
+use gpicl::fs::{create_folder, write_atomic};
 use gpicl::models::Dims;
 use gpicl::provenance::Provenance;
 use gpicl::train::Trainer;
@@ -326,7 +326,7 @@ pub struct Written {
 /// # Errors
 /// [`Error::Io`], or curves that cannot be drawn.
 pub fn write_results(run: &RunDir, results: Results) -> Result<Written> {
-    std::fs::create_dir_all(run.plots_dir()).map_err(Error::io("create", run.plots_dir()))?;
+    create_folder(&run.plots_dir())?;
     let metrics = gpicl::train::read_metrics(&run.metrics_path())?;
     let training = plot::training_curves(&metrics, &run.plots_dir().join("training"))?;
     let mut files = save_results(run.path(), &results)?;
@@ -362,7 +362,7 @@ pub fn conclude(trainer: &Trainer) -> Result<Written> {
 /// As [`write_results`].
 pub fn save_results(dir: &Path, results: &Results) -> Result<Vec<PathBuf>> {
     let plots = dir.join("plots");
-    std::fs::create_dir_all(&plots).map_err(Error::io("create", &plots))?;
+    create_folder(&plots)?;
     let (json, csv) = (dir.join("results.json"), dir.join("results.csv"));
     write_atomic(&csv, results.csv().as_bytes())?;
     let title = "Accuracy within an episode";

@@ -16,6 +16,7 @@ const FLOORS: [(&str, &[&str]); 3] = [
         &[
             "error",
             "fs",
+            "out_file",
             "provenance",
             "folder",
             "device",

@@ -122,6 +122,17 @@ impl Error {
         Self::Argument { what, problem: problem.into() }
     }
 
+    /// Whether it is for the user to mend: a file that is not there, or holds something else, is bad input; what else the
+    /// system refuses is the machine's.
+    pub fn is_bad_input(&self) -> bool {
+        use std::io::ErrorKind::{InvalidData, InvalidInput, NotFound};
+        match self {
+            Self::Io { cause, .. } => matches!(cause.kind(), NotFound | InvalidData | InvalidInput),
+            Self::Diverged { .. } | Self::Busy { .. } => false,
+            Self::File { .. } | Self::Config { .. } | Self::Argument { .. } | Self::Missing { .. } => true,
+        }
+    }
+
     /// Wraps an I/O error with what was being done to which path: `.map_err(Error::io("open", path))`.
     pub fn io(action: &'static str, path: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.as_ref().to_path_buf();

@@ -13,6 +13,7 @@ pub mod eval;
 pub mod folder;
 pub mod fs;
 pub mod models;
+mod out_file;
 pub mod predict;
 pub mod provenance;
 pub mod rng;
@@ -21,6 +22,7 @@ pub mod train;
 
 pub use device::{DeviceKind, check_environment};
 pub use error::{Error, Result};
+pub use out_file::OutFile;
 pub use train::{Layers, RunConfig, RunDir};
 
 /// The README's examples, compiled as a test.

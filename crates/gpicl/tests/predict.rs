@@ -3,11 +3,13 @@
 mod common;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use common::{finish, small};
-use gpicl::predict::{Context, PredictConfig, Predictor, predict_table};
+use gpicl::OutFile;
+use gpicl::data::table::TableConfig;
+use gpicl::predict::{CLIP, Context, PredictConfig, PredictFiles, PredictReport, Predictor, predict_table};
 use gpicl::rng::{Rng, Stream};
 use gpicl::train::Trainer;
 use gpicl::train::checkpoint_path;
@@ -24,6 +26,38 @@ fn checkpoint() -> PathBuf {
         (dir, path)
     });
     path.clone()
+}
+
+/// Predicts by that checkpoint, read as `tables` says.
+fn predicted(
+    [context, query, out]: &[PathBuf; 3],
+    tables: &TableConfig,
+    config: &PredictConfig,
+) -> gpicl::Result<PredictReport> {
+    let (checkpoint, out) = (&checkpoint(), &OutFile::new(out)?);
+    predict_table(&PredictFiles { checkpoint, context, query, out }, tables, config, &mut |_, _| {})
+}
+
+/// The cells of the predictions, and the report.
+fn answer(
+    known: &str,
+    asked: &str,
+    tables: &TableConfig,
+) -> gpicl::Result<(Vec<Vec<String>>, PredictReport)> {
+    let dir = tempfile::tempdir().unwrap();
+    let files = ["c.csv", "q.csv", "p.csv"].map(|name| dir.path().join(name));
+    fs::write(&files[0], known).unwrap();
+    fs::write(&files[1], asked).unwrap();
+    let report = predicted(&files, tables, &PredictConfig::default())?;
+    let mut reader = csv::Reader::from_path(&files[2]).unwrap();
+    let row = |record: csv::StringRecord| record.iter().map(String::from).collect();
+    Ok((reader.records().map(|record| row(record.unwrap())).collect(), report))
+}
+
+/// The predicted labels of tables read as usual.
+fn labels(known: &str, asked: &str) -> Vec<String> {
+    let (rows, _) = answer(known, asked, &TableConfig::default()).unwrap();
+    rows.into_iter().map(|row| row[0].clone()).collect()
 }
 
 /// Three clusters of different scales in four columns, one of them text that helps.
@@ -45,17 +79,18 @@ fn table(seed: u64, rows: usize, labels: bool) -> String {
 #[test]
 fn a_table_is_predicted_far_above_chance_without_training() {
     let dir = tempfile::tempdir().unwrap();
-    let [context, query, out] = ["context.csv", "query.csv", "out.csv"].map(|name| dir.path().join(name));
-    fs::write(&context, table(1, 60, true)).unwrap();
-    fs::write(&query, table(2, 60, true)).unwrap();
+    let files = ["context.csv", "query.csv", "out.csv"].map(|name| dir.path().join(name));
+    let [context, query, out] = &files;
+    fs::write(context, table(1, 60, true)).unwrap();
+    fs::write(query, table(2, 60, true)).unwrap();
     let config = PredictConfig::default();
-    let report = predict_table(&checkpoint(), &context, &query, None, &out, &config).unwrap();
+    let report = predicted(&files, &TableConfig::default(), &config).unwrap();
     assert_eq!((report.context, report.queries), (60, 60), "more rows than the model reads are subsampled");
     assert_eq!(report.classes, ["setosa", "versi,color", "virginica"]);
     let accuracy = report.accuracy.unwrap();
     assert!(accuracy > 0.75, "chance is 0.33: {accuracy}");
 
-    let written = fs::read_to_string(&out).unwrap();
+    let written = fs::read_to_string(out).unwrap();
     let mut reader = csv::Reader::from_reader(written.as_bytes());
     assert_eq!(reader.headers().unwrap().iter().collect::<Vec<_>>()[..2], ["prediction", "p_setosa"]);
     let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
@@ -67,25 +102,28 @@ fn a_table_is_predicted_far_above_chance_without_training() {
         assert_eq!(row[0], report.classes[best]);
     }
 
-    fs::write(&query, table(2, 60, false)).unwrap();
-    let again = predict_table(&checkpoint(), &context, &query, None, &out, &config).unwrap();
+    fs::write(query, table(2, 60, false)).unwrap();
+    let again = predicted(&files, &TableConfig::default(), &config).unwrap();
     assert_eq!(again.accuracy, None);
-    assert_eq!(fs::read_to_string(&out).unwrap(), written, "the labels of the queries are not used");
+    assert_eq!(fs::read_to_string(out).unwrap(), written, "the labels of the queries are not used");
 }
 
 #[test]
 fn iris_is_predicted_far_above_chance() {
     let dir = tempfile::tempdir().unwrap();
-    let [context, query, out] = ["context.csv", "query.csv", "out.csv"].map(|name| dir.path().join(name));
+    let files = ["context.csv", "query.csv", "out.csv"].map(|name| dir.path().join(name));
+    let [context, query, _] = &files;
     let lines: Vec<&str> = include_str!("iris.csv").lines().collect();
     let part = |rest: usize| {
         let rows = lines[1..].iter().enumerate().filter(|(i, _)| i % 4 == rest).map(|(_, line)| *line);
         std::iter::once(lines[0]).chain(rows).collect::<Vec<_>>().join("\n")
     };
-    fs::write(&context, part(0)).unwrap();
-    fs::write(&query, part(1)).unwrap();
+    fs::write(context, part(0)).unwrap();
+    fs::write(query, part(1)).unwrap();
     let config = PredictConfig::default();
-    let report = predict_table(&checkpoint(), &context, &query, Some("species"), &out, &config).unwrap();
+    let report =
+        predicted(&files, &TableConfig { label: Some("species".into()), ..TableConfig::default() }, &config)
+            .unwrap();
     assert_eq!(report.classes, ["setosa", "versicolor", "virginica"]);
     let accuracy = report.accuracy.unwrap();
     assert!(accuracy > 0.8, "chance is 0.33: {accuracy}");
@@ -94,13 +132,13 @@ fn iris_is_predicted_far_above_chance() {
 #[test]
 fn bad_tables_are_named_and_nothing_is_written() {
     let dir = tempfile::tempdir().unwrap();
-    let [context, query, out] = ["context.csv", "query.csv", "out.csv"].map(|name| dir.path().join(name));
+    let files = ["context.csv", "query.csv", "out.csv"].map(|name| dir.path().join(name));
+    let [context, query, out] = &files;
     let error = |known: &str, asked: &str, label: Option<&str>| {
-        fs::write(&context, known).unwrap();
-        fs::write(&query, asked).unwrap();
-        let config = PredictConfig::default();
-        let error =
-            predict_table(&checkpoint(), &context, &query, label, &out, &config).unwrap_err().to_string();
+        fs::write(context, known).unwrap();
+        fs::write(query, asked).unwrap();
+        let tables = TableConfig { label: label.map(String::from), ..TableConfig::default() };
+        let error = predicted(&files, &tables, &PredictConfig::default()).unwrap_err().to_string();
         assert!(!out.exists());
         error
     };
@@ -109,7 +147,7 @@ fn bad_tables_are_named_and_nothing_is_written() {
         (good.as_str(), "length,width\n1,2\n", None, ["query.csv", "colour"]),
         (good.as_str(), "length,width,colour,noise\n1,2,red,x\n", None, ["query.csv", "line 2"]),
         (good.as_str(), good.as_str(), Some("species"), ["context.csv", "species"]),
-        ("a,y\n1,only\n2,only\n", "a\n1\n", None, ["context.csv", "1 different labels"]),
+        ("a,y\n1,only\n2,only\n", "a\n1\n", None, ["context.csv", "1 different label"]),
         ("a,y\n1,p\n2,q\n3,r\n4,s\n5,t\n", "a\n1\n", None, ["context.csv", "5 different labels"]),
         ("y\np\nq\n", "y\np\n", None, ["context.csv", "no feature column"]),
     ] {
@@ -125,12 +163,13 @@ fn a_row_among_many_is_predicted_as_it_is_alone() {
     let predictor = Predictor::load(&checkpoint()).unwrap();
     let (features, classes, count) = (3, 3, Predictor::TOGETHER + 7);
     let mut rng = Rng::new(3, Stream::Data, 0);
-    let mut rows = |count: usize| (0..count * features).map(|_| rng.normal()).collect::<Vec<f32>>();
+    let mut rows =
+        |count: usize| (0..count * features).map(|_| f64::from(rng.normal())).collect::<Vec<f64>>();
     let (known, queries) = (rows(30), rows(count));
     let labels: Vec<u32> = (0..30).map(|at| at % classes as u32).collect();
     let context = Context { features: &known, labels: &labels, classes };
     let config = PredictConfig { ensemble: 2, ..PredictConfig::default() };
-    let predict = |queries: &[f32]| predictor.predict(context, queries, &config).unwrap();
+    let predict = |queries: &[f64]| predictor.predict(context, queries, &config).unwrap();
     let together = predict(&queries);
     assert_eq!(together.len(), count * classes);
     let close = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-5);
@@ -147,13 +186,263 @@ fn a_row_among_many_is_predicted_as_it_is_alone() {
 #[test]
 fn a_missing_number_becomes_the_mean_and_sizes_are_checked() {
     let predictor = Predictor::load(&checkpoint()).unwrap();
-    let features = [0.0, 5.0, 0.2, 5.5, 10.0, -5.0, 9.5, f32::NAN, 0.1, 5.2, 9.8, -5.5];
+    let features = [0.0, 5.0, 0.2, 5.5, 10.0, -5.0, 9.5, f64::NAN, 0.1, 5.2, 9.8, -5.5];
     let context = Context { features: &features, labels: &[0, 0, 1, 1, 0, 1], classes: 2 };
     let config = PredictConfig::default();
-    let p = predictor.predict(context, &[0.1, f32::NAN, 9.9, f32::NAN], &config).unwrap();
+    let p = predictor.predict(context, &[0.1, f64::NAN, 9.9, f64::NAN], &config).unwrap();
     assert!(p[0] > 0.5 && p[3] > 0.5, "{p:?}");
     assert!(p.iter().all(|p| p.is_finite()));
     assert_eq!(predictor.predict(context, &[], &config).unwrap(), Vec::<f32>::new());
     assert!(predictor.predict(context, &[1.0; 3], &config).is_err());
     assert!(predictor.predict(Context { classes: 1, ..context }, &[1.0; 2], &config).is_err());
+}
+
+// Tables that went wrong silently
+
+/// `count` rows of `cells`, a number between 0 and 7 with each, and a label.
+fn rows(count: usize, cells: impl Fn(usize) -> String, label: &str) -> String {
+    (0..count).map(|i| format!("{},{label}\n", cells(i))).collect()
+}
+
+#[test]
+fn a_column_constant_or_empty_in_the_context_tells_nothing() {
+    for filler in ["100", "", "NA"] {
+        let known = "price,x,label\n".to_string()
+            + &rows(8, |i| format!("{filler},1.{i}"), "lo")
+            + &rows(8, |i| format!("{filler},3.{i}"), "hi");
+        let plain = known.replace("price,", "").replace(&format!("\n{filler},"), "\n");
+        let asked = "price,x\n120,1.2\n90,1.6\n130,3.3\n80,3.6\n";
+        let (with, _) = answer(&known, asked, &TableConfig::default()).unwrap();
+        let (without, _) = answer(&plain, "x\n1.2\n1.6\n3.3\n3.6\n", &TableConfig::default()).unwrap();
+        assert_eq!(with, without, "{filler:?}");
+        assert_eq!(with.iter().map(|row| row[0].as_str()).collect::<Vec<_>>(), ["lo", "lo", "hi", "hi"]);
+    }
+    let error = answer("a,y\n1,p\n1,q\n", "a\n2\n", &TableConfig::default()).unwrap_err().to_string();
+    assert!(error.contains("c.csv") && error.contains("constant or empty"), "{error}");
+}
+
+#[test]
+fn digits_beyond_single_precision_and_small_units_count() {
+    let asked = [2, 6, 43, 47];
+    let wanted = ["early", "early", "late", "late"];
+    for (at, unit) in [(1_700_000_000.0, 1.0), (0.0, 1e-7), (0.0, 1e-30), (3.0, 1e-9), (0.0, 1e39)] {
+        let number = |i: usize| format!("{:?}", at + unit * i as f64);
+        let known =
+            "t,label\n".to_string() + &rows(8, number, "early") + &rows(8, |i| number(40 + i), "late");
+        let asked: String = asked.iter().map(|&i| number(i) + "\n").collect();
+        assert_eq!(labels(&known, &format!("t\n{asked}")), wanted, "{at} {unit}");
+    }
+}
+
+#[test]
+fn huge_numbers_are_clipped_and_infinite_ones_named() {
+    let known = "x,z,label\n".to_string()
+        + &rows(8, |i| format!("1.{i},0.{i}"), "lo")
+        + &rows(8, |i| format!("3.{i},0.{i}"), "hi");
+    let asked = "x,z\n-3.4028235e+38,0\n1e39,0\n-1.7e308,0.3\n1.5,-1e300\n";
+    let (rows, _) = answer(&known, asked, &TableConfig::default()).unwrap();
+    let p: Vec<f64> = rows.iter().flat_map(|row| &row[1..]).map(|cell| cell.parse().unwrap()).collect();
+    assert!(p.iter().all(|p| (0.0..=1.0).contains(p)), "{p:?}");
+    assert_eq!([&rows[0][0], &rows[1][0]], ["lo", "hi"]);
+    for (cell, line) in [("inf", 3), ("-Infinity", 3), ("1e999", 3)] {
+        let asked = format!("x,z\n1,0\n{cell},0\n");
+        let error = answer(&known, &asked, &TableConfig::default()).unwrap_err().to_string();
+        let place = format!("q.csv: line {line}, column `x`: `{cell}`");
+        assert!(error.contains(&place), "{error}");
+        let error = answer(&format!("{known}{cell},0,hi\n"), "x,z\n1,1\n", &TableConfig::default());
+        assert!(error.unwrap_err().to_string().contains("c.csv: line 18, column `x`"));
+    }
+    assert_eq!(CLIP, 10.0, "as docs/predict.md says");
+}
+
+#[test]
+fn a_rare_class_is_kept_where_the_context_is_longer_than_the_model_reads() {
+    let mut rng = Rng::new(5, Stream::Data, 0);
+    let mut known = String::from("x,label\n");
+    for i in 0..1000 {
+        let (mean, deviation, label) = if i % 50 == 0 { (8.0, 0.3, "pos") } else { (0.0, 1.0, "neg") };
+        known.push_str(&format!("{},{label}\n", mean + deviation * rng.normal()));
+    }
+    let (rows, report) = answer(&known, "x\n8\n0\n-1\n", &TableConfig::default()).unwrap();
+    assert_eq!((report.context, report.classes.as_slice()), (1000, &["pos".to_string(), "neg".into()][..]));
+    let p: Vec<f64> = rows.iter().map(|row| row[1].parse().unwrap()).collect();
+    assert!(p[0] > 0.5, "{p:?}");
+    assert!(p[1] < 0.05 && p[2] < 0.05, "{p:?}");
+}
+
+#[test]
+fn a_text_for_a_missing_label_is_no_class() {
+    for missing in ["", "NaN", "NA", "null", "None", "<NA>", "-", "#N/A", "n/a", "-nan", "NULL"] {
+        let known = format!("x,label\n1,a\n2,b\n3,{missing}\n");
+        let error = answer(&known, "x\n1\n", &TableConfig::default()).unwrap_err().to_string();
+        assert!(error.contains("c.csv: line 4, column `label`: the label is empty"), "{missing}: {error}");
+    }
+    let tables = TableConfig { missing: vec!["?".into(), "-999".into()], ..TableConfig::default() };
+    for missing in ["?", "-999", "-999.0"] {
+        let error = answer(&format!("x,label\n1,a\n2,{missing}\n"), "x\n1\n", &tables).unwrap_err();
+        assert!(error.to_string().contains("line 3, column `label`"), "{error}");
+    }
+}
+
+#[test]
+fn labels_and_categories_are_what_they_mean_and_strangers_are_named() {
+    let table = |labels: [&str; 2], texts: [&str; 2]| {
+        let x = |i: usize, at: usize| format!("{at}.{i},{}", texts[at]);
+        "x,flag,label\n".to_string() + &rows(8, |i| x(i, 0), labels[0]) + &rows(8, |i| x(i, 1), labels[1])
+    };
+    let usual = TableConfig::default();
+    let spellings =
+        [["0", "1"], ["0.0", "1.0"], ["False", "True"], ["FALSE", "TRUE"], ["no", "yes"], ["f", "t"]];
+    for known in spellings {
+        for asked in spellings {
+            let report = answer(&table(known, known), &table(asked, asked), &usual).unwrap().1;
+            assert_eq!(report.accuracy, Some(1.0), "{known:?} {asked:?}");
+            assert_eq!(
+                (report.classes, report.warnings),
+                (known.map(String::from).to_vec(), Vec::<String>::new())
+            );
+        }
+    }
+    // Zeros in front are a text's.
+    let (_, report) =
+        answer(&table(["007", "010"], ["0", "1"]), &table(["7", "10"], ["0", "1"]), &usual).unwrap();
+    assert_eq!(report.accuracy, Some(0.0));
+    assert!(matches!(&report.warnings[..], [one] if one.contains("no label") && one.contains("`label`")));
+    let known = table(["a", "b"], ["red", "blue"]);
+    let (_, report) = answer(&known, &table(["a", "b"], ["Red", "Blue"]), &usual).unwrap();
+    assert!(matches!(&report.warnings[..], [one] if one.contains("column `flag`")), "{:?}", report.warnings);
+    let (_, report) = answer(&known, &table(["a", "b"], ["red", "Blue"]), &usual).unwrap();
+    assert_eq!(report.warnings, Vec::<String>::new(), "one is known");
+}
+
+#[test]
+fn only_finite_numbers_make_a_column_of_numbers() {
+    let usual = TableConfig::default();
+    for (texts, other) in
+        [(["inf", "acme"], "zeta"), (["NAN", "oral"], "x"), (["Infinity", "acer"], "y"), (["1", "A"], "2")]
+    {
+        let brand = |i: usize| texts[i].to_string();
+        let known = "brand,label\n".to_string() + &rows(6, |_| brand(0), "p") + &rows(6, |_| brand(1), "q");
+        let asked = format!("brand,label\n{},p\n{},q\n{other},\n", brand(0), brand(1));
+        let (rows, report) = answer(&known, &asked, &usual).unwrap();
+        assert_eq!((rows.len(), report.accuracy), (3, Some(1.0)), "{texts:?}");
+    }
+    let missing = ["NULL", "null", "None", "<NA>", "#N/A", "n/a", "NaN", "-nan", "-", "NAN"];
+    let known =
+        "x,label\n".to_string() + &rows(8, |i| format!("1.{i}"), "p") + &rows(8, |i| format!("3.{i}"), "q");
+    for missing in missing {
+        let with = format!("{known}{missing},q\n");
+        assert_eq!(labels(&with, &format!("x\n1.2\n3.1\n{missing}\n"))[..2], ["p", "q"], "{missing}");
+    }
+}
+
+// Tables as people have them
+
+#[test]
+fn delimiters_decimal_commas_and_gzip_are_understood() {
+    let plain = "x,z,label\n".to_string()
+        + &rows(8, |i| format!("1.{i},0.5{i}"), "p")
+        + &rows(8, |i| format!("3.{i},0.2{i}"), "q");
+    let asked = "x,z\n1.25,0.4\n3.5,0.3\n";
+    let usual = TableConfig::default();
+    let (wanted, _) = answer(&plain, asked, &usual).unwrap();
+    for delimiter in [";", "\t", "|"] {
+        let other = |text: &str| text.replace(',', delimiter).replace('.', ",");
+        assert_eq!(answer(&other(&plain), &other(asked), &usual).unwrap().0, wanted, "{delimiter:?}");
+        assert_eq!(answer(&other(&plain), asked, &usual).unwrap().0, wanted, "each as it is");
+    }
+    let colon = |text: &str| text.replace(',', ":");
+    let told = TableConfig { delimiter: Some(":".parse().unwrap()), ..usual.clone() };
+    assert_eq!(answer(&colon(&plain), &colon(asked), &told).unwrap().0, wanted);
+    let both = "x;y\n1.234;p\n1,5;q\n";
+    let error = answer(both, "x;y\n1;p\n", &usual).unwrap_err().to_string();
+    assert!(error.contains("line 2, column `x`: has `1.234` where another row has `1,5`"), "{error}");
+
+    let dir = tempfile::tempdir().unwrap();
+    let files = ["c.csv.gz", "q.csv", "p.csv"].map(|name| dir.path().join(name));
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    std::io::Write::write_all(&mut gzip, plain.as_bytes()).unwrap();
+    let packed = gzip.finish().unwrap();
+    fs::write(&files[0], &packed).unwrap();
+    fs::write(&files[1], asked).unwrap();
+    predicted(&files, &usual, &PredictConfig::default()).unwrap();
+    let written = fs::read_to_string(&files[2]).unwrap();
+    assert!(written.lines().skip(1).zip(&wanted).all(|(line, row)| line == row.join(",")), "{written}");
+    fs::write(&files[0], &packed[..packed.len() - 9]).unwrap();
+    let error = predicted(&files, &usual, &PredictConfig::default()).unwrap_err().to_string();
+    assert!(error.contains("c.csv.gz: is no whole gzip file"), "{error}");
+}
+
+#[test]
+fn columns_are_dropped_made_categories_and_suspected() {
+    let known = "id,zip,x,label\n".to_string()
+        + &rows(8, |i| format!("{i},{},1.{i}", 8000 + i % 2), "p")
+        + &rows(8, |i| format!("{},{},3.{i}", 8 + i, 8000 + i % 2), "q");
+    let asked = "zip,x\n8000,1.3\n8001,3.3\n";
+    let tables = TableConfig { drop: vec!["id".into()], ..TableConfig::default() };
+    let (_, report) = answer(&known, asked, &tables).unwrap();
+    assert_eq!(report.warnings, Vec::<String>::new());
+    let full = "id,zip,x\n1,8000,1.3\n";
+    let (_, report) = answer(&known, full, &TableConfig::default()).unwrap();
+    assert!(matches!(&report.warnings[..], [one] if one.contains("`id`") && one.contains("--drop id")));
+    let tables = TableConfig { categorical: vec!["zip".into()], ..tables };
+    let (_, report) = answer(&known, "zip,x\n1,2\n2,2\n", &tables).unwrap();
+    assert!(matches!(&report.warnings[..], [one] if one.contains("column `zip`")), "{:?}", report.warnings);
+    for tables in [
+        TableConfig { drop: vec!["nope".into()], ..TableConfig::default() },
+        TableConfig { categorical: vec!["nope".into()], ..TableConfig::default() },
+    ] {
+        assert!(answer(&known, asked, &tables).unwrap_err().to_string().contains("no column `nope`"));
+    }
+    let drop = vec!["label".into()];
+    let tables = TableConfig { drop, label: Some("label".into()), ..TableConfig::default() };
+    assert!(answer(&known, asked, &tables).unwrap_err().to_string().contains("is the label and dropped"));
+    let names = "name,label\n".to_string() + &rows(120, |i| format!("n{i}"), "p") + "z,q\n";
+    let error = answer(&names, "name\nn1\n", &TableConfig::default()).unwrap_err().to_string();
+    assert!(error.contains("121 different values") && error.contains("--drop name"), "{error}");
+    let mixed = "x,label\n".to_string() + &rows(120, |i| format!("{i}"), "p") + "oops,q\n";
+    let error = answer(&mixed, "x\n1\n", &TableConfig::default()).unwrap_err().to_string();
+    assert!(error.contains("line 122, column `x`: `oops` is no number"), "{error}");
+}
+
+#[test]
+fn one_class_is_no_reason_to_meta_train_with_more() {
+    let error = answer("a,y\n1,only\n2,only\n", "a\n1\n", &TableConfig::default()).unwrap_err().to_string();
+    assert!(error.contains("`only`") && error.contains("rows of another class"), "{error}");
+    assert!(!error.contains("data.classes"), "{error}");
+}
+
+#[test]
+fn a_learner_that_cannot_learn_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let files = ["c.csv", "q.csv", "p.csv"].map(|name| dir.path().join(name));
+    fs::write(&files[0], "a,y\n1,p\n2,q\n").unwrap();
+    fs::write(&files[1], "a\n1\n").unwrap();
+    let warnings = |checkpoint: &Path| {
+        let [context, query, out] = &files;
+        let out = &OutFile::new(out).unwrap();
+        let files = PredictFiles { checkpoint, context, query, out };
+        predict_table(&files, &TableConfig::default(), &PredictConfig::default(), &mut |_, _| {})
+            .unwrap()
+            .warnings
+    };
+    assert_eq!(warnings(&checkpoint()), Vec::<String>::new());
+    let run = dir.path().join("mlp");
+    let sets = ["model={kind='mlp'}", "train.steps=1", "eval.every=0", "eval.final_episodes=8"];
+    finish(&mut Trainer::start(small(&sets), None, &run).unwrap());
+    let said = warnings(&run);
+    assert!(matches!(&said[..], [one] if one.contains("`mlp`") && one.contains("guesses")), "{said:?}");
+}
+
+#[test]
+fn progress_counts_the_answers_of_all_members() {
+    let predictor = Predictor::load(&checkpoint()).unwrap();
+    let context = Context { features: &[0.0, 1.0], labels: &[0, 1], classes: 2 };
+    let mut heard = Vec::new();
+    let queries = vec![0.5; Predictor::TOGETHER + 1];
+    let config = PredictConfig { ensemble: 2, ..PredictConfig::default() };
+    predictor.predict_watched(context, &queries, &config, &mut |done, of| heard.push((done, of))).unwrap();
+    let (one, all) = (queries.len(), 2 * queries.len());
+    assert_eq!(heard.last(), Some(&(all, all)));
+    assert!(heard.contains(&(Predictor::TOGETHER, all)) && heard.contains(&(one, all)), "{heard:?}");
 }

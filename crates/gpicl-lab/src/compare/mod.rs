@@ -34,7 +34,7 @@ use gpicl::RunDir;
 use gpicl::data::Description;
 use gpicl::eval::{LearningCurve, Sample};
 use gpicl::folder::{Kind, claim};
-use gpicl::fs::{lock, write_atomic};
+use gpicl::fs::{create_folder, lock, write_atomic};
 use gpicl::models::Dims;
 use gpicl::{Error, Result};
 use measure::{Bench, Measured, Set, kept_path};
@@ -159,7 +159,7 @@ pub fn compare(spec: &NamedSpec, around: &Surroundings<'_>) -> Result<Option<Com
         return Err(Error::config("test_sets", format!("none of {} is here", names.join(", ")), fix));
     }
     bench.admit(&plan.methods)?;
-    std::fs::create_dir_all(around.out).map_err(Error::io("create", around.out))?;
+    create_folder(around.out)?;
     let started = Instant::now();
     let Some(_lock) = lock(&around.out.join(".lock"), || started.elapsed() < PATIENCE)? else {
         let fix = "wait for it, or give another --out";
@@ -167,7 +167,7 @@ pub fn compare(spec: &NamedSpec, around: &Surroundings<'_>) -> Result<Option<Com
     };
     let failures = meta_train(&plan, around)?;
     let kept = around.out.join("measured");
-    std::fs::create_dir_all(&kept).map_err(Error::io("create", &kept))?;
+    create_folder(&kept)?;
     let mut methods = Vec::new();
     for method in &plan.methods {
         let network = !matches!(method.learner, Learner::Baseline(_));
@@ -285,6 +285,8 @@ impl Observer for Progress<'_> {
         match ending {
             Ending::Finished => self.said(run, "done"),
             Ending::Failed { error } => {
+                // What comes next may end the comparison, as on a full disk, before its table is there to say it.
+                self.said(run, &format!("failed: {error}"));
                 let mut failures = self.failures.lock().expect("no thread panics with it");
                 failures.insert(run, error.clone());
             }

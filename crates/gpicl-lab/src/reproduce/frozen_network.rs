@@ -7,8 +7,10 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::path::{Path, PathBuf};
 
+use gpicl::OutFile;
 use gpicl::data::{DataConfig, Dataset, InputShape, Splits, write_features};
 use gpicl::eval::baselines::{FullBatch, Mlp, Optimizer};
+use gpicl::fs::create_folder;
 use gpicl::rng::{Rng, Stream};
 use gpicl::tasks::random_matrix;
 use gpicl::{Error, Result};
@@ -98,8 +100,8 @@ impl Features {
             };
             let splits = Splits { train: of(&train, train_features)?, test: of(&test, test_features)? };
             let folder = file.parent().expect("the file is in a folder");
-            std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
-            write_features(file, &splits)?;
+            create_folder(folder)?;
+            write_features(&OutFile::new(file)?, &splits)?;
         }
         Ok(())
     }

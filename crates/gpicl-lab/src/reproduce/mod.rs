@@ -40,7 +40,7 @@ use crate::workers::Workers;
 use frozen_network::Features;
 use gpicl::eval::LearningCurve;
 use gpicl::folder::{Kind, claim};
-use gpicl::fs::write_atomic;
+use gpicl::fs::{create_folder, write_atomic};
 use gpicl::{Error, Result};
 use runs::Run;
 
@@ -255,7 +255,7 @@ pub struct Failure {
 pub fn reproduce(figure: &Figure, spec: &Spec, around: &Around<'_>) -> Result<Option<Reproduced>> {
     figure.check(spec)?;
     claim(around.out, Kind::Figure)?;
-    std::fs::create_dir_all(around.out).map_err(Error::io("create", around.out))?;
+    create_folder(around.out)?;
     match figure.how {
         How::Sweep(make) => {
             let (spec, features) = spec.clone().with_features(around.out);

@@ -27,7 +27,7 @@ pub use state::{Latest, RunState, RunStatus, SweepStatus};
 
 use gpicl::RunDir;
 use gpicl::folder::{Kind, claim};
-use gpicl::fs::{lock, write_atomic};
+use gpicl::fs::{create_folder, lock, write_atomic};
 use gpicl::{Error, Result};
 
 /// The folder of a sweep, and its plan.
@@ -47,7 +47,7 @@ impl Sweep {
         let sweep = Self { dir: dir.to_path_buf(), runs: spec.plan()?, spec: spec.clone() };
         claim(dir, Kind::Sweep)?;
         for folder in [sweep.dir.clone(), sweep.runs_dir(), sweep.logs_dir(), sweep.failures_dir()] {
-            std::fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
+            create_folder(&folder)?;
         }
         sweep.exclusively(|| {
             if sweep.spec_path().exists() {

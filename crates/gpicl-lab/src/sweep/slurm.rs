@@ -22,7 +22,7 @@ use self::queue::Task;
 use self::record::Record;
 use self::script::Script;
 use super::{Executor, PlannedRun, RunState, SlurmSpec, Sweep, Watch};
-use gpicl::fs::{lock, write_atomic};
+use gpicl::fs::{create_folder, lock, write_atomic};
 use gpicl::{Error, Result};
 
 /// Meta-trains the runs of a sweep as tasks of Slurm job arrays. Raising the stop flag leaves the tasks running.
@@ -134,7 +134,7 @@ impl<'a> Campaign<'a> {
         spec.max_parallel = at_a_time.or(spec.max_parallel);
         spec.validate()?;
         let folder = sweep.dir().join("slurm");
-        std::fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
+        create_folder(&folder)?;
         let open = pending.to_vec();
         Ok(Self {
             sweep,

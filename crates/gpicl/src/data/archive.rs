@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::raw::is_leftover;
 use crate::error::{Error, Result};
 
 /// A file inside an archive: its name there, and its content.
@@ -17,6 +18,20 @@ pub(super) fn unzip(path: &Path, wanted: impl Fn(&str) -> bool, fix: &str) -> Re
     #[cfg(not(feature = "archives"))]
     {
         let _ = (wanted, fix);
+        Err(unsupported(path))
+    }
+}
+
+/// The names of the files of the zip archive `path`, sorted; without what [`is_leftover`].
+///
+/// # Errors
+/// As [`unzip`].
+pub(super) fn names_in_zip(path: &Path, fix: &str) -> Result<Vec<String>> {
+    #[cfg(feature = "archives")]
+    return archives::names_in_zip(path, fix);
+    #[cfg(not(feature = "archives"))]
+    {
+        let _ = fix;
         Err(unsupported(path))
     }
 }
@@ -48,26 +63,52 @@ mod archives {
 
     use super::*;
 
-    pub fn unzip(path: &Path, wanted: impl Fn(&str) -> bool, fix: &str) -> Result<Vec<Entry>> {
-        let broken = |error: zip::result::ZipError| {
-            Error::file(path, format!("is no whole zip archive ({error})"), fix)
-        };
+    /// What went wrong with an archive: the system's own errors are of reading, all others of the content.
+    fn broken(error: std::io::Error, path: &Path, problem: &str, fix: &str) -> Error {
+        match error.raw_os_error() {
+            Some(_) => Error::io("read", path)(error),
+            None => Error::file(path, format!("{problem} ({error})"), fix),
+        }
+    }
+
+    fn cause(error: zip::result::ZipError) -> std::io::Error {
+        match error {
+            zip::result::ZipError::Io(error) => error,
+            other => std::io::Error::other(other),
+        }
+    }
+
+    fn open(path: &Path, fix: &str) -> Result<zip::ZipArchive<File>> {
         let file = File::open(path).map_err(Error::io("open", path))?;
-        let mut zip = zip::ZipArchive::new(file).map_err(broken)?;
-        let mut names: Vec<String> = zip.file_names().filter(|name| wanted(name)).map(String::from).collect();
+        zip::ZipArchive::new(file).map_err(|error| broken(cause(error), path, "is no whole zip archive", fix))
+    }
+
+    fn names(zip: &zip::ZipArchive<File>) -> impl Iterator<Item = &str> {
+        zip.file_names().filter(|name| !name.split('/').any(is_leftover))
+    }
+
+    pub fn names_in_zip(path: &Path, fix: &str) -> Result<Vec<String>> {
+        let mut names: Vec<String> = names(&open(path, fix)?).map(String::from).collect();
+        names.sort();
+        Ok(names)
+    }
+
+    pub fn unzip(path: &Path, wanted: impl Fn(&str) -> bool, fix: &str) -> Result<Vec<Entry>> {
+        let mut zip = open(path, fix)?;
+        let mut names: Vec<String> = names(&zip).filter(|name| wanted(name)).map(String::from).collect();
         names.sort();
         let entry = |name: String| {
             let mut bytes = Vec::new();
-            let file = path.join(&name);
-            zip.by_name(&name).map_err(broken)?.read_to_end(&mut bytes).map_err(Error::io("read", file))?;
+            let file = zip.by_name(&name).map_err(cause);
+            let read = file.and_then(|mut file| file.read_to_end(&mut bytes));
+            read.map_err(|error| broken(error, &path.join(&name), "is damaged in its zip archive", fix))?;
             Ok((name, bytes))
         };
         names.into_iter().map(entry).collect()
     }
 
     pub fn untar(path: &Path, wanted: impl Fn(&str) -> bool, fix: &str) -> Result<Vec<Entry>> {
-        let broken =
-            |error: std::io::Error| Error::file(path, format!("is no whole tar.gz archive ({error})"), fix);
+        let broken = |error| broken(error, path, "is no whole tar.gz archive", fix);
         let file = File::open(path).map_err(Error::io("open", path))?;
         let mut files = Vec::new();
         let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(file));

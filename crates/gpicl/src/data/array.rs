@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::InputShape;
+use super::labels::Examples;
 use crate::error::{Error, Result};
 
 /// Numbers of any type, row-major.
@@ -11,13 +12,36 @@ pub(super) struct Array {
     pub values: Vec<f64>,
 }
 
+impl Array {
+    /// From numbers whose first index runs fastest, as Fortran has them.
+    pub fn from_column_major(shape: Vec<usize>, values: &[f64]) -> Self {
+        let mut index = vec![0; shape.len()];
+        let mut next = || {
+            let at = index.iter().zip(&shape).rev().fold(0, |at, (&i, &size)| at * size + i);
+            for (i, &size) in index.iter_mut().zip(&shape).rev() {
+                *i += 1;
+                if *i < size {
+                    break;
+                }
+                *i = 0;
+            }
+            values[at]
+        };
+        let values = (0..values.len()).map(|_| next()).collect();
+        Self { shape, values }
+    }
+}
+
+/// Largest label that an `f64` tells from its neighbours.
+const LARGEST_LABEL: f64 = (1_u64 << f64::MANTISSA_DIGITS) as f64;
+
 /// Inputs and labels from named arrays: `x` is `[n, ..]`, `y` is `[n]` of whole numbers. `[n, h, w]` and
 /// `[n, h, w, 1 or 3]` are images; bytes (numbers above 1) are scaled only by the normalisation.
 pub(super) fn examples(
     path: &Path,
     (x_name, x): (&str, &Array),
     (y_name, y): (&str, &Array),
-) -> Result<(InputShape, Vec<f32>, Vec<u32>)> {
+) -> Result<Examples> {
     let fail = |at: &str, problem: String, fix: &str| Err(Error::file_at(path, at, problem, fix));
     let Some((&count, sizes)) = x.shape.split_first().filter(|_| x.shape.len() > 1 && !x.values.is_empty())
     else {
@@ -28,9 +52,11 @@ pub(super) fn examples(
         let problem = format!("has {} entries for {count} rows of {x_name}", y.values.len());
         return fail(y_name, problem, "give one label a row");
     }
-    if let Some(at) = x.values.iter().position(|value| !value.is_finite()) {
-        let row = at / (x.values.len() / count);
-        return fail(x_name, format!("row {row} holds {}", x.values[at]), "replace it by a number");
+    let inputs: Vec<f32> = x.values.iter().map(|&value| value as f32).collect();
+    if let Some(at) = inputs.iter().position(|value| !value.is_finite()) {
+        let (row, value) = (at / (x.values.len() / count), x.values[at]);
+        let fix = if value.is_finite() { "scale the numbers" } else { "replace it by a number" };
+        return fail(x_name, format!("row {row} holds {value}"), fix);
     }
     let shape = match *sizes {
         [height, width] => InputShape::Image { height, width, channels: 1 },
@@ -39,17 +65,30 @@ pub(super) fn examples(
     };
     let mut labels = Vec::with_capacity(count);
     for (row, &label) in y.values.iter().enumerate() {
-        if !(0.0..65536.0).contains(&label) || label.fract() != 0.0 {
+        if label.fract() != 0.0 || label.abs() > LARGEST_LABEL || label.is_nan() {
             let problem = format!("entry {row} is {label}");
-            return fail(y_name, problem, "number the classes 0, 1, 2, ...");
+            return fail(y_name, problem, "give every class a whole number");
         }
-        labels.push(label as u32);
+        labels.push(label as i64);
     }
-    Ok((shape, x.values.iter().map(|&value| value as f32).collect(), labels))
+    Ok(Examples { shape, inputs, labels })
 }
 
-/// Names for the classes up to the largest label: their numbers.
-pub(super) fn numbered(labels: &[u32]) -> Vec<String> {
-    let classes = labels.iter().max().map_or(0, |&label| label + 1);
-    (0..classes).map(|label| label.to_string()).collect()
+/// Both splits' inputs are alike.
+///
+/// # Errors
+/// [`Error::File`] naming `x_name`, the array of the test split's inputs.
+pub(super) fn check_alike(
+    path: &Path,
+    train: &Examples,
+    test: Option<&Examples>,
+    x_name: &str,
+) -> Result<()> {
+    match test {
+        Some(test) if test.shape != train.shape => {
+            let problem = format!("has inputs of {}, the training split of {}", test.shape, train.shape);
+            Err(Error::file_at(path, x_name, problem, "give both splits the same features"))
+        }
+        _ => Ok(()),
+    }
 }

@@ -18,7 +18,7 @@ const CLASSES: [&str; 10] =
     ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
 
 pub(super) fn read(config: &DataConfig, folder: &Path) -> Result<Raw> {
-    let found = locate(&config.name, folder, &[FOLDER.into(), "data_batch_1.bin".into(), ARCHIVE.into()])?;
+    let found = locate(&config.name, &[folder], &[FOLDER.into(), "data_batch_1.bin".into(), ARCHIVE.into()])?;
     let train: Vec<String> = (1..=5).map(|i| format!("data_batch_{i}.bin")).collect();
     let test = ["test_batch.bin".to_string()];
     let files = if found.ends_with(ARCHIVE) {

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::cells::Delimiter;
+use super::picture::Background;
 use super::transform::{Color, Normalize};
 use crate::error::{Error, Result};
 
@@ -30,14 +32,30 @@ pub struct DataConfig {
     /// Grey or colour; as the files have it if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub color: Option<Color>,
+    /// What transparent pictures are laid on; white if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub background: Option<Background>,
     /// A named preparation instead of `resize` and `color`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub layout: Option<PreparedLayout>,
-    /// How inputs are normalised; the statistics are the training split's.
+    /// How inputs are normalised; the statistics are the training split's. Absent: each column of a table by its own, all
+    /// else by one mean and deviation.
     pub normalize: Normalize,
-    /// Name of the label column of a CSV file; the last one if absent.
+    /// Name of the label column of a table; the last one if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label_column: Option<String>,
+    /// What stands between the cells of a table; found if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delimiter: Option<Delimiter>,
+    /// Columns of a table that are left out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub drop: Vec<String>,
+    /// Columns of numbers of a table that are categories all the same.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub categorical: Vec<String>,
+    /// Cells of a table that mean "no value", besides the usual ones.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<String>,
     /// Number of classes of a made data set (glyphs, random).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub classes: Option<usize>,
@@ -69,9 +87,14 @@ impl Default for DataConfig {
             path: None,
             resize: None,
             color: None,
+            background: None,
             layout: None,
             normalize: Normalize::default(),
             label_column: None,
+            delimiter: None,
+            drop: Vec::new(),
+            categorical: Vec::new(),
+            missing: Vec::new(),
             classes: None,
             per_class: None,
             size: None,
@@ -87,6 +110,14 @@ impl DataConfig {
     /// The seed; 0 if none is given.
     pub fn seed(&self) -> u64 {
         self.seed.unwrap_or_default()
+    }
+
+    /// The side and the colour that images are brought to.
+    pub(super) fn target(&self) -> (Option<usize>, Option<Color>) {
+        match self.layout {
+            Some(PreparedLayout::Paper) => (Some(32), Some(Color::Rgb)),
+            None => (self.resize, self.color),
+        }
     }
 
     /// Gives a made data set the seed of a run, unless it has its own.

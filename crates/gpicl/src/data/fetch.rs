@@ -10,7 +10,7 @@ use md5::{Digest as _, Md5};
 use super::checksum::{hex, md5_of};
 use super::sources::{Kind, RemoteFile, Source};
 use crate::error::{Error, Result};
-use crate::fs::partial;
+use crate::fs::{create_folder, partial, put};
 
 /// What a download does, for a progress display.
 #[derive(Clone, Copy, Debug)]
@@ -81,7 +81,7 @@ pub fn fetch_files(
     folder: &Path,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Vec<PathBuf>> {
-    std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+    create_folder(folder)?;
     files.iter().map(|file| fetch_file(set, file, folder, mirrors, progress)).collect()
 }
 
@@ -122,7 +122,7 @@ fn fetch_file(
 fn download(url: &str, md5: &str, path: &Path, progress: &mut dyn FnMut(Progress<'_>)) -> Result<(), String> {
     let partial = partial(path);
     let result = try_download(url, md5, &partial, progress)
-        .and_then(|()| std::fs::rename(&partial, path).map_err(|error| error.to_string()));
+        .and_then(|()| put(&partial, path).map_err(|error| error.to_string()));
     if result.is_err() {
         // What went wrong matters more than a failed clean-up.
         let _ = std::fs::remove_file(&partial);

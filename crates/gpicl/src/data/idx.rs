@@ -4,26 +4,57 @@ use std::collections::HashMap;
 use std::io::{Cursor, Read as _};
 use std::path::{Path, PathBuf};
 
+use super::InputShape;
 use super::archive::unzip;
 use super::config::DataConfig;
-use super::raw::{Raw, locate};
-use super::{Dataset, InputShape};
+use super::labels::{Examples, number};
+use super::raw::{Raw, locate, own_name};
 use crate::error::{Error, Result};
 
 const IMAGES: u32 = 0x0803;
 const LABELS: u32 = 0x0801;
 
-/// A named data set in MNIST's layout: four files in its folder.
+/// What torchvision calls the folders of these sets; the files are in `raw` there.
+const TORCHVISION: [(&str, &str); 4] =
+    [("mnist", "MNIST"), ("fashion-mnist", "FashionMNIST"), ("kmnist", "KMNIST"), ("emnist", "EMNIST")];
+
+/// A named data set in MNIST's layout: four files in its folder, or in torchvision's.
 pub(super) fn read_mnist_layout(config: &DataConfig, folder: &Path) -> Result<Raw> {
-    read_splits(&config.name, folder, &["train", "t10k"], false)
+    read_splits(&config.name, &places(&config.name, folder), &["train", "t10k"], false)
 }
 
-/// `data.path` as a folder in MNIST's layout.
+/// `data.path` as a folder in MNIST's layout, or one in which torchvision has put such a folder.
 pub(super) fn read_folder(config: &DataConfig, _: &Path) -> Result<Raw> {
-    let folder = config.path.clone().unwrap_or_default();
-    let name =
-        folder.file_name().map_or_else(|| config.name.clone(), |name| name.to_string_lossy().into_owned());
-    read_splits(&name, &folder, &["train", "t10k"], false)
+    let folder = config.path.as_deref().unwrap_or(Path::new("."));
+    let inside: Vec<PathBuf> = TORCHVISION
+        .iter()
+        .map(|(_, name)| folder.join(name).join("raw"))
+        .filter(|raw| raw.is_dir())
+        .collect();
+    if inside.len() > 1 {
+        let fix = format!("name one of them, such as {}", inside[0].display());
+        return Err(Error::file(folder, format!("has {} data sets in it", inside.len()), fix));
+    }
+    let places = [vec![folder.to_path_buf(), folder.join("raw")], inside].concat();
+    read_splits(&own_name(folder), &places, &["train", "t10k"], false).map_err(|error| match error {
+        Error::Missing { problem, .. } => {
+            Error::file(folder, problem, "give a folder with the four files of MNIST's layout")
+        }
+        other => other,
+    })
+}
+
+/// Where the files of `set` may be, whose own folder is `folder`.
+fn places(set: &str, folder: &Path) -> Vec<PathBuf> {
+    let torchvision = TORCHVISION.iter().filter(|(name, _)| set.starts_with(name));
+    let torchvision = torchvision.flat_map(|(_, name)| [folder.with_file_name(name), folder.join(name)]);
+    let raw = torchvision.map(|folder| folder.join("raw"));
+    [folder.to_path_buf(), folder.join("raw")].into_iter().chain(raw).collect()
+}
+
+/// Whether files of the named data set `set`, whose own folder is `folder`, are where torchvision puts them.
+pub(super) fn is_torchvisions(set: &str, folder: &Path) -> bool {
+    places(set, folder)[2..].iter().any(|place| place.is_dir())
 }
 
 /// One of the EMNIST sets, from `emnist.zip` (its own folder or a sibling's) or from its files.
@@ -35,7 +66,7 @@ pub(super) fn read_emnist(config: &DataConfig, folder: &Path) -> Result<Raw> {
         ["emnist-digits", "emnist-letters", "emnist-balanced"].map(|name| folder.with_file_name(name));
     let archive = siblings.iter().map(|dir| dir.join("emnist.zip")).find(|path| path.exists());
     let Some(archive) = archive else {
-        return read_splits(set, folder, &prefixes, true);
+        return read_splits(set, &places(set, folder), &prefixes, true);
     };
     let files =
         |prefix: &str| ["images-idx3", "labels-idx1"].map(|what| format!("gzip/{prefix}-{what}-ubyte.gz"));
@@ -48,53 +79,47 @@ pub(super) fn read_emnist(config: &DataConfig, folder: &Path) -> Result<Raw> {
         let bytes = entries.remove(&name).ok_or_else(|| Error::file(&path, "is missing", &fix))?;
         Ok((path, bytes))
     };
-    let mut split = |prefix: &str| -> Result<Dataset> {
+    let mut split = |prefix: &str| -> Result<Examples> {
         let [images, labels] = files(prefix);
-        parse_pair(set, entry(images)?, entry(labels)?, true)
+        parse_pair(entry(images)?, entry(labels)?, true)
     };
-    let (train, test) = (split(prefixes[0])?, Some(split(prefixes[1])?));
-    Ok(Raw { train, test, files: vec![archive] })
+    let (train, test) = (split(prefixes[0])?, split(prefixes[1])?);
+    Ok(Raw { files: vec![archive.clone()], ..both(set, train, test, &archive)? })
 }
 
-fn read_splits(name: &str, folder: &Path, [train, test]: &[&str; 2], transposed: bool) -> Result<Raw> {
+fn read_splits(name: &str, places: &[PathBuf], [train, test]: &[&str; 2], transposed: bool) -> Result<Raw> {
     let mut files = Vec::new();
-    let mut split = |prefix: &str| -> Result<Dataset> {
-        let find = |what: &str| {
-            let stem = format!("{prefix}-{what}-ubyte");
-            locate(name, folder, &[format!("{stem}.gz"), stem])
+    let mut split = |prefix: &str| {
+        let find = |what: &str, rank: &str| {
+            // As published, and as some programs unpack it.
+            let stems = ["-", "."].map(|dot| format!("{prefix}-{what}{dot}{rank}-ubyte"));
+            locate(name, places, &stems.map(|stem| [format!("{stem}.gz"), stem]).concat())
         };
-        let (images, labels) = (find("images-idx3")?, find("labels-idx1")?);
+        let (images, labels) = (find("images", "idx3")?, find("labels", "idx1")?);
         files.extend([images.clone(), labels.clone()]);
         let bytes = |path: &Path| std::fs::read(path).map_err(Error::io("read", path));
         let (image_bytes, label_bytes) = (bytes(&images)?, bytes(&labels)?);
-        parse_pair(name, (images, image_bytes), (labels, label_bytes), transposed)
+        parse_pair((images, image_bytes), (labels, label_bytes), transposed)
     };
     let (train, test) = (split(train)?, split(test)?);
-    Ok(Raw { files, ..same_classes(train, test, folder)? })
+    Ok(Raw { files, ..both(name, train, test, &places[0])? })
 }
 
-/// Both splits must agree on the classes; the larger set of names serves both.
-fn same_classes(train: Dataset, test: Dataset, folder: &Path) -> Result<Raw> {
-    if train.shape() != test.shape() {
-        let problem = format!("train has {}, test has {}", train.shape(), test.shape());
-        return Err(Error::file(folder, problem, "use the two splits of one data set"));
+/// Both splits, whose images must have one size.
+fn both(name: &str, train: Examples, test: Examples, at: &Path) -> Result<Raw> {
+    if train.shape != test.shape {
+        let problem = format!("train has {}, test has {}", train.shape, test.shape);
+        return Err(Error::file(at, problem, "use the two splits of one data set"));
     }
-    let names =
-        if train.num_classes() >= test.num_classes() { train.class_names() } else { test.class_names() };
-    let names = names.to_vec();
-    let with = |data: Dataset| {
-        Dataset::new(data.name(), data.shape(), data.inputs().to_vec(), data.labels().to_vec(), names.clone())
-    };
-    Ok(Raw { train: with(train)?, test: Some(with(test)?), files: Vec::new() })
+    number(name, train, Some(test))
 }
 
 /// Images and labels of one split. EMNIST stores its images transposed.
 fn parse_pair(
-    name: &str,
     (image_path, image_bytes): (PathBuf, Vec<u8>),
     (label_path, label_bytes): (PathBuf, Vec<u8>),
     transposed: bool,
-) -> Result<Dataset> {
+) -> Result<Examples> {
     let images = unpack(&image_path, image_bytes)?;
     let labels = unpack(&label_path, label_bytes)?;
     let (dims, pixels) = parse(&image_path, &images, IMAGES)?;
@@ -104,8 +129,9 @@ fn parse_pair(
         let problem = format!("has {} labels, {} has {count} images", label_dims[0], image_path.display());
         return Err(Error::file(&label_path, problem, "use two files of one split"));
     }
-    if count == 0 {
-        return Err(Error::file(&image_path, "holds no image", "use a file with at least one"));
+    if pixels.is_empty() {
+        let problem = format!("holds {count} images of {height}x{width}");
+        return Err(Error::file(&image_path, problem, "use a file with at least one pixel"));
     }
     let mut inputs: Vec<f32> = pixels.iter().map(|&pixel| f32::from(pixel) / 255.0).collect();
     if transposed {
@@ -117,12 +143,8 @@ fn parse_pair(
             }
         }
     }
-    // EMNIST letters count from 1.
-    let offset = u8::from(transposed && values.iter().all(|&label| label > 0));
-    let labels: Vec<u32> = values.iter().map(|&label| u32::from(label - offset)).collect();
-    let classes = labels.iter().max().map_or(0, |&label| label + 1);
-    let names = (0..classes).map(|label| (label + u32::from(offset)).to_string()).collect();
-    Dataset::new(name, InputShape::Image { height, width, channels: 1 }, inputs, labels, names)
+    let labels = values.iter().copied().map(i64::from).collect();
+    Ok(Examples { shape: InputShape::Image { height, width, channels: 1 }, inputs, labels })
 }
 
 fn unpack(path: &Path, bytes: Vec<u8>) -> Result<Vec<u8>> {
@@ -164,7 +186,8 @@ fn parse<'a>(path: &Path, bytes: &'a [u8], magic: u32) -> Result<(Vec<usize>, &'
     let body = &bytes[4 * (rank + 1)..];
     let expected = dims.iter().try_fold(1_usize, |product, &dim| product.checked_mul(dim));
     if expected != Some(body.len()) {
-        let problem = format!("{} bytes follow, the sizes {dims:?} need {expected:?}", body.len());
+        let needed = expected.map_or("more than there can be".into(), |bytes| bytes.to_string());
+        let problem = format!("{} bytes follow, the sizes {dims:?} need {needed}", body.len());
         return Err(Error::file_at(path, "header", problem, "download the file again"));
     }
     Ok((dims, body))

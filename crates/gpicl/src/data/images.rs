@@ -1,27 +1,70 @@
 //! A folder with a folder of images for each class. `train/` and `test/` inside it are taken as splits.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
 use super::config::DataConfig;
-use super::raw::Raw;
+use super::picture::Picture;
+use super::raw::{Raw, files_in, is_leftover, own_name};
+use super::transform::{Color, resize, to_color};
 use super::{Dataset, InputShape};
 use crate::error::{Error, Result};
 
-const EXTENSIONS: [&str; 7] = ["png", "jpg", "jpeg", "bmp", "gif", "tif", "tiff"];
+const EXTENSIONS: [&str; 8] = ["png", "jpg", "jpeg", "bmp", "gif", "tif", "tiff", "webp"];
+/// What a split for choices is called. Where there is no test split it is one.
+const VALIDATION: [&str; 3] = ["val", "valid", "validation"];
 
 pub(super) fn read(config: &DataConfig, _: &Path) -> Result<Raw> {
     let root = config.path.as_deref().unwrap_or(Path::new("."));
-    let name = root.file_name().map_or_else(|| "images".into(), |name| name.to_string_lossy().into_owned());
-    let (train, test) = (root.join("train"), root.join("test"));
-    if train.is_dir() && test.is_dir() {
-        let classes = folders(&train)?;
-        let held_out = read_classes(&name, &test, &classes)?;
-        let train = read_classes(&name, &train, &classes)?;
-        return Ok(Raw { train, test: Some(held_out), files: Vec::new() });
+    let name = own_name(root);
+    let train = root.join("train");
+    let Some(test) = held_out(root).filter(|_| train.is_dir()) else {
+        let classes = folders(root)?;
+        return Ok(Raw {
+            train: read_classes(&name, root, &classes, config)?,
+            test: None,
+            files: Vec::new(),
+        });
+    };
+    let classes: BTreeSet<String> = [folders(&train)?, folders(&test)?].into_iter().flatten().collect();
+    let classes: Vec<String> = classes.into_iter().collect();
+    let (train, test) =
+        (read_classes(&name, &train, &classes, config)?, read_classes(&name, &test, &classes, config)?);
+    let (train, test) = in_colour(train, test)?;
+    Ok(Raw { train, test: Some(test), files: Vec::new() })
+}
+
+/// The folder of the test split beside `train`. One for choices is passed over, as they are made on a part of `train`.
+fn held_out(root: &Path) -> Option<PathBuf> {
+    let test = root.join("test");
+    let validation = VALIDATION.iter().map(|name| root.join(name)).find(|folder| folder.is_dir());
+    match (test.is_dir(), validation) {
+        (false, Some(validation)) => {
+            tracing::warn!("{}: is the test split, as there is no folder `test`", validation.display());
+            Some(validation)
+        }
+        (true, Some(validation)) => {
+            tracing::warn!(
+                "{}: is passed over; the validation split is a part of `train` (data.validation_fraction)",
+                validation.display()
+            );
+            Some(test)
+        }
+        (true, None) => Some(test),
+        (false, None) => None,
     }
-    Ok(Raw { train: read_classes(&name, root, &folders(root)?)?, test: None, files: Vec::new() })
+}
+
+/// Both splits in colour if one is.
+fn in_colour(train: Dataset, test: Dataset) -> Result<(Dataset, Dataset)> {
+    let colour = |data: &Dataset| matches!(data.shape(), InputShape::Image { channels: 3, .. });
+    match (colour(&train), colour(&test)) {
+        (true, false) => Ok((train, to_color(test, Color::Rgb)?)),
+        (false, true) => Ok((to_color(train, Color::Rgb)?, test)),
+        _ => Ok((train, test)),
+    }
 }
 
 /// Names of the folders below `root`, sorted.
@@ -29,8 +72,9 @@ pub(super) fn folders(root: &Path) -> Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in std::fs::read_dir(root).map_err(Error::io("list", root))? {
         let entry = entry.map_err(Error::io("list", root))?;
-        if entry.path().is_dir() {
-            names.push(entry.file_name().to_string_lossy().into_owned());
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if entry.path().is_dir() && !is_leftover(&name) {
+            names.push(name);
         }
     }
     names.sort();
@@ -40,74 +84,79 @@ pub(super) fn folders(root: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-fn read_classes(name: &str, root: &Path, classes: &[String]) -> Result<Dataset> {
+/// The images of those of `classes` that have a folder in `root`.
+fn read_classes(name: &str, root: &Path, classes: &[String], config: &DataConfig) -> Result<Dataset> {
     let mut files: Vec<(u32, PathBuf)> = Vec::new();
     for (label, class) in classes.iter().enumerate() {
-        let found = image_files(&root.join(class))?;
+        let folder = root.join(class);
+        if !folder.is_dir() {
+            continue;
+        }
+        let found = image_files(&folder)?;
         if found.is_empty() {
-            return Err(Error::file(root.join(class), "holds no image", "put png or jpeg files in it"));
+            let fix = format!("put pictures in it ({}), or remove it", EXTENSIONS.join(", "));
+            return Err(Error::file(folder, "holds no image", fix));
         }
         files.extend(found.into_iter().map(|path| (label as u32, path)));
     }
-    from_files(name, &files, classes.to_vec())
+    let read = |(label, path): &(u32, PathBuf)| {
+        let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
+        Ok((*label, path.clone(), decode(path, &bytes, config)?))
+    };
+    from_images(name, files.par_iter().map(read).collect::<Result<Vec<_>>>()?, classes.to_vec())
 }
 
 /// The image files directly in `folder`, sorted.
 pub(super) fn image_files(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(Error::io("list", folder))? {
-        let path = entry.map_err(Error::io("list", folder))?.path();
-        let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
-        if EXTENSIONS.contains(&extension.as_str()) {
-            files.push(path);
-        }
+    files_in(folder, &EXTENSIONS)
+}
+
+/// Decodes one image file and brings it to the colour and the side that the configuration asks for: so pictures of
+/// several sizes are one data set, and a large one is small before the next.
+pub(super) fn decode(path: &Path, bytes: &[u8], config: &DataConfig) -> Result<Picture> {
+    let picture = Picture::decode(path, bytes, config.background.unwrap_or_default())?;
+    let (side, color) = config.target();
+    if (side, color) == (None, None) {
+        return Ok(picture);
     }
-    files.sort();
-    Ok(files)
-}
-
-/// Decodes labelled files; all must have one size. Grey if every file is, else colour.
-pub(super) fn from_files(name: &str, files: &[(u32, PathBuf)], classes: Vec<String>) -> Result<Dataset> {
-    let decode = |path: &Path| {
-        let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
-        decode(path, &bytes)
+    let Picture { height, width, channels, pixels } = picture;
+    let shape = InputShape::Image { height, width, channels };
+    let mut data = Dataset::new("picture", shape, pixels, vec![0], vec![String::new()])?;
+    if let Some(color) = color {
+        data = to_color(data, color)?;
+    }
+    if let Some(side) = side {
+        data = resize(data, side)?;
+    }
+    let InputShape::Image { height, width, channels } = data.shape() else {
+        unreachable!("a picture stays one")
     };
-    let images = files.par_iter().map(|(label, path)| Ok((*label, path.clone(), decode(path)?)));
-    from_images(name, images.collect::<Result<Vec<_>>>()?, classes)
+    Ok(Picture { height, width, channels, pixels: data.inputs().to_vec() })
 }
 
-/// Decodes one image file.
-pub(super) fn decode(path: &Path, bytes: &[u8]) -> Result<image::DynamicImage> {
-    image::load_from_memory(bytes).map_err(|error| {
-        Error::file(path, format!("cannot be decoded ({error})"), "replace it by a whole png or jpeg file")
-    })
-}
-
-/// A data set from decoded images.
+/// A data set from decoded images; all must have one size. Grey if every image is, else colour.
 pub(super) fn from_images(
     name: &str,
-    images: Vec<(u32, PathBuf, image::DynamicImage)>,
+    images: Vec<(u32, PathBuf, Picture)>,
     classes: Vec<String>,
 ) -> Result<Dataset> {
-    let Some((_, first, image)) = images.first() else {
-        return Err(Error::argument("images", format!("{name} has no image")));
+    let Some((_, first, Picture { height, width, .. })) = images.first() else {
+        return Err(Error::argument("data set", format!("{name} has no image")));
     };
-    let (width, height) = (image.width(), image.height());
+    let (height, width) = (*height, *width);
     if let Some((_, path, other)) =
-        images.iter().find(|(_, _, other)| (other.width(), other.height()) != (width, height))
+        images.iter().find(|(_, _, other)| (other.height, other.width) != (height, width))
     {
-        let (w, h) = (other.width(), other.height());
+        let (w, h) = (other.width, other.height);
         let problem = format!("is {w}x{h}, {} is {width}x{height}", first.display());
-        return Err(Error::file(path, problem, "bring all images to one size"));
+        return Err(Error::file(path, problem, "bring all images to one size, or set data.resize"));
     }
-    let color = images.iter().any(|(_, _, image)| image.color().has_color());
-    let pixels = |image: &image::DynamicImage| -> Vec<f32> {
-        let bytes = if color { image.to_rgb8().into_raw() } else { image.to_luma8().into_raw() };
-        bytes.into_iter().map(|byte| f32::from(byte) / 255.0).collect()
+    let channels = images.iter().map(|(_, _, image)| image.channels).max().unwrap_or(1);
+    let pixels = |image: &Picture| -> Vec<f32> {
+        let repeated = channels / image.channels;
+        image.pixels.iter().flat_map(|&pixel| std::iter::repeat_n(pixel, repeated)).collect()
     };
     let inputs = images.par_iter().flat_map_iter(|(_, _, image)| pixels(image)).collect();
     let labels = images.iter().map(|(label, _, _)| *label).collect();
-    let (width, height) = (width as usize, height as usize);
-    let shape = InputShape::Image { height, width, channels: if color { 3 } else { 1 } };
-    Dataset::new(name, shape, inputs, labels, classes)
+    Dataset::new(name, InputShape::Image { height, width, channels }, inputs, labels, classes)
 }

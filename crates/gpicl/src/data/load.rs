@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::checksum::are_published;
-use super::config::{DataConfig, PreparedLayout, data_dir};
-use super::raw::Raw;
+use super::config::{DataConfig, data_dir};
+use super::raw::{Raw, own_file_name};
 use super::sources::{Form, Kind, Source};
-use super::transform::{Color, Statistics, resize, to_color};
+use super::transform::{Color, Normalize, Statistics, resize, to_color};
+use super::web_page::{check_no_web_page, or_web_page};
 use super::{Dataset, Description, InputShape, Origin, Split, Splits};
 use crate::error::{Error, Result};
 use crate::rng::{Rng, Stream};
@@ -49,6 +50,29 @@ impl DataConfig {
         Source::find(&self.name).is_ok_and(|source| source.kind == Kind::Made)
     }
 
+    /// Whether it is read from a table, of which every column is a quantity of its own.
+    fn is_table(&self) -> bool {
+        Source::find(&self.name).is_ok_and(|source| source.form == Form::Columns)
+    }
+
+    /// How inputs are normalised where nothing is said.
+    fn usual_normalization(&self) -> Normalize {
+        if self.is_table() { Normalize::Feature } else { Normalize::Dataset }
+    }
+
+    /// How inputs are normalised.
+    pub fn normalization(&self) -> Normalize {
+        match self.normalize {
+            Normalize::Automatic => self.usual_normalization(),
+            said => said,
+        }
+    }
+
+    /// Says how inputs are normalised, where that is left to the data.
+    pub fn complete(&mut self) {
+        self.normalize = self.normalization();
+    }
+
     /// Its short form, which tells it from others of its name.
     pub fn short_form(&self) -> String {
         match &self.path {
@@ -57,14 +81,18 @@ impl DataConfig {
         }
     }
 
-    /// The same data, its inputs prepared as `other` prepares them: normalised likewise, images of its side and its
-    /// colour, however `other` comes by them. Vectors have neither, and no images are brought to a side if `other` has
+    /// The same data, its inputs prepared as `other` prepares them: normalised likewise, or each as is usual for it if one is
+    /// a table and the other is not and as is usual; images of its side and its colour, however `other` comes by them. Vectors have neither, and no images are brought to a side if `other` has
     /// some that are not square.
     ///
     /// # Errors
     /// Files that say how large their images are, and cannot be read.
     pub fn prepared_like(self, other: &Self) -> Result<Self> {
-        let alike = Self { normalize: other.normalize, ..self };
+        // What is usual for images is not meant for the columns of a table, nor the reverse.
+        let usual = other.normalization() == other.usual_normalization();
+        let normalize =
+            if usual && self.is_table() != other.is_table() { Normalize::Automatic } else { other.normalize };
+        let alike = Self { normalize, ..self };
         let Some(wanted) = other.images()? else { return Ok(alike) };
         let Some(found) = alike.images()? else { return Ok(alike) };
         if found == wanted {
@@ -96,7 +124,7 @@ impl DataConfig {
         let (side, color) = self.target();
         let channels = |color| if color == Color::Grey { 1 } else { 3 };
         let (height, width, depth) = match (source.form, side, color) {
-            (Form::Vectors, ..) => return Ok(None),
+            (Form::Vectors | Form::Columns, ..) => return Ok(None),
             (Form::Images { side, color }, ..) => (side, side, channels(color)),
             (Form::Drawn { side }, ..) => (self.size.unwrap_or(side), self.size.unwrap_or(side), 1),
             (Form::Pictures, Some(side), Some(color)) => (side, side, channels(color)),
@@ -106,14 +134,6 @@ impl DataConfig {
             },
         };
         Ok(Some((side.unwrap_or(height), side.unwrap_or(width), color.map_or(depth, channels))))
-    }
-
-    /// The side and the colour that images are brought to.
-    fn target(&self) -> (Option<usize>, Option<Color>) {
-        match self.layout {
-            Some(PreparedLayout::Paper) => (Some(32), Some(Color::Rgb)),
-            None => (self.resize, self.color),
-        }
     }
 
     /// The data set that `spec` names ([`DataConfig::from_spec`]), prepared like this one; this one itself if
@@ -149,7 +169,13 @@ impl DataConfig {
         };
         let made = source.kind == Kind::Made;
         applies("path", self.path.is_some(), source.kind == Kind::Format)?;
-        applies("label_column", self.label_column.is_some(), source.name == "csv")?;
+        let table = source.form == Form::Columns;
+        applies("label_column", self.label_column.is_some(), table)?;
+        applies("delimiter", self.delimiter.is_some(), table)?;
+        applies("drop", !self.drop.is_empty(), table)?;
+        applies("categorical", !self.categorical.is_empty(), table)?;
+        applies("missing", !self.missing.is_empty(), table)?;
+        applies("background", self.background.is_some(), source.name == "images")?;
         applies("classes", self.classes.is_some(), made)?;
         applies("per_class", self.per_class.is_some(), made)?;
         applies("size", self.size.is_some(), made)?;
@@ -212,7 +238,16 @@ impl DataConfig {
 
     /// [`DataConfig::load`] of `source`, which for a named one is in `folder`.
     fn load_from(&self, source: &Source, folder: &Path) -> Result<Splits> {
-        let Raw { train, test, files } = (source.read)(self, folder)?;
+        let path = self.path.as_deref().unwrap_or(folder);
+        check_no_web_page(path)?;
+        let Raw { train, test, files } = (source.read)(self, folder).map_err(or_web_page)?;
+        if let [class] = train.class_names() {
+            let fix = match source.name {
+                "csv" => "name the column of the labels with data.label_column, or add rows of another class",
+                _ => "add examples of another class",
+            };
+            return Err(Error::file(path, format!("all examples are of one class, `{class}`"), fix));
+        }
         // The files are hashed while the inputs are prepared.
         let (splits, published) =
             rayon::join(|| self.prepare_splits(train, test), || are_published(source.files, &files));
@@ -246,11 +281,7 @@ impl DataConfig {
                 };
                 (source.title.to_string(), origin)
             }
-            Kind::Format => {
-                let path = self.path.as_deref().unwrap_or(Path::new("."));
-                let name = path.file_name().unwrap_or(path.as_os_str());
-                (name.to_string_lossy().into_owned(), Origin::Own)
-            }
+            Kind::Format => (own_file_name(self.path.as_deref().unwrap_or(Path::new("."))), Origin::Own),
         };
         Description { name, origin, examples }
     }
@@ -262,7 +293,7 @@ impl DataConfig {
             None => self.split(&train)?,
         };
         let (mut train, mut test) = (self.prepare(train)?, self.prepare(test)?);
-        let statistics = Statistics::of(&train, self.normalize);
+        let statistics = Statistics::of(&train, self.normalization());
         statistics.apply(&mut train);
         statistics.apply(&mut test);
         Ok(Splits { train, test })

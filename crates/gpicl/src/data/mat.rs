@@ -1,4 +1,5 @@
-//! MATLAB files, version 5: numeric arrays, plain or compressed. As much of the format as SVHN uses.
+//! MATLAB files, version 5: numeric arrays, plain or compressed. Texts, cells, structures and sparse arrays beside them are
+//! passed over.
 
 use std::collections::HashMap;
 use std::io::Read as _;
@@ -9,6 +10,10 @@ use crate::error::{Error, Result};
 const HEADER: usize = 128;
 const COMPRESSED: u32 = 15;
 const MATRIX: u32 = 14;
+/// Classes of arrays: `double`, `single`, and integers of 8 to 64 bits.
+const NUMERIC: std::ops::RangeInclusive<u8> = 6..=15;
+/// The flag of an array with an imaginary part.
+const COMPLEX: u8 = 1 << 3;
 
 /// A numeric array, column-major as MATLAB has it.
 #[derive(Debug, PartialEq)]
@@ -47,8 +52,9 @@ pub(super) fn read(path: &Path) -> Result<HashMap<String, Array>> {
             }
             _ => matrix(&element),
         };
-        let (name, array) = array.ok_or_else(|| fail(at, "no numeric array"))?;
-        arrays.insert(name, array);
+        if let Some((name, array)) = array.ok_or_else(|| fail(at, "a broken array"))? {
+            arrays.insert(name, array);
+        }
         at += element.size;
     }
     Ok(arrays)
@@ -78,9 +84,11 @@ impl<'a> Element<'a> {
     }
 }
 
-fn matrix(element: &Element<'_>) -> Option<(String, Array)> {
+/// A numeric array and its name; the inner `None` is of something else that is whole.
+#[expect(clippy::option_option, reason = "broken, passed over, or read")]
+fn matrix(element: &Element<'_>) -> Option<Option<(String, Array)>> {
     if element.kind != MATRIX {
-        return None;
+        return Some(None);
     }
     let mut rest = element.data;
     let mut next = || {
@@ -88,7 +96,12 @@ fn matrix(element: &Element<'_>) -> Option<(String, Array)> {
         rest = rest.get(part.size..).unwrap_or_default();
         Some(part)
     };
-    let (_flags, dims, name, data) = (next()?, next()?, next()?, next()?);
+    let flags = next()?.data;
+    let (&class, &flags) = (flags.first()?, flags.get(1)?);
+    if !NUMERIC.contains(&class) || flags & COMPLEX != 0 {
+        return Some(None);
+    }
+    let (dims, name, data) = (next()?, next()?, next()?);
     let dims: Vec<usize> = dims
         .data
         .as_chunks::<4>()
@@ -98,7 +111,8 @@ fn matrix(element: &Element<'_>) -> Option<(String, Array)> {
         .collect::<Option<_>>()?;
     let values = numbers(&data)?;
     let count = dims.iter().try_fold(1_usize, |product, &dim| product.checked_mul(dim))?;
-    (count == values.len()).then(|| (String::from_utf8_lossy(name.data).into_owned(), Array { dims, values }))
+    let name = String::from_utf8_lossy(name.data).into_owned();
+    (count == values.len()).then_some(Some((name, Array { dims, values })))
 }
 
 fn numbers(element: &Element<'_>) -> Option<Vec<f64>> {
@@ -112,6 +126,8 @@ fn numbers(element: &Element<'_>) -> Option<Vec<f64>> {
         6 => data.as_chunks().0.iter().map(|&v| f64::from(u32::from_le_bytes(v))).collect(),
         7 => data.as_chunks().0.iter().map(|&v| f64::from(f32::from_le_bytes(v))).collect(),
         9 => data.as_chunks().0.iter().map(|&v| f64::from_le_bytes(v)).collect(),
+        12 => data.as_chunks().0.iter().map(|&v| i64::from_le_bytes(v) as f64).collect(),
+        13 => data.as_chunks().0.iter().map(|&v| u64::from_le_bytes(v) as f64).collect(),
         _ => return None,
     })
 }

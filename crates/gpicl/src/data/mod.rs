@@ -4,10 +4,12 @@
 
 mod archive;
 mod array;
+mod cells;
 mod checksum;
 mod cifar;
+pub mod columns;
 mod config;
-pub mod csv;
+mod csv;
 mod description;
 mod embed;
 #[cfg(feature = "download")]
@@ -16,19 +18,26 @@ mod fingerprint;
 mod glyphs;
 mod idx;
 mod images;
+mod labels;
 mod library;
 mod load;
 mod mat;
 mod npy;
 mod omniglot;
+#[cfg(feature = "parquet")]
+mod parquet;
+mod picture;
 mod random;
 mod raw;
 mod safetensors;
+pub mod scale;
 mod sheet;
 pub mod sources;
 mod svhn;
+pub mod table;
 pub mod transform;
 mod validation;
+mod web_page;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -36,11 +45,13 @@ use std::sync::{Arc, OnceLock};
 use gpicl_ops::cpu::project::Grid;
 use serde::{Deserialize, Serialize};
 
+pub use cells::Delimiter;
 pub use config::{DataConfig, PreparedLayout, data_dir};
 pub use description::{Description, Origin};
 pub use embed::{EmbedConfig, IMAGENET, check_embed, embed};
 pub use fingerprint::{Fingerprint, Fingerprints};
 pub use library::Library;
+pub use picture::Background;
 pub use safetensors::write_features;
 pub use sheet::contact_sheet;
 pub use transform::{Color, Normalize};
@@ -92,6 +103,8 @@ pub struct Dataset {
     name: String,
     shape: InputShape,
     inputs: Vec<f32>,
+    /// The inputs before they were rounded, where their source has more digits; until they are normalised.
+    exact: Option<Vec<f64>>,
     labels: Vec<u32>,
     class_names: Vec<String>,
     grid: Option<Grid>,
@@ -122,7 +135,7 @@ impl Dataset {
         class_names: Vec<String>,
     ) -> Result<Self> {
         let (name, dim) = (name.into(), shape.dim());
-        let fail = |problem: String| Err(Error::argument("Dataset::new", format!("{name}: {problem}")));
+        let fail = |problem: String| Err(Error::argument("data set", format!("{name}: {problem}")));
         if dim == 0 || inputs.len() != labels.len() * dim {
             return fail(format!("{} numbers for {} labels of {dim} each", inputs.len(), labels.len()));
         }
@@ -134,7 +147,23 @@ impl Dataset {
         }
         let grid = Grid::of(&inputs);
         let (description, fingerprint) = (None, OnceLock::new());
-        Ok(Self { name, shape, inputs, labels, class_names, grid, description, fingerprint })
+        Ok(Self { name, shape, inputs, exact: None, labels, class_names, grid, description, fingerprint })
+    }
+
+    /// [`Dataset::new`] of numbers in double precision, which normalisation sees; those beyond single precision are its
+    /// largest.
+    ///
+    /// # Errors
+    /// As [`Dataset::new`].
+    pub(crate) fn exact(
+        name: impl Into<String>,
+        shape: InputShape,
+        inputs: Vec<f64>,
+        labels: Vec<u32>,
+        class_names: Vec<String>,
+    ) -> Result<Self> {
+        let rounded = inputs.iter().map(|&x| transform::round(x)).collect();
+        Ok(Self { exact: Some(inputs), ..Self::new(name, shape, rounded, labels, class_names)? })
     }
 
     /// Name, for tables and plots.
@@ -212,6 +241,10 @@ impl Dataset {
             name: self.name.clone(),
             shape: self.shape,
             inputs: indices.iter().flat_map(|&i| self.input(i).iter().copied()).collect(),
+            exact: self.exact.as_ref().map(|exact| {
+                let row = |&i: &usize| exact[i * self.dim()..(i + 1) * self.dim()].iter().copied();
+                indices.iter().flat_map(row).collect()
+            }),
             labels: indices.iter().map(|&i| self.labels[i]).collect(),
             class_names: self.class_names.clone(),
             grid: self.grid,
@@ -227,6 +260,7 @@ impl Dataset {
 
     pub(crate) fn update_inputs(&mut self, update: impl FnOnce(&mut [f32])) {
         update(&mut self.inputs);
+        self.exact = None;
         self.fingerprint = OnceLock::new();
         self.grid = Grid::of(&self.inputs);
     }

@@ -24,7 +24,7 @@ pub(super) fn read(config: &DataConfig, folder: &Path) -> Result<Raw> {
     let mut found = Vec::new();
     for set in SETS {
         let names = [set.to_string(), format!("{set}.zip")];
-        match locate(&config.name, folder, &names) {
+        match locate(&config.name, &[folder], &names) {
             Ok(path) => {
                 if path.is_dir() {
                     read_folder(&path, &mut characters)?;
@@ -42,7 +42,7 @@ pub(super) fn read(config: &DataConfig, folder: &Path) -> Result<Raw> {
     let (mut train, mut test) = (Vec::new(), Vec::new());
     for (label, files) in characters.into_values().enumerate() {
         for (i, (path, bytes)) in files.into_iter().enumerate() {
-            let image = decode(&path, &bytes)?;
+            let image = decode(&path, &bytes, config)?;
             let split = if i % HELD_OUT == HELD_OUT - 1 { &mut test } else { &mut train };
             split.push((label as u32, path, image));
         }

@@ -8,12 +8,13 @@ use burn::tensor::{bf16, f16};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 
-use super::array::{Array, examples, numbered};
+use super::array::{Array, check_alike, examples};
 use super::config::DataConfig;
-use super::raw::Raw;
+use super::labels::{Examples, number};
+use super::raw::{Raw, own_name};
 use super::{Dataset, Splits};
 use crate::error::{Error, Result};
-use crate::fs::write_atomic;
+use crate::out_file::OutFile;
 
 /// Where the metadata stands in the header: one key, so that the header's bytes are reproducible.
 const METADATA_KEY: &str = "gpicl";
@@ -24,6 +25,14 @@ const FIX: &str = "give tensors inputs [n, d] and labels [n], and optionally tes
 struct Names {
     name: String,
     classes: Vec<String>,
+}
+
+impl Names {
+    /// Whether every label is the index of a class.
+    fn fit(&self, examples: &Examples) -> bool {
+        let classes = 0..self.classes.len() as i64;
+        examples.labels.iter().all(|label| classes.contains(label))
+    }
 }
 
 pub(super) fn read(config: &DataConfig, _: &Path) -> Result<Raw> {
@@ -62,40 +71,29 @@ pub(super) fn read(config: &DataConfig, _: &Path) -> Result<Raw> {
             }
         }
     };
-    let Some((shape, inputs, labels)) = split("")? else {
+    let Some(train) = split("")? else {
         let found = tensors.names().join(", ");
         return Err(Error::file(path, format!("has no tensor `inputs`, only: {found}"), FIX));
     };
     let test = split("test_")?;
-    if let Some((other, ..)) = &test
-        && *other != shape
-    {
-        let problem = format!("has {} numbers in a row, inputs has {}", other.dim(), shape.dim());
-        return Err(Error::file_at(path, "test_inputs", problem, "give both splits the same features"));
+    check_alike(path, &train, test.as_ref(), "test_inputs")?;
+    match names {
+        Some(names) if names.fit(&train) && test.as_ref().is_none_or(|test| names.fit(test)) => {
+            let dataset = |Examples { shape, inputs, labels }: Examples| {
+                let labels = labels.into_iter().map(|label| label as u32).collect();
+                Dataset::new(&*names.name, shape, inputs, labels, names.classes.clone())
+            };
+            Ok(Raw { train: dataset(train)?, test: test.map(dataset).transpose()?, files: Vec::new() })
+        }
+        _ => number(&own_name(path), train, test),
     }
-    let held_out = test.iter().flat_map(|(_, _, labels)| labels);
-    let counted = numbered(&labels.iter().chain(held_out).copied().collect::<Vec<u32>>());
-    let Names { name, classes } = match names {
-        Some(names) if names.classes.len() >= counted.len() => names,
-        _ => {
-            let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            Names { name: stem, classes: counted }
-        }
-    };
-    let test = match test {
-        Some((shape, inputs, labels)) => {
-            Some(Dataset::new(name.clone(), shape, inputs, labels, classes.clone())?)
-        }
-        None => None,
-    };
-    Ok(Raw { train: Dataset::new(name, shape, inputs, labels, classes)?, test, files: Vec::new() })
 }
 
 /// Writes both splits, with the classes' names; reading gives the same back, images as vectors.
 ///
 /// # Errors
 /// [`Error::Io`].
-pub fn write_features(path: &Path, splits: &Splits) -> Result<()> {
+pub fn write_features(out: &OutFile, splits: &Splits) -> Result<()> {
     let Splits { train, test } = splits;
     let floats = |data: &Dataset| data.inputs().iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>();
     let whole =
@@ -112,7 +110,7 @@ pub fn write_features(path: &Path, splits: &Splits) -> Result<()> {
     let json = serde_json::to_string(&names).expect("names have a JSON form");
     let metadata = HashMap::from([(METADATA_KEY.to_string(), json)]);
     let bytes = safetensors::serialize(tensors, Some(metadata)).expect("plain tensors serialise");
-    write_atomic(path, &bytes)
+    out.write(&bytes)
 }
 
 fn array(path: &Path, name: &str, tensor: &TensorView<'_>) -> Result<Array> {

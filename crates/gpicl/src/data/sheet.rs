@@ -1,10 +1,8 @@
 //! A look at a data set: its first images on one sheet.
 
-use std::path::Path;
-
 use super::{Dataset, InputShape};
 use crate::error::{Error, Result};
-use crate::fs::write_atomic;
+use crate::out_file::OutFile;
 
 /// Examples of a class on the sheet, and most classes.
 const COLUMNS: usize = 16;
@@ -14,7 +12,7 @@ const ROWS: usize = 40;
 ///
 /// # Errors
 /// [`Error::Argument`] if the data set has no images, [`Error::Io`].
-pub fn contact_sheet(data: &Dataset, path: &Path) -> Result<()> {
+pub fn contact_sheet(data: &Dataset, out: &OutFile) -> Result<()> {
     let InputShape::Image { height, width, channels } = data.shape() else {
         return Err(Error::argument("contact_sheet", format!("{} has vectors, not images", data.name())));
     };
@@ -38,5 +36,5 @@ pub fn contact_sheet(data: &Dataset, path: &Path) -> Result<()> {
     }
     let mut png = std::io::Cursor::new(Vec::new());
     sheet.write_to(&mut png, image::ImageFormat::Png).expect("writing to memory does not fail");
-    write_atomic(path, &png.into_inner())
+    out.write(&png.into_inner())
 }

@@ -24,6 +24,8 @@ pub enum Kind {
 pub enum Form {
     /// Features without a spatial order.
     Vectors,
+    /// Columns of a table, each a quantity of its own.
+    Columns,
     /// Square images.
     Images {
         /// Rows, and columns.
@@ -265,19 +267,35 @@ pub const SOURCES: &[Source] = &[
         Form::Pictures,
         idx::read_folder,
     ),
-    format("npy", "a folder with x.npy and y.npy", Form::Arrays, npy::read_npy),
-    format("npz", "a file with arrays x and y", Form::Arrays, npy::read_npz),
+    format("npy", "a folder with x.npy and y.npy, maybe x_test.npy", Form::Arrays, npy::read_npy),
+    format(
+        "npz",
+        "a file with arrays x and y, or x_train, y_train, x_test, y_test",
+        Form::Arrays,
+        npy::read_npz,
+    ),
     format(
         "safetensors",
         "a file of features: tensors inputs and labels, maybe test_inputs",
         Form::Vectors,
         safetensors::read,
     ),
-    format("csv", "a table with a header and a label column", Form::Vectors, csv::read),
-    format("images", "a folder with a folder of images for each class", Form::Pictures, images::read),
+    format("csv", "a table with a header and a label column", Form::Columns, csv::read),
+    format(
+        "images",
+        "a folder with a folder of images for each class, maybe below train and test",
+        Form::Pictures,
+        images::read,
+    ),
 ];
 
 impl Source {
+    /// Whether it needs no download: a made one, a format, or a named one with a folder below the data directory `dir`.
+    pub fn is_here(&self, dir: &Path) -> bool {
+        let folder = dir.join(self.name);
+        self.kind != Kind::Named || folder.is_dir() || idx::is_torchvisions(self.name, &folder)
+    }
+
     /// The source called `name`.
     ///
     /// # Errors

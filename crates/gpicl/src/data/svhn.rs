@@ -8,7 +8,7 @@ use super::{Dataset, InputShape, mat};
 use crate::error::{Error, Result};
 
 pub(super) fn read(config: &DataConfig, folder: &Path) -> Result<Raw> {
-    let file = |name: &str| locate(&config.name, folder, &[name.to_string()]);
+    let file = |name: &str| locate(&config.name, &[folder], &[name.to_string()]);
     let (train, test) = (file("train_32x32.mat")?, file("test_32x32.mat")?);
     Ok(Raw {
         train: parse(&config.name, &train)?,
@@ -21,9 +21,12 @@ pub(super) fn read(config: &DataConfig, folder: &Path) -> Result<Raw> {
 fn parse(name: &str, path: &Path) -> Result<Dataset> {
     let arrays = mat::read(path)?;
     let array = |name: &str| {
-        arrays
-            .get(name)
-            .ok_or_else(|| Error::file(path, format!("has no array `{name}`"), "give an SVHN file"))
+        arrays.get(name).ok_or_else(|| {
+            let mut found: Vec<&str> = arrays.keys().map(String::as_str).collect();
+            found.sort_unstable();
+            let problem = format!("has no array of numbers `{name}`, only: {}", found.join(", "));
+            Error::file(path, problem, "give an SVHN file, with X and y")
+        })
     };
     let (x, y) = (array("X")?, array("y")?);
     let [height, width, channels, count] = x.dims[..] else {
@@ -33,6 +36,10 @@ fn parse(name: &str, path: &Path) -> Result<Dataset> {
             "give an SVHN file",
         ));
     };
+    if !matches!(channels, 1 | 3) || x.values.is_empty() {
+        let problem = format!("`X` has sizes {:?}, expected [height, width, 3, images]", x.dims);
+        return Err(Error::file(path, problem, "give an SVHN file"));
+    }
     if y.values.len() != count {
         let problem = format!("{count} images and {} labels", y.values.len());
         return Err(Error::file(path, problem, "fetch svhn again"));

@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::scale::Scale;
 use super::{Dataset, InputShape};
 use crate::error::{Error, Result};
 
@@ -20,10 +21,13 @@ pub enum Color {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Normalize {
+    /// As suits the data: `feature` for tables, whose columns have nothing in common, `dataset` for all else. A run's
+    /// `config.toml` says which it is.
+    #[default]
+    Automatic,
     /// As they are.
     None,
     /// By one mean and one standard deviation of all numbers of the training split.
-    #[default]
     Dataset,
     /// Every number of the input by its own mean, all by one standard deviation: what all inputs have in common
     /// is taken away, and no rarely lit pixel is blown up.
@@ -41,47 +45,96 @@ pub struct Statistics {
     pub std: Vec<f64>,
 }
 
+/// Largest rounding error of a number of single precision, relative to it, over which a deviation must be to count as one.
+const PRECISION: f64 = f32::EPSILON as f64;
+
 impl Statistics {
-    /// The statistics that `normalize` asks for.
+    /// The statistics that `normalize` asks for; without a source that says more, `Automatic` is `Dataset`.
     pub fn of(data: &Dataset, normalize: Normalize) -> Self {
+        match (&data.exact, normalize) {
+            (_, Normalize::None) => Self { mean: Vec::new(), std: Vec::new() },
+            (Some(exact), Normalize::Feature) => Self::of_columns(exact, data.dim()),
+            (Some(exact), _) => Self::of_numbers(exact, data.dim(), normalize),
+            (None, _) => Self::of_numbers(data.inputs(), data.dim(), normalize),
+        }
+    }
+
+    fn of_numbers<T: Copy + Into<f64>>(inputs: &[T], dim: usize, normalize: Normalize) -> Self {
         let groups = match normalize {
-            Normalize::None => return Self { mean: Vec::new(), std: Vec::new() },
-            Normalize::Dataset => 1,
-            Normalize::Center | Normalize::Feature => data.dim(),
+            Normalize::Center | Normalize::Feature => dim,
+            Normalize::Automatic | Normalize::Dataset | Normalize::None => 1,
         };
-        let count = (data.inputs().len() / groups).max(1) as f64;
-        let average = |value: &dyn Fn(f64, usize) -> f64| {
-            let mut sums = vec![0.0; groups];
-            for row in data.inputs().chunks_exact(groups) {
-                for (group, (sum, &x)) in sums.iter_mut().zip(row).enumerate() {
-                    *sum += value(f64::from(x), group);
+        let count = (inputs.len() / groups).max(1) as f64;
+        let fold = |fold: &dyn Fn(f64, f64, usize) -> f64| {
+            let mut all = vec![0.0; groups];
+            for row in inputs.chunks_exact(groups) {
+                for (group, (all, &x)) in all.iter_mut().zip(row).enumerate() {
+                    *all = fold(*all, x.into(), group);
                 }
             }
-            sums.into_iter().map(|sum| sum / count).collect::<Vec<f64>>()
+            all
         };
-        let mean = average(&|x, _| x);
-        let mut variance = average(&|x, group| (x - mean[group]).powi(2));
+        let average = |sums: Vec<f64>| sums.into_iter().map(|sum| sum / count).collect::<Vec<f64>>();
+        let mean = average(fold(&|sum, x, _| sum + x));
+        let mut variance = average(fold(&|sum, x, group| sum + (x - mean[group]).powi(2)));
+        let mut size = fold(&|size, x, _| size.max(x.abs()));
         if normalize == Normalize::Center {
             variance = vec![variance.iter().sum::<f64>() / groups as f64; groups];
+            size = vec![size.into_iter().fold(0.0, f64::max); groups];
         }
         // A constant feature carries nothing; dividing by 1 leaves it at 0.
-        let std = variance.into_iter().map(|v| if v > 1e-12 { v.sqrt() } else { 1.0 }).collect();
+        let deviation = |(variance, size): (f64, f64)| {
+            let std = variance.sqrt();
+            if std > PRECISION * size { std } else { 1.0 }
+        };
+        Self { std: variance.into_iter().zip(size).map(deviation).collect(), mean }
+    }
+
+    /// Of the columns of a table; what a column has that is constant here tells nothing anywhere.
+    fn of_columns(rows: &[f64], dim: usize) -> Self {
+        let column = |column: usize| Scale::of(rows[column.min(rows.len())..].iter().step_by(dim).copied());
+        let scales = (0..dim)
+            .map(column)
+            .map(|Scale { mean, deviation }| (mean, if deviation > 0.0 { deviation } else { f64::INFINITY }));
+        let (mean, std) = scales.unzip();
         Self { mean, std }
     }
 
     /// Brings the inputs to mean 0 and deviation 1 by these statistics.
     pub fn apply(&self, data: &mut Dataset) {
         if self.mean.is_empty() {
+            data.exact = None;
             return;
         }
+        let groups = self.mean.len();
+        let exact = data.exact.take();
+        let standard = |x: f64, (mean, std): (&f64, &f64)| {
+            if std.is_infinite() { 0.0 } else { (x - mean) / std }
+        };
         data.update_inputs(|inputs| {
-            inputs.par_chunks_exact_mut(self.mean.len()).for_each(|row| {
-                for ((x, mean), std) in row.iter_mut().zip(&self.mean).zip(&self.std) {
-                    *x = ((f64::from(*x) - mean) / std) as f32;
+            inputs.par_chunks_exact_mut(groups).enumerate().for_each(|(row, inputs)| {
+                let statistics = self.mean.iter().zip(&self.std);
+                match &exact {
+                    Some(exact) => {
+                        let exact = &exact[row * groups..(row + 1) * groups];
+                        for ((x, &exact), statistics) in inputs.iter_mut().zip(exact).zip(statistics) {
+                            *x = round(standard(exact, statistics));
+                        }
+                    }
+                    None => {
+                        for (x, statistics) in inputs.iter_mut().zip(statistics) {
+                            *x = standard(f64::from(*x), statistics) as f32;
+                        }
+                    }
                 }
             });
         });
     }
+}
+
+/// In single precision; what is beyond it becomes its largest.
+pub(super) fn round(x: f64) -> f32 {
+    x.clamp(f64::from(f32::MIN), f64::from(f32::MAX)) as f32
 }
 
 /// Brings images to `side` x `side`: every new pixel is the mean over the area it covers.

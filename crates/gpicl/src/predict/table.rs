@@ -1,13 +1,28 @@
-//! From CSV files to a CSV file.
+//! From tables to a table.
 
 use std::path::Path;
 
 use serde::Serialize;
 
+use super::features::Features;
 use super::{Context, PredictConfig, Predictor};
-use crate::data::csv::{Encoder, Table, index_labels};
+use crate::data::columns::{Classes, Encoder};
+use crate::data::table::{Table, TableConfig};
 use crate::error::{Error, Result};
-use crate::fs::{check_file, write_atomic};
+use crate::out_file::OutFile;
+
+/// What a prediction reads and writes.
+#[derive(Clone, Copy, Debug)]
+pub struct PredictFiles<'a> {
+    /// A checkpoint file, or a run folder.
+    pub checkpoint: &'a Path,
+    /// The labelled rows; `-` for standard input.
+    pub context: &'a Path,
+    /// The rows to predict, with or without labels; `-` for standard input.
+    pub query: &'a Path,
+    /// The predictions.
+    pub out: &'a OutFile,
+}
 
 /// What was predicted.
 #[derive(Clone, Debug, Serialize)]
@@ -18,73 +33,107 @@ pub struct PredictReport {
     pub queries: usize,
     /// The classes, in the order of the probability columns.
     pub classes: Vec<String>,
-    /// Share of right predictions, if the query file has the label column.
+    /// Share of right predictions, if the query file has labels, over the rows that have one.
     pub accuracy: Option<f64>,
+    /// What may be wrong with the tables or the learner, a sentence each.
+    pub warnings: Vec<String>,
 }
 
-/// Predicts the rows of `query` from those of `context` and writes `out`: a column `prediction`, then
-/// `p_<class>` for each class, one line a query row in its order.
+/// Predicts the query rows from the labelled ones and writes a column `prediction`, then `p_<class>` for each class, one line
+/// a query row in its order. `progress` hears how many answers there are, and of how many.
 ///
 /// # Errors
-/// [`Error::File`] naming file, line and column at fault, or an `out` that is no place for a file; nothing is written then.
+/// [`Error::File`] naming file, line and column at fault, or an output that is an input; nothing is written then.
 pub fn predict_table(
-    checkpoint: &Path,
-    context: &Path,
-    query: &Path,
-    label: Option<&str>,
-    out: &Path,
+    files: &PredictFiles<'_>,
+    tables: &TableConfig,
     config: &PredictConfig,
+    progress: &mut dyn FnMut(usize, usize),
 ) -> Result<PredictReport> {
     if config.ensemble == 0 {
         return Err(Error::config("--ensemble", "is 0", "give at least 1"));
     }
-    let same = |input: &Path| {
-        out == input
-            || out.canonicalize().is_ok_and(|out| input.canonicalize().is_ok_and(|input| out == input))
-    };
-    if same(context) || same(query) {
-        return Err(Error::config("--out", format!("{} is an input", out.display()), "name another file"));
-    }
-    check_file(out)?;
-    let (known, asked) = (Table::read(context)?, Table::read(query)?);
-    let label = match label {
-        Some(name) => known.column(name)?,
-        None => known.header().len() - 1,
-    };
-    let encoder = Encoder::fit(&known, Some(label))?;
-    let labels = known.labels(label)?;
-    let (classes, labels) = index_labels(&labels);
+    let &PredictFiles { checkpoint, context, query, out } = files;
+    check_files(files)?;
+    let known = Table::read(context, tables)?;
+    let label = known.label(tables)?;
+    let encoder = Encoder::fit(&known, label, tables)?;
+    let (classes, labels) = Classes::fit(&known, label)?;
     let predictor = Predictor::load(checkpoint)?;
     let slots = predictor.info().dims.classes;
-    if !(2..=slots).contains(&classes.len()) {
+    let names = classes.names();
+    if names.len() > slots {
         let place = format!("column `{}`", known.header()[label]);
-        let problem = format!("has {} different labels; this checkpoint takes 2 to {slots}", classes.len());
+        let problem = format!("has {} different labels; this checkpoint takes 2 to {slots}", names.len());
         let fix = "name the label column with --label, or meta-train with more classes (data.classes)";
         return Err(Error::file_at(context, place, problem, fix));
     }
     let features = encoder.encode(&known)?;
-    let context = Context { features: &features, labels: &labels, classes: classes.len() };
-    let probabilities = predictor.predict(context, &encoder.encode(&asked)?, config)?;
+    if Features::fit(&features, encoder.dim(), std::iter::repeat(1.0)).count() == 0 {
+        let problem = "every feature column is constant or empty, so that no row differs from another";
+        return Err(Error::file(context, problem, "add features, or more rows"));
+    }
+    let asked = Table::read(query, tables)?;
+    let queries = encoder.encode(&asked)?;
+    let mut warnings = encoder.ids(&known)?;
+    warnings.extend(encoder.strangers(&asked)?);
+    if !predictor.learns() {
+        let kind = predictor.info().config.model.kind();
+        warnings.push(format!(
+            "a learner of kind `{kind}` cannot learn from labelled rows; its answers are guesses"
+        ));
+    }
+    let context = Context { features: &features, labels: &labels, classes: names.len() };
+    let probabilities = predictor.predict_watched(context, &queries, config, progress)?;
 
     let mut writer = ::csv::Writer::from_writer(Vec::new());
     let mut predictions = Vec::with_capacity(asked.len());
     let header =
-        std::iter::once("prediction".to_string()).chain(classes.iter().map(|class| format!("p_{class}")));
+        std::iter::once("prediction".to_string()).chain(names.iter().map(|class| format!("p_{class}")));
     writer.write_record(header).expect("writing to memory does not fail");
-    for row in probabilities.chunks_exact(classes.len()) {
+    for row in probabilities.chunks_exact(names.len()) {
         let best =
             (0..row.len()).max_by(|&a, &b| row[a].total_cmp(&row[b]).then(b.cmp(&a))).unwrap_or_default();
-        predictions.push(classes[best]);
-        let cells = std::iter::once(classes[best].to_string()).chain(row.iter().map(|p| format!("{p:.6}")));
+        predictions.push(best as u32);
+        let cells = std::iter::once(names[best].clone()).chain(row.iter().map(|p| format!("{p:.6}")));
         writer.write_record(cells).expect("writing to memory does not fail");
     }
-    write_atomic(out, &writer.into_inner().expect("writing to memory does not fail"))?;
+    out.write(&writer.into_inner().expect("writing to memory does not fail"))?;
 
-    let truth = asked.column(&known.header()[label]).ok().and_then(|column| asked.labels(column).ok());
-    let accuracy = truth.map(|truth| {
-        let hits = truth.iter().zip(&predictions).filter(|(truth, prediction)| truth == prediction).count();
-        hits as f64 / predictions.len() as f64
-    });
-    let classes = classes.into_iter().map(String::from).collect();
-    Ok(PredictReport { context: known.len(), queries: asked.len(), classes, accuracy })
+    let name = &known.header()[label];
+    let truth: Vec<Option<&str>> =
+        asked.column(name).map(|column| asked.cells(column).collect()).unwrap_or_default();
+    let judged =
+        truth.iter().zip(&predictions).filter_map(|(truth, prediction)| Some(((*truth)?, prediction)));
+    let judged: Vec<(Option<u32>, &u32)> =
+        judged.map(|(truth, prediction)| (classes.find(&asked, truth), prediction)).collect();
+    if !judged.is_empty() && judged.iter().all(|(truth, _)| truth.is_none()) {
+        let all = names.join(", ");
+        warnings
+            .push(format!("no label of the queries' column `{name}` is among the labelled rows' ({all})"));
+    }
+    let hits = judged.iter().filter(|(truth, prediction)| *truth == Some(**prediction)).count();
+    let accuracy = (!judged.is_empty()).then(|| hits as f64 / judged.len() as f64);
+    Ok(PredictReport {
+        context: known.len(),
+        queries: asked.len(),
+        classes: names.to_vec(),
+        accuracy,
+        warnings,
+    })
+}
+
+/// Checks that no input is asked for twice or written over.
+fn check_files(files: &PredictFiles<'_>) -> Result<()> {
+    let &PredictFiles { context, query, out, .. } = files;
+    let standard = |path: &Path| path == Path::new(Table::STANDARD);
+    if standard(context) && standard(query) {
+        let problem = "is standard input, as --context is, which is read once";
+        return Err(Error::config("--query", problem, "give one of them as a file"));
+    }
+    let over = |input: &Path| !standard(input) && out.is(input);
+    if over(context) || over(query) {
+        return Err(Error::config("--out", format!("{out} is an input"), "name another file"));
+    }
+    Ok(())
 }

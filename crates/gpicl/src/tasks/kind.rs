@@ -33,6 +33,9 @@ pub trait SourceKind: Debug {
     /// Sets every seed that it has to 0, that of a made data set too.
     fn clear_seeds(&mut self);
 
+    /// Says in its configuration what is left to the data.
+    fn complete(&mut self) {}
+
     /// The data set that its tasks are made of; none if it makes them.
     fn data(&self) -> Option<&DataConfig>;
 

@@ -56,6 +56,10 @@ impl SourceKind for ProjectedConfig {
         (self.tasks.seed, self.data.seed) = (0, None);
     }
 
+    fn complete(&mut self) {
+        self.data.complete();
+    }
+
     fn data(&self) -> Option<&DataConfig> {
         Some(&self.data)
     }

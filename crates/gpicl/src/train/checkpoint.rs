@@ -20,7 +20,7 @@ use super::optimizer::{Moments, Optimizer, ParamPath};
 use crate::data::Fingerprints;
 use crate::device::DeviceKind;
 use crate::error::{Error, Result};
-use crate::fs::write_atomic;
+use crate::fs::{create_folder, sync_name, write_atomic};
 use crate::models::{Dims, Model};
 use crate::provenance::Provenance;
 use crate::tasks::host;
@@ -119,7 +119,7 @@ impl Checkpoints {
         optimizer: &Optimizer,
         metrics_bytes: u64,
     ) -> Result<PathBuf> {
-        std::fs::create_dir_all(&self.dir).map_err(Error::io("create", &self.dir))?;
+        create_folder(&self.dir)?;
         let mut state = Tensors::new();
         let mut insert = |what: &str, name: &str, values: &Tensor<1>| {
             state.insert(format!("{what}.{name}"), (values.dims().to_vec(), host(values.clone())));
@@ -143,7 +143,7 @@ impl Checkpoints {
         write(&self.state_path(info.step), &state, &progress)?;
         let path = self.path(info.step);
         save_weights(&path, info, used.as_ref().unwrap_or(model))?;
-        self.rotate()?;
+        self.rotate(info.step)?;
         Ok(path)
     }
 
@@ -177,7 +177,8 @@ impl Checkpoints {
                 Err(error) => tracing::warn!("passing over a damaged checkpoint: {error}"),
             }
         }
-        Err(Error::file(&self.dir, "holds no usable checkpoint", "start the run again with `gpicl train`"))
+        let fix = "remove it: `gpicl resume` then begins at the first step";
+        Err(Error::file(&self.dir, "holds no usable checkpoint", fix))
     }
 
     /// The newest weights file, checked only when it is read.
@@ -230,18 +231,41 @@ impl Checkpoints {
         Ok((info, Learned { model, average, optimizer, progress }))
     }
 
-    fn rotate(&self) -> Result<()> {
-        for step in self.steps()?.into_iter().skip(self.keep) {
-            for path in [self.path(step), self.state_path(step)] {
+    /// Removes what lies beyond the newest `keep` up to step `newest`, and what a cut left of a checkpoint.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn rotate(&self, newest: u64) -> Result<()> {
+        // Newer ones are damaged: the run has gone back behind them and makes them anew.
+        let kept: Vec<u64> =
+            self.steps()?.into_iter().filter(|&step| step <= newest).take(self.keep).collect();
+        let mut removed = None;
+        for (step, path) in self.files()?.into_iter().filter(|(step, _)| *step <= newest) {
+            if !kept.contains(&step) {
                 match std::fs::remove_file(&path) {
                     Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                         return Err(Error::io("remove", path)(error));
                     }
-                    _ => {}
+                    _ => removed = Some(path),
                 }
             }
         }
-        Ok(())
+        // A run that finishes next is not looked at again.
+        removed.map_or(Ok(()), |path| sync_name(&path))
+    }
+
+    /// The files of all checkpoints, with their steps.
+    fn files(&self) -> Result<Vec<(u64, PathBuf)>> {
+        let mut files = Vec::new();
+        for entry in std::fs::read_dir(&self.dir).map_err(Error::io("list", &self.dir))? {
+            let path = entry.map_err(Error::io("list", &self.dir))?.path();
+            let step = path.file_name().and_then(|name| {
+                let name = name.to_str()?.strip_prefix("step-")?.strip_suffix(".safetensors")?;
+                name.strip_suffix(".state").unwrap_or(name).parse().ok()
+            });
+            files.extend(step.map(|step| (step, path)));
+        }
+        Ok(files)
     }
 
     fn path(&self, step: u64) -> PathBuf {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::eval::Metric;
-use crate::fs::write_atomic;
+use crate::fs::{create_folder, write_atomic};
 
 /// Writes an event file that has the same bytes for the same metrics, however often the run was cut. For that its
 /// times are 0: TensorBoard shows steps, `timing.jsonl` has the times.
@@ -27,7 +27,7 @@ impl EventsWriter {
     /// [`Error::Io`].
     pub fn open(path: &Path, metrics: &[Metric]) -> Result<Self> {
         let folder = path.parent().unwrap_or(Path::new("."));
-        std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+        create_folder(folder)?;
         let mut bytes = header();
         bytes.extend(metrics.iter().flat_map(event));
         if !std::fs::read(path).is_ok_and(|found| found.starts_with(&bytes)) {
@@ -44,6 +44,14 @@ impl EventsWriter {
     /// [`Error::Io`].
     pub fn write(&mut self, metric: &Metric) -> Result<()> {
         self.file.write_all(&event(metric)).map_err(Error::io("write", &self.path))
+    }
+
+    /// Forces what is written to the disk: a finished run is not opened again, which would mend the file.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn sync(&self) -> Result<()> {
+        self.file.sync_data().map_err(Error::io("sync", &self.path))
     }
 }
 

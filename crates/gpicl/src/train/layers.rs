@@ -138,7 +138,7 @@ impl Layers {
     fn deserialized(&self) -> Result<RunConfig> {
         let config = read(self.merged.clone())?;
         config.validate()?;
-        Ok(config)
+        Ok(config.completed())
     }
 }
 
@@ -301,7 +301,9 @@ mod tests {
     #[test]
     fn another_data_set_replaces_the_table_below() {
         let config = built(&["[data]\nname = 'glyphs'\nresize = 14", "[data]\nname = 'mnist'"], &[]).unwrap();
-        assert_eq!(config.data, DataConfig { name: "mnist".into(), ..DataConfig::default() });
+        let mut mnist = DataConfig { name: "mnist".into(), ..DataConfig::default() };
+        mnist.complete();
+        assert_eq!(config.data, mnist);
     }
 
     #[test]

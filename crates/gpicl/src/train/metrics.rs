@@ -11,6 +11,7 @@ use super::events::EventsWriter;
 use super::run::RunDir;
 use crate::error::{Error, Result};
 use crate::eval::Metric;
+use crate::fs::sync_name;
 
 /// Appends to `metrics.jsonl`.
 #[derive(Debug)]
@@ -39,6 +40,7 @@ impl MetricsWriter {
         }
         file.set_len(bytes).map_err(Error::io("truncate", path))?;
         file.seek(std::io::SeekFrom::End(0)).map_err(Error::io("seek in", path))?;
+        sync_name(path)?;
         Ok(Self { path: path.into(), file, bytes })
     }
 
@@ -91,11 +93,12 @@ impl RunLog {
         self.events.write(metric)
     }
 
-    /// Bytes of `metrics.jsonl` so far, forced to the disk.
+    /// Bytes of `metrics.jsonl` so far, forced to the disk, as are the events.
     ///
     /// # Errors
     /// [`Error::Io`].
     pub fn synced_bytes(&self) -> Result<u64> {
+        self.events.sync()?;
         self.lines.synced_bytes()
     }
 }

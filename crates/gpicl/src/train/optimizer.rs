@@ -31,6 +31,7 @@ pub struct Optimizer {
 }
 
 /// What is remembered of the gradients of one parameter, flat.
+#[allow(clippy::large_enum_variant, reason = "there are few, and their tensors are elsewhere")]
 #[derive(Clone, Debug)]
 pub(super) enum Moments {
     /// First and second moment.

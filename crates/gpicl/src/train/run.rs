@@ -9,7 +9,7 @@ use super::checkpoint::Checkpoints;
 use super::run_config::RunConfig;
 use crate::error::{Error, Result};
 use crate::folder::{Kind, claim};
-use crate::fs::{lock, write_atomic};
+use crate::fs::{create_folder, lock, write_atomic};
 
 /// The folder of one run, and the names of what is in it.
 #[derive(Clone, Debug)]
@@ -28,7 +28,7 @@ impl RunDir {
             return Err(Error::file(&run.0, "holds a run already", resume));
         }
         claim(&run.0, Kind::Run)?;
-        std::fs::create_dir_all(&run.0).map_err(Error::io("create", &run.0))?;
+        create_folder(&run.0)?;
         write_atomic(&run.config_path(), config.to_toml().as_bytes())?;
         Ok(run)
     }
@@ -56,7 +56,7 @@ impl RunDir {
     /// # Errors
     /// [`Error::File`] if it holds a run of another configuration that was saved, or is being meta-trained.
     pub fn prepare(path: impl Into<PathBuf>, config: &RunConfig) -> Result<Self> {
-        let run = Self(path.into());
+        let (run, config) = (Self(path.into()), &config.clone().completed());
         if !run.config_path().exists() {
             return Self::create(run.0, config);
         }

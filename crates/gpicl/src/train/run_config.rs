@@ -174,6 +174,16 @@ impl RunConfig {
         self.components().iter().map(|it| it.source.name()).collect::<Vec<_>>().join("+")
     }
 
+    /// The same with nothing left to the data, as a run's `config.toml` has it.
+    pub fn completed(mut self) -> Self {
+        if self.mix.is_empty() {
+            self.data.complete();
+        }
+        self.mix.iter_mut().for_each(|entry| entry.source.complete());
+        self.eval.data.iter_mut().for_each(DataConfig::complete);
+        self
+    }
+
     /// The same under another seed: of weights, batches, every source's tasks, made data sets and meta-test episodes. A
     /// `data.seed` or `eval.seed` that is given stays.
     pub fn with_seed(mut self, seed: u64) -> Self {

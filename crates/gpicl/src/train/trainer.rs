@@ -149,6 +149,7 @@ impl Trainer {
     /// # Errors
     /// Bad config, missing data, or a run that is there already.
     pub fn start(config: RunConfig, data_dir: Option<&Path>, run: &Path) -> Result<Self> {
+        let config = config.completed();
         let stage = Stage::load(&config, &Library::new(data_dir))?;
         let learned = Learned::nothing(&config, stage.dims, &stage.device)?;
         let run = RunDir::create(run, &config)?;
@@ -199,6 +200,8 @@ impl Trainer {
                 "use the data the run was started with",
             ));
         }
+        // A cut between a checkpoint and its clean-up.
+        checkpoints.rotate(learned.progress.step)?;
         write(&config)?;
         let prolonged = info.step == info.config.train.steps && info.step < config.train.steps;
         if prolonged {

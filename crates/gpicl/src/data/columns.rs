@@ -1,0 +1,370 @@
+//! Columns of a table: numbers, categories, labels; which texts are the same value.
+
+use std::collections::HashMap;
+
+use super::table::{Table, TableConfig};
+use crate::error::{Error, Result};
+
+/// Most values of a column that is taken as a category.
+const MAX_CATEGORIES: usize = 100;
+
+/// Fewest rows over which values that are all different say something about a column.
+const FEWEST_IDS: usize = 10;
+
+/// Most digits that a double tells apart.
+const MAX_DIGITS: usize = 15;
+
+/// The truth value that a cell spells.
+fn truth(cell: &str) -> Option<bool> {
+    let is = |words: [&str; 4]| words.iter().any(|word| word.eq_ignore_ascii_case(cell));
+    if is(["true", "t", "yes", "y"]) {
+        Some(true)
+    } else if is(["false", "f", "no", "n"]) {
+        Some(false)
+    } else {
+        None
+    }
+}
+
+/// A cell as a finite number, if nothing is lost by it: `007` and numbers longer than a double stay texts.
+fn plain_number(table: &Table, cell: &str) -> Option<f64> {
+    let unsigned = cell.trim_start_matches(['+', '-']).as_bytes();
+    let padded = matches!(unsigned, [b'0', b'0'..=b'9', ..]);
+    let digits = unsigned.iter().take_while(|&&byte| !byte.eq_ignore_ascii_case(&b'e'));
+    let long = digits.filter(|byte| byte.is_ascii_digit()).count() > MAX_DIGITS;
+    table.number(cell).filter(|number| number.is_finite() && !padded && !long)
+}
+
+/// What tells the values of a column apart.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Value {
+    /// The bits of a number.
+    Number(u64),
+    Text(String),
+}
+
+/// Which texts of a column are one value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Spelling {
+    /// Numbers: `1` is `1.0`. Where all are 0 and 1, or truth values, `true` is `1` too.
+    Numbers {
+        truths: bool,
+    },
+    Texts,
+}
+
+impl Spelling {
+    fn of(table: &Table, column: usize) -> Self {
+        let mut spelling = Self::Numbers { truths: true };
+        for cell in table.cells(column).flatten() {
+            match (plain_number(table, cell), truth(cell)) {
+                (Some(0.0 | 1.0), _) => {}
+                (None, Some(_)) if spelling == (Self::Numbers { truths: true }) => {}
+                (Some(_), _) => spelling = Self::Numbers { truths: false },
+                (None, _) => return Self::Texts,
+            }
+        }
+        // A word may stand before the number that makes it none.
+        let word = |cell: &str| plain_number(table, cell).is_none();
+        match spelling {
+            Self::Numbers { truths: false } if table.cells(column).flatten().any(word) => Self::Texts,
+            spelling => spelling,
+        }
+    }
+
+    fn value(self, table: &Table, cell: &str) -> Option<Value> {
+        match self {
+            Self::Texts => Some(Value::Text(cell.into())),
+            Self::Numbers { truths } => {
+                let word = truths.then(|| truth(cell)).flatten().map(|truth| f64::from(u8::from(truth)));
+                // Adding 0 makes -0 the same.
+                plain_number(table, cell).or(word).map(|number| Value::Number((number + 0.0).to_bits()))
+            }
+        }
+    }
+}
+
+/// The values of a column, each by the first text that spells it.
+#[derive(Clone, Debug)]
+struct Values {
+    spelling: Spelling,
+    names: Vec<String>,
+    index: HashMap<Value, usize>,
+}
+
+impl Values {
+    /// In the order of their first appearance.
+    fn of(table: &Table, column: usize) -> Self {
+        let mut values =
+            Self { spelling: Spelling::of(table, column), names: Vec::new(), index: HashMap::new() };
+        for cell in table.cells(column).flatten() {
+            let Some(value) = values.spelling.value(table, cell) else { continue };
+            values.index.entry(value).or_insert_with(|| {
+                values.names.push(cell.into());
+                values.names.len() - 1
+            });
+        }
+        values
+    }
+
+    /// In the order of numbers, or of texts.
+    fn sorted(self) -> Self {
+        let mut order: Vec<(Value, usize)> = self.index.into_iter().collect();
+        let number = |value: &Value| match value {
+            Value::Number(bits) => f64::from_bits(*bits),
+            Value::Text(_) => 0.0,
+        };
+        order.sort_by(|(a, at), (b, bt)| {
+            number(a).total_cmp(&number(b)).then_with(|| self.names[*at].cmp(&self.names[*bt]))
+        });
+        let names = order.iter().map(|&(_, at)| self.names[at].clone()).collect();
+        let index = order.into_iter().enumerate().map(|(at, (value, _))| (value, at)).collect();
+        Self { spelling: self.spelling, names, index }
+    }
+
+    fn find(&self, table: &Table, cell: &str) -> Option<usize> {
+        self.index.get(&self.spelling.value(table, cell)?).copied()
+    }
+}
+
+/// The classes that a label column has.
+#[derive(Clone, Debug)]
+pub struct Classes {
+    values: Values,
+}
+
+impl Classes {
+    /// The classes in the order of their first appearance, and every row's.
+    ///
+    /// # Errors
+    /// [`Error::File`] naming the line of a row without a label, or a column with one label only.
+    pub fn fit(table: &Table, column: usize) -> Result<(Self, Vec<u32>)> {
+        let classes = Self { values: Values::of(table, column) };
+        let labels = table.cells(column).enumerate().map(|(row, cell)| {
+            cell.and_then(|cell| classes.find(table, cell)).ok_or_else(|| {
+                let problem = match cell {
+                    Some(cell) => format!("the label `{cell}` is none"),
+                    None => "the label is empty, or means that there is none".into(),
+                };
+                Error::file_at(table.path(), table.place(row, column), problem, "label the row or remove it")
+            })
+        });
+        let labels = labels.collect::<Result<Vec<_>>>()?;
+        if let [only] = classes.names() {
+            let place = format!("column `{}`", table.header()[column]);
+            let problem =
+                format!("has 1 different label, `{only}`, and two are the least there is to tell apart");
+            let fix = "name the label column (--label, data.label_column), or add rows of another class";
+            return Err(Error::file_at(table.path(), place, problem, fix));
+        }
+        Ok((classes, labels))
+    }
+
+    /// Their names.
+    pub fn names(&self) -> &[String] {
+        &self.values.names
+    }
+
+    /// The class that a cell names, if it is one of them.
+    pub fn find(&self, table: &Table, cell: &str) -> Option<u32> {
+        self.values.find(table, cell).map(|class| class as u32)
+    }
+}
+
+/// How the feature columns of a table become numbers. Made on the labelled rows, applied to all.
+#[derive(Clone, Debug)]
+pub struct Encoder {
+    columns: Vec<(String, Encoding)>,
+}
+
+#[derive(Clone, Debug)]
+enum Encoding {
+    /// No value: nothing is known of the column.
+    Empty,
+    /// Where all are 0 and 1, truth values are numbers too.
+    Number { truths: bool },
+    /// One-hot over the values seen; another value is all zeros.
+    Category(Values),
+}
+
+impl Encoding {
+    /// Numbers that it makes of a cell.
+    fn width(&self) -> usize {
+        match self {
+            Self::Empty => 0,
+            Self::Number { .. } => 1,
+            Self::Category(values) => values.names.len(),
+        }
+    }
+}
+
+impl Encoder {
+    /// Every column but `label` and what `config` drops: numbers if all its cells are and one is finite, else categories.
+    ///
+    /// # Errors
+    /// [`Error::File`] for a column of more than a hundred categories, or that has two decimal marks, or naming one that
+    /// `config` does and the table does not have, or a table without features.
+    pub fn fit(table: &Table, label: usize, config: &TableConfig) -> Result<Self> {
+        for name in config.drop.iter().chain(&config.categorical) {
+            table.column(name)?;
+        }
+        let kept = |&column: &usize| column != label && !config.drop.contains(&table.header()[column]);
+        let columns = (0..table.header().len()).filter(kept).map(|column| {
+            let name = &table.header()[column];
+            Ok((name.clone(), Self::encoding(table, column, config.categorical.contains(name))?))
+        });
+        let encoder = Self { columns: columns.collect::<Result<Vec<_>>>()? };
+        let problem = match encoder.columns.as_slice() {
+            [] => "has no feature column",
+            _ if encoder.dim() == 0 => "has no feature column with a value",
+            _ => return Ok(encoder),
+        };
+        Err(Error::file_at(table.path(), "header", problem, "add the features"))
+    }
+
+    fn encoding(table: &Table, column: usize, categorical: bool) -> Result<Encoding> {
+        let cells = || table.cells(column).flatten();
+        if cells().next().is_none() {
+            return Ok(Encoding::Empty);
+        }
+        let number = |cell: &str| table.number(cell);
+        let finite = cells().any(|cell| number(cell).is_some_and(f64::is_finite));
+        let first_text = table.cells(column).position(|cell| cell.is_some_and(|cell| number(cell).is_none()));
+        if finite && first_text.is_none() && !categorical {
+            Self::check_marks(table, column)?;
+            let truths = Spelling::of(table, column) == Spelling::Numbers { truths: true };
+            return Ok(Encoding::Number { truths });
+        }
+        let values = Values::of(table, column).sorted();
+        if values.names.len() > MAX_CATEGORIES {
+            let name = &table.header()[column];
+            let fix = format!("drop it (--drop {name}, data.drop), or turn it into numbers");
+            let problem = format!("has {} different values, too many for categories", values.names.len());
+            let (place, problem) = match first_text.filter(|_| finite) {
+                Some(row) => {
+                    let text = table.cell(row, column).unwrap_or_default();
+                    let problem = format!("`{text}` is no number, and the column {problem}");
+                    (table.place(row, column), problem)
+                }
+                None => (format!("column `{name}`"), problem),
+            };
+            return Err(Error::file_at(table.path(), place, problem, fix));
+        }
+        Ok(Encoding::Category(values))
+    }
+
+    /// Checks that a column of numbers has one decimal mark: 1.234 beside 1,5 may be a thousand.
+    fn check_marks(table: &Table, column: usize) -> Result<()> {
+        let find = |is: &dyn Fn(&str) -> bool| {
+            let mut cells = table.cells(column).enumerate();
+            cells.find_map(|(row, cell)| cell.filter(|cell| is(cell)).map(|cell| (row, cell)))
+        };
+        let (comma, point) = (find(&|cell| table.has_decimal_comma(cell)), find(&|cell| cell.contains('.')));
+        let (Some((_, comma)), Some((row, point))) = (comma, point) else { return Ok(()) };
+        let problem = format!("has `{point}` where another row has `{comma}`");
+        let place = table.place(row, column);
+        Err(Error::file_at(table.path(), place, problem, "write all numbers with the same decimal mark"))
+    }
+
+    /// Numbers in an encoded row.
+    pub fn dim(&self) -> usize {
+        self.columns.iter().map(|(_, encoding)| encoding.width()).sum()
+    }
+
+    /// The column behind a number of an encoded row.
+    pub(super) fn column_of(&self, number: usize) -> &str {
+        let numbers =
+            self.columns.iter().flat_map(|(name, encoding)| std::iter::repeat_n(name, encoding.width()));
+        numbers.skip(number).map(String::as_str).next().unwrap_or_default()
+    }
+
+    /// The rows of a table as numbers, `[n, dim]`; NaN where a number is missing.
+    ///
+    /// # Errors
+    /// [`Error::File`] for a column that is missing, or naming the line of a cell that is no finite number.
+    pub fn encode(&self, table: &Table) -> Result<Vec<f64>> {
+        let columns = self.columns.iter().map(|(name, _)| table.column(name)).collect::<Result<Vec<_>>>()?;
+        let mut numbers = Vec::with_capacity(table.len() * self.dim());
+        for row in 0..table.len() {
+            for ((_, encoding), &column) in self.columns.iter().zip(&columns) {
+                let cell = table.cell(row, column);
+                match encoding {
+                    Encoding::Empty => {}
+                    Encoding::Category(values) => {
+                        let found = cell.and_then(|cell| values.find(table, cell));
+                        numbers
+                            .extend((0..values.names.len()).map(|at| f64::from(u8::from(Some(at) == found))));
+                    }
+                    Encoding::Number { truths } => numbers.push(match cell {
+                        Some(cell) => Self::number(table, cell, *truths).map_err(|problem| {
+                            let fix = "mend the cell or leave it empty";
+                            Error::file_at(table.path(), table.place(row, column), problem, fix)
+                        })?,
+                        None => f64::NAN,
+                    }),
+                }
+            }
+        }
+        Ok(numbers)
+    }
+
+    fn number(table: &Table, cell: &str, truths: bool) -> Result<f64, String> {
+        let word = || truths.then(|| truth(cell)).flatten().map(|truth| f64::from(u8::from(truth)));
+        match table.number(cell).or_else(word) {
+            Some(number) if !number.is_infinite() => Ok(number),
+            Some(_) if cell.bytes().any(|byte| byte.is_ascii_digit()) => {
+                Err(format!("`{cell}` is no finite number: the largest is {:e}", f64::MAX))
+            }
+            _ => Err(format!("`{cell}` is no finite number, as the column has elsewhere")),
+        }
+    }
+
+    /// A remark on every column of categories in which `table` has values, and none that is known.
+    ///
+    /// # Errors
+    /// [`Error::File`] for a column that is missing.
+    pub fn strangers(&self, table: &Table) -> Result<Vec<String>> {
+        let mut remarks = Vec::new();
+        for (name, encoding) in &self.columns {
+            let Encoding::Category(values) = encoding else { continue };
+            let column = table.column(name)?;
+            let mut cells = table.cells(column).flatten().peekable();
+            let Some(first) = cells.peek().copied() else { continue };
+            if cells.all(|cell| values.find(table, cell).is_none()) {
+                let known = values.names.iter().take(3).map(String::as_str).collect::<Vec<_>>().join(", ");
+                let found = format!("`{first}` and all others are not among the labelled rows' ({known} ..)");
+                remarks.push(format!("no value of the column `{name}` is known: {found}; it tells nothing"));
+            }
+        }
+        Ok(remarks)
+    }
+
+    /// A remark on every column that looks like names or a running number of the rows it was made on: no two values alike,
+    /// and numbers whole and in order.
+    ///
+    /// # Errors
+    /// [`Error::File`] for a column that is missing.
+    pub fn ids(&self, table: &Table) -> Result<Vec<String>> {
+        let mut remarks = Vec::new();
+        for (name, encoding) in &self.columns {
+            let cells: Option<Vec<&str>> = table.cells(table.column(name)?).collect();
+            let Some(cells) = cells.filter(|cells| cells.len() >= FEWEST_IDS) else { continue };
+            let ids = match encoding {
+                Encoding::Empty => false,
+                Encoding::Category(values) => values.names.len() == cells.len(),
+                Encoding::Number { .. } => {
+                    let numbers: Vec<f64> = cells.iter().filter_map(|cell| table.number(cell)).collect();
+                    let ordered = numbers.is_sorted_by(|a, b| a < b) || numbers.is_sorted_by(|a, b| a > b);
+                    ordered && numbers.iter().all(|number| number.fract() == 0.0)
+                }
+            };
+            if ids {
+                remarks.push(format!(
+                    "the column `{name}` looks like a name or a running number of the rows, which tells nothing of \
+                     others; if it is one, drop it (--drop {name}, data.drop)"
+                ));
+            }
+        }
+        Ok(remarks)
+    }
+}

@@ -1,0 +1,181 @@
+//! Tables with a header, cells as text.
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use super::cells::{self, Cells, Delimiter};
+#[cfg(feature = "parquet")]
+use super::parquet;
+use crate::error::{Error, Result};
+
+/// How a table is read.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TableConfig {
+    /// Name of the label column; the last one if absent.
+    pub label: Option<String>,
+    /// What stands between cells; found if absent.
+    pub delimiter: Option<Delimiter>,
+    /// Columns that are left out.
+    pub drop: Vec<String>,
+    /// Columns of numbers that are categories all the same.
+    pub categorical: Vec<String>,
+    /// Cells that mean "no value", besides the usual ones.
+    pub missing: Vec<String>,
+}
+
+/// Cells that mean "no value": what pandas takes for one, and a dash.
+const MISSING: [&str; 20] = [
+    "", "-", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>",
+    "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null",
+];
+
+/// How the first bytes of a Parquet file, and its last, read.
+const PARQUET: &[u8] = b"PAR1";
+
+/// A table in memory. Lines of an error count the header as line 1.
+#[derive(Clone, Debug)]
+pub struct Table {
+    path: PathBuf,
+    header: Vec<String>,
+    rows: Vec<Vec<String>>,
+    lines: Vec<u64>,
+    decimal_comma: bool,
+    missing: Vec<String>,
+}
+
+impl Table {
+    /// What stands for standard input in the place of a file.
+    pub const STANDARD: &str = "-";
+
+    /// Reads a file with a header line, or standard input: delimited text, plain or `.gz`, or Parquet.
+    ///
+    /// # Errors
+    /// [`Error::File`] naming the line: no header, a name twice, a row of another length, text that is not UTF-8.
+    pub fn read(path: &Path, config: &TableConfig) -> Result<Self> {
+        let (path, bytes) = if path == Path::new(Self::STANDARD) {
+            let (path, mut bytes) = (Path::new("standard input"), Vec::new());
+            std::io::stdin().lock().read_to_end(&mut bytes).map_err(Error::io("read", path))?;
+            (path, bytes)
+        } else {
+            (path, std::fs::read(path).map_err(Error::io("open", path))?)
+        };
+        let cells = if bytes.starts_with(PARQUET) {
+            from_parquet(path, bytes)?
+        } else {
+            cells::parse(path, &bytes, config.delimiter)?
+        };
+        let Cells { header, rows, lines, decimal_comma } = cells;
+        if header.is_empty() {
+            return Err(Error::file(path, "is empty", "give a table with a header line"));
+        }
+        for (i, name) in header.iter().enumerate() {
+            if header[..i].contains(name) {
+                let problem = format!("the column `{name}` is there twice");
+                return Err(Error::file_at(path, "line 1", problem, "give every column a name of its own"));
+            }
+        }
+        if rows.is_empty() {
+            return Err(Error::file(path, "has a header and no row", "give at least one row"));
+        }
+        let missing = config.missing.iter().map(|text| text.trim().to_string()).collect();
+        Ok(Self { path: path.into(), header, rows, lines, decimal_comma, missing })
+    }
+
+    /// Column names.
+    pub fn header(&self) -> &[String] {
+        &self.header
+    }
+
+    /// Number of rows, the header not counted.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The index of a column.
+    ///
+    /// # Errors
+    /// [`Error::File`] that lists the columns there are.
+    pub fn column(&self, name: &str) -> Result<usize> {
+        self.header.iter().position(|column| column == name).ok_or_else(|| {
+            let fix = format!("choose one of {}", self.header.join(", "));
+            Error::file_at(&self.path, "header", format!("there is no column `{name}`"), fix)
+        })
+    }
+
+    /// The index of the label column.
+    ///
+    /// # Errors
+    /// As [`Table::column`]; a label that is also dropped.
+    pub fn label(&self, config: &TableConfig) -> Result<usize> {
+        let kept = |name: &&String| !config.drop.contains(name);
+        let Some(name) = config.label.as_ref().or_else(|| self.header.iter().rev().find(kept)) else {
+            return Err(Error::file_at(&self.path, "header", "has no column but dropped ones", "drop fewer"));
+        };
+        if config.drop.contains(name) {
+            let place = format!("column `{name}`");
+            return Err(Error::file_at(&self.path, place, "is the label and dropped", "do one of them"));
+        }
+        self.column(name)
+    }
+
+    /// Where a cell stands: `` line 3, column `age` ``.
+    pub fn place(&self, row: usize, column: usize) -> String {
+        format!("line {}, column `{}`", self.lines[row], self.header[column])
+    }
+
+    /// A cell; `None` where there is no value.
+    pub fn cell(&self, row: usize, column: usize) -> Option<&str> {
+        let cell = self.rows[row][column].as_str();
+        let same = |text: &String| {
+            // `-999` is also `-999.0`.
+            let number = |text: &str| self.number(text).filter(|x| x.is_finite());
+            text == cell || number(text).is_some_and(|missing| number(cell) == Some(missing))
+        };
+        (!MISSING.contains(&cell) && !self.missing.iter().any(same)).then_some(cell)
+    }
+
+    /// The cells of a column, row by row; `None` where there is no value.
+    pub fn cells(&self, column: usize) -> impl Iterator<Item = Option<&str>> + Clone {
+        (0..self.len()).map(move |row| self.cell(row, column))
+    }
+
+    /// A cell as a number, which may be infinite or NaN; `None` of other texts.
+    pub fn number(&self, cell: &str) -> Option<f64> {
+        match cell.parse() {
+            Ok(number) => Some(number),
+            Err(_) if self.has_decimal_comma(cell) => cell.replacen(',', ".", 1).parse().ok(),
+            Err(_) => None,
+        }
+    }
+
+    /// Whether a cell is a number with a decimal comma.
+    pub(super) fn has_decimal_comma(&self, cell: &str) -> bool {
+        let digit = |part: &str| part.bytes().any(|byte| byte.is_ascii_digit());
+        self.decimal_comma
+            && !cell.contains('.')
+            && cell
+                .split_once(',')
+                .is_some_and(|(whole, part)| digit(whole) && digit(part) && !part.contains(','))
+    }
+}
+
+#[cfg(feature = "parquet")]
+fn from_parquet(path: &Path, bytes: Vec<u8>) -> Result<Cells> {
+    parquet::parse(path, bytes)
+}
+
+#[cfg(not(feature = "parquet"))]
+fn from_parquet(path: &Path, _: Vec<u8>) -> Result<Cells> {
+    let fix = "write it as CSV, or build with --features parquet";
+    Err(Error::file(path, "is a Parquet file, which this build does not read", fix))
+}

@@ -1,0 +1,190 @@
+//! A meta-trained model that predicts from labelled rows.
+
+use std::path::Path;
+
+use burn::module::Module as _;
+use burn::tensor::{Device, Tensor};
+use rayon::prelude::*;
+
+use super::features::Features;
+use super::view::{View, rates};
+use crate::device::DeviceKind;
+use crate::error::{Error, Result};
+use crate::models::{Model, ModelState, SequenceModel as _};
+use crate::tasks::{host, label_tensor};
+use crate::train::{CheckpointInfo, checkpoint_path, load_weights};
+
+/// How predictions are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PredictConfig {
+    /// Random projections (with label slots, orders and subsets) that are averaged.
+    pub ensemble: usize,
+    /// Seed of them.
+    pub seed: u64,
+}
+
+impl Default for PredictConfig {
+    fn default() -> Self {
+        Self { ensemble: 8, seed: 0 }
+    }
+}
+
+/// Labelled rows.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// `[n, features]`, row-major; NaN where a number is missing.
+    pub features: &'a [f64],
+    /// `[n]`, each below `classes`.
+    pub labels: &'a [u32],
+    /// Number of classes.
+    pub classes: usize,
+}
+
+/// A meta-trained model that predicts from labelled rows.
+#[derive(Debug)]
+pub struct Predictor {
+    model: Model,
+    info: CheckpointInfo,
+    device: Device,
+}
+
+impl Predictor {
+    /// Queries that are answered together: enough to keep every core busy, few enough to stay small in memory.
+    pub const TOGETHER: usize = 1024;
+
+    /// Queries that a core standardises and projects at a time.
+    const PREPARED: usize = 64;
+
+    /// Loads a checkpoint file, or a run's newest one, onto the CPU.
+    ///
+    /// # Errors
+    /// As [`checkpoint_path`] and [`load_weights`].
+    pub fn load(path: &Path) -> Result<Self> {
+        let path = &checkpoint_path(path)?;
+        let device = DeviceKind::Cpu.device()?;
+        let (info, model) = load_weights(path, &device)?;
+        Ok(Self { model: model.valid(), info, device })
+    }
+
+    /// What the checkpoint says about itself.
+    pub fn info(&self) -> &CheckpointInfo {
+        &self.info
+    }
+
+    /// Whether its predictions depend on the labelled rows: an architecture without a state cannot learn from them.
+    pub fn learns(&self) -> bool {
+        self.model.state_size(self.info.dims.episode_length) > 0
+    }
+
+    /// Class probabilities `[queries, classes]` of `queries` `[queries, features]`.
+    ///
+    /// Features are standardised by the context's mean and deviation, and end at [`CLIP`](super::CLIP) deviations; a
+    /// missing number becomes the mean, and a feature that is constant or empty in the context is left out. If the context
+    /// has more rows than the model reads, every member of the ensemble gets another subset, with as many rows of each
+    /// class as there are, and its probabilities are corrected by the classes' shares of all rows. Mean and deviation are
+    /// those of all rows, each by how often it is read.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for sizes that do not fit, one class only, more classes than the model has slots, a context
+    /// whose features are all constant or empty.
+    pub fn predict(&self, context: Context<'_>, queries: &[f64], config: &PredictConfig) -> Result<Vec<f32>> {
+        self.predict_watched(context, queries, config, &mut |_, _| {})
+    }
+
+    /// [`Predictor::predict`] that says as it goes how many answers it has, and of how many: each member answers each query.
+    ///
+    /// # Errors
+    /// As [`Predictor::predict`].
+    pub fn predict_watched(
+        &self,
+        context: Context<'_>,
+        queries: &[f64],
+        config: &PredictConfig,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<Vec<f32>> {
+        let width = self.check(context, queries, config)?;
+        let most = self.info.dims.episode_length - 1;
+        let rates = rates(context.labels, context.classes, most);
+        let weights = context.labels.iter().map(|&label| rates[label as usize]);
+        let features = Features::fit(context.features, width, weights);
+        if features.count() == 0 {
+            return Err(Error::argument("predict", "every feature of the context is constant or empty"));
+        }
+        let known = features.apply(context.features);
+        let row = |row: usize| &known[row * features.count()..(row + 1) * features.count()];
+        let count = queries.len() / width;
+        let (dims, classes) = (self.info.dims, context.classes);
+        let mut probabilities = vec![0.0; count * classes];
+        let mut answers = 0;
+        for member in 0..config.ensemble as u64 {
+            let view = View::new(dims, config.seed, member, features.count(), classes);
+            let choice = view.choose(context.labels, classes, most);
+            let labels: Vec<u32> =
+                choice.rows.iter().map(|&row| view.slots[context.labels[row] as usize]).collect();
+            let known = view.project(choice.rows.iter().map(|&at| row(at)));
+            let state = self.model.read(self.inputs(&known), label_tensor(&labels, 1, &self.device));
+            for (queries, out) in
+                queries.chunks(Self::TOGETHER * width).zip(probabilities.chunks_mut(Self::TOGETHER * classes))
+            {
+                let project = |rows: &[f64]| {
+                    let rows = features.apply(rows);
+                    view.project(rows.chunks_exact(features.count()))
+                };
+                let queries: Vec<f32> =
+                    queries.par_chunks(Self::PREPARED * width).flat_map_iter(project).collect();
+                self.answer(&state, &queries, &view.slots, &choice.weights, out);
+                answers += out.len() / classes;
+                progress(answers, count * config.ensemble);
+            }
+        }
+        let share = 1.0 / config.ensemble as f32;
+        probabilities.iter_mut().for_each(|p| *p *= share);
+        Ok(probabilities)
+    }
+
+    /// `numbers` `[count, input_dim]` as the inputs of one episode, `[1, count, input_dim]`.
+    fn inputs(&self, numbers: &[f32]) -> Tensor<3> {
+        let input_dim = self.info.dims.input_dim;
+        gpicl_ops::upload(numbers, [1, numbers.len() / input_dim, input_dim], &self.device)
+    }
+
+    /// Adds the queries' class probabilities, `weights` times as likely as the model says, to `out`.
+    fn answer(&self, state: &ModelState, queries: &[f32], slots: &[u32], weights: &[f32], out: &mut [f32]) {
+        let classes = self.info.dims.classes;
+        let logits = self.model.answer(state, self.inputs(queries));
+        for (row, out) in host(logits).chunks_exact(classes).zip(out.chunks_exact_mut(slots.len())) {
+            let logits: Vec<f32> =
+                slots.iter().zip(weights).map(|(&slot, weight)| row[slot as usize] + weight.ln()).collect();
+            let top = logits.iter().copied().fold(f32::MIN, f32::max);
+            let odds: Vec<f32> = logits.iter().map(|logit| (logit - top).exp()).collect();
+            let total: f32 = odds.iter().sum();
+            for (out, odds) in out.iter_mut().zip(odds) {
+                *out += odds / total;
+            }
+        }
+    }
+
+    /// Checks every size; returns the number of features.
+    fn check(&self, context: Context<'_>, queries: &[f64], config: &PredictConfig) -> Result<usize> {
+        let fail = |problem: String| Err(Error::argument("predict", problem));
+        let Context { features, labels, classes } = context;
+        if labels.is_empty() || features.is_empty() || !features.len().is_multiple_of(labels.len()) {
+            return fail(format!("{} numbers for {} labelled rows", features.len(), labels.len()));
+        }
+        let width = features.len() / labels.len();
+        if !queries.len().is_multiple_of(width) {
+            return fail(format!("{} numbers in the queries are no whole rows of {width}", queries.len()));
+        }
+        if let Some(label) = labels.iter().find(|&&label| label as usize >= classes) {
+            return fail(format!("label {label} with {classes} classes"));
+        }
+        let slots = self.info.dims.classes;
+        if !(2..=slots).contains(&classes) {
+            return fail(format!("{classes} classes; this checkpoint takes 2 to {slots}"));
+        }
+        if config.ensemble == 0 {
+            return fail("an ensemble of 0; give at least 1".into());
+        }
+        Ok(width)
+    }
+}

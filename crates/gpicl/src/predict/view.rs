@@ -1,0 +1,124 @@
+//! How one member of an ensemble looks at a table.
+
+use gpicl_ops::cpu::project::RandomMatrix;
+
+use crate::models::Dims;
+use crate::rng::{Rng, Stream};
+use crate::tasks::{TaskId, permutation, random_matrix};
+
+/// A projection, label slots, and the rows that it reads.
+pub(super) struct View {
+    /// `[input_dim, features]`.
+    projection: RandomMatrix,
+    /// The label slot of every class.
+    pub(super) slots: Vec<u32>,
+    rng: Rng,
+}
+
+/// The rows that become a context.
+pub(super) struct Choice {
+    /// Their indices, in random order.
+    pub(super) rows: Vec<usize>,
+    /// For every class, its share of all rows over that of the chosen ones.
+    pub(super) weights: Vec<f32>,
+}
+
+/// For every class, the part of its rows that a choice of `most` has on average.
+pub(super) fn rates(labels: &[u32], classes: usize, most: usize) -> Vec<f64> {
+    let mut totals = vec![0_usize; classes];
+    for &label in labels {
+        totals[label as usize] += 1;
+    }
+    let mut order: Vec<usize> = (0..classes).collect();
+    order.sort_by_key(|&class| totals[class]);
+    // The rarest first: what it leaves of its part is for the others.
+    let (mut rates, mut left) = (vec![1.0; classes], most as f64);
+    for (at, class) in order.into_iter().enumerate() {
+        let total = totals[class] as f64;
+        let read = total.min(left / (classes - at) as f64);
+        left -= read;
+        rates[class] = if total > 0.0 { read / total } else { 1.0 };
+    }
+    rates
+}
+
+impl View {
+    pub(super) fn new(dims: Dims, seed: u64, member: u64, features: usize, classes: usize) -> Self {
+        let task = TaskId::unseen(member).key();
+        Self {
+            projection: random_matrix(seed, task, dims.input_dim, features),
+            slots: permutation(seed, task, classes, dims.classes),
+            rng: Rng::new(seed, Stream::Context, member),
+        }
+    }
+
+    /// At most `most` of the rows with these labels: as many of each class as of any other, or all that it has.
+    pub(super) fn choose(&self, labels: &[u32], classes: usize, most: usize) -> Choice {
+        let mut rng = self.rng.clone();
+        let mut order: Vec<usize> = (0..labels.len()).collect();
+        rng.shuffle(&mut order);
+        if order.len() <= most {
+            return Choice { rows: order, weights: vec![1.0; classes] };
+        }
+        // In rounds, in each a row of every class that has one left; those of the last round are the first in random order.
+        let mut seen = vec![0_usize; classes];
+        let mut ranked: Vec<(usize, usize)> = order
+            .into_iter()
+            .map(|row| {
+                let class = labels[row] as usize;
+                seen[class] += 1;
+                (seen[class], row)
+            })
+            .collect();
+        ranked.sort_by_key(|&(round, _)| round);
+        let mut rows: Vec<usize> = ranked.into_iter().take(most).map(|(_, row)| row).collect();
+        rng.shuffle(&mut rows);
+        let mut chosen = vec![0_usize; classes];
+        for &row in &rows {
+            chosen[labels[row] as usize] += 1;
+        }
+        let weight = |(&all, &chosen): (&usize, &usize)| match chosen {
+            0 => 0.0,
+            _ => (all as f64 / labels.len() as f64 * rows.len() as f64 / chosen as f64) as f32,
+        };
+        let weights = seen.iter().zip(&chosen).map(weight).collect();
+        Choice { rows, weights }
+    }
+
+    /// Rows `[n, features]` projected to `[n, input_dim]`.
+    pub(super) fn project<'a>(&self, rows: impl ExactSizeIterator<Item = &'a [f32]> + Clone) -> Vec<f32> {
+        let mut out = vec![0.0; rows.len() * self.projection.out_dim];
+        self.projection.project(rows, None, &mut out);
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DIMS: Dims = Dims { input_dim: 4, classes: 3, episode_length: 100 };
+
+    #[test]
+    fn rare_rows_are_kept_and_frequent_ones_stand_for_the_rest() {
+        let labels: Vec<u32> = (0..1000).map(|row| u32::from(row >= 980)).collect();
+        let choose = |member, labels: &[u32], classes| {
+            View::new(DIMS, 0, member, 2, classes).choose(labels, classes, 99)
+        };
+        let Choice { rows, weights } = choose(0, &labels, 2);
+        assert_eq!((rows.len(), rows.iter().filter(|&&row| row >= 980).count()), (99, 20));
+        let true_shares = [weights[0] * 79.0 / 99.0, weights[1] * 20.0 / 99.0];
+        assert!((true_shares[0] - 0.98).abs() < 1e-6 && (true_shares[1] - 0.02).abs() < 1e-6, "{weights:?}");
+        let mut sorted = rows.clone();
+        sorted.sort_unstable();
+        sorted.dedup();
+        assert_eq!(sorted.len(), 99, "no row twice");
+        let other = choose(1, &labels, 2).rows;
+        assert!(other.iter().any(|row| *row < 980 && !rows.contains(row)), "another member has others");
+        assert_eq!(rates(&labels, 2, 99), [79.0 / 980.0, 1.0]);
+        assert_eq!(choose(0, &labels[950..], 2).weights, [1.0, 1.0], "all are read");
+        assert_eq!(rates(&labels[950..], 2, 99), [1.0, 1.0]);
+        let even: Vec<u32> = (0..300).map(|row| row % 3).collect();
+        assert_eq!(choose(0, &even, 3).weights, [1.0; 3]);
+    }
+}
