@@ -72,12 +72,13 @@ pub fn predict(args: &PredictArgs, output: &Output) -> Result<ExitCode> {
         bar.set_position(answers as u64);
     });
     bar.finish_and_clear();
-    let report = report?;
+    let mut report = report?;
+    if learned_nothing(args) {
+        let said = format!("the verdict on {} is no learning; its answers are guesses", checkpoint.display());
+        report.warnings.push(said);
+    }
     for warning in &report.warnings {
         tracing::warn!("{warning}");
-    }
-    if learned_nothing(args) {
-        tracing::warn!("the verdict on {} is no learning; its answers are guesses", checkpoint.display());
     }
     let accuracy = match report.accuracy {
         Some(accuracy) => format!("; accuracy {:.1}% (the query file has the labels)", 100.0 * accuracy),

@@ -260,8 +260,38 @@ fn results_go_where_they_are_sent() {
     }
     let error = refused(at, &["data", "show", "glyphs", "--sheet", "-", "--json"]);
     assert!(error.contains("`--sheet`: is standard output"), "{error}");
+    // What is said of the run stands in JSON too.
+    let results = fs::read_to_string(at.join("run/results.json")).unwrap();
+    let mut results: serde_json::Value = serde_json::from_str(&results).unwrap();
+    results["outcome"] = "no-learning".into();
+    fs::write(at.join("run/results.json"), results.to_string()).unwrap();
+    let report = ok(at, &[&to("p.csv")[..], &["--json"]].concat());
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    assert!(report["warnings"].to_string().contains("the verdict on run is no learning"), "{report}");
     #[cfg(target_os = "linux")]
     {
+        // Standard output by other names, be it a pipe or a file.
+        std::os::unix::fs::symlink("/dev/stdout", at.join("printed")).unwrap();
+        assert_eq!(ok(at, &to("printed")), csv);
+        for out in ["/proc/self/fd/1", "printed", "s.csv"] {
+            let file = fs::File::create(at.join("s.csv")).unwrap();
+            let printed = common::command(at, &to(out)).stdout(file).output().unwrap();
+            assert_eq!(printed.status.code(), Some(0), "{out}: {}", text(&printed.stderr));
+            assert_eq!(fs::read_to_string(at.join("s.csv")).unwrap(), csv, "{out}");
+            assert!(text(&printed.stderr).contains("wrote standard output"), "{out}");
+        }
+        // What is in a file that the shell has opened stays.
+        std::os::unix::fs::symlink("/dev/fd/3", at.join("third")).unwrap();
+        for out in ["/dev/fd/3", "third"] {
+            fs::write(at.join("log.csv"), "head\n").unwrap();
+            let mut shell = Command::new("sh");
+            let program = env!("CARGO_BIN_EXE_gpicl");
+            shell.args(["-c", "exec \"$0\" \"$@\" 3>>log.csv", program]);
+            common::clean(&mut shell, at, &to(out));
+            let added = shell.output().unwrap();
+            assert_eq!(added.status.code(), Some(0), "{out}: {}", text(&added.stderr));
+            assert_eq!(fs::read_to_string(at.join("log.csv")).unwrap(), format!("head\n{csv}"), "{out}");
+        }
         fs::create_dir(at.join("elsewhere")).unwrap();
         std::os::unix::fs::symlink("elsewhere/p.csv", at.join("link.csv")).unwrap();
         ok(at, &to("link.csv"));
@@ -364,6 +394,7 @@ fn bad_input_is_refused_with_what_to_do_and_leaves_nothing() {
         (&["sweep", "--preset", "tiny", "--out", "."], ["something else", "an empty one"]),
         (&["compare", "--preset", "glyphs", "--out", "."], ["something else", "an empty one"]),
         (&["sweep", "--preset", "tiny", "--set", "tasks.count=3", "--out", "r"], ["tasks.count", "grid"]),
+        (&["compare", "--preset", "glyphs", "--set", "seed=3", "--out", "r"], ["seed", "`seeds`"]),
         (&["train", "--set", "train.lr=-1", "--run", "r"], ["train.lr", "positive"]),
         (&["train", "--set", "tasks.count=2^26", "--run", "r"], ["tasks.count", "2^25"]),
         (&["train", "--set", "model.kind=gpt", "--run", "r"], ["model", "transformer"]),
@@ -404,6 +435,50 @@ fn kernels_that_are_not_there_are_refused() {
         assert_eq!(output.status.code(), Some(2), "{error}");
         assert!([name, value, fix].iter().all(|part| error.contains(part)), "{error}");
     }
+}
+
+#[test]
+fn a_run_that_goes_on_otherwise_says_so() {
+    let dir = trained();
+    let best = ok(dir.path(), &["inspect", "run"]);
+    let other = if best.contains("scalar kernels") { None } else { Some("scalar") };
+    if let Some(other) = other {
+        let output =
+            common::command(dir.path(), &["resume", "run"]).env("GPICL_CPU", other).output().unwrap();
+        assert!(output.status.success());
+        assert!(
+            text(&output.stderr).contains("goes on with gpicl")
+                && text(&output.stderr).contains("scalar kernels")
+        );
+    }
+    let said = |args: &[&str]| text(&gpicl(dir.path(), args).stderr);
+    assert!(!said(&["resume", "run"]).contains("goes on with gpicl"));
+    let bf16 = ["train", "--config", "small.toml", "--set", "precision=bf16", "--set"];
+    let vsml = said(&[&bf16[..], &["model={ kind = 'vsml' }", "--run", "vsml"]].concat());
+    assert!(vsml.contains("precision=bf16") && vsml.contains("`vsml` computes in fp32"), "{vsml}");
+    let transformer = said(&[&bf16[..], &["train.steps=2", "--run", "bf16"]].concat());
+    assert!(!transformer.contains("computes in fp32"), "{transformer}");
+}
+
+#[test]
+fn eval_refuses_data_that_changed_since() {
+    let dir = trained();
+    let write = |shift: usize| {
+        let row = |i: usize| format!("{},{},{}\n", (i + shift) % 7, i % 5, ["a", "b", "c"][i % 3]);
+        let rows: String = (0..90).map(row).collect();
+        fs::write(dir.path().join("t.csv"), format!("x,y,label\n{rows}")).unwrap();
+    };
+    write(0);
+    let table = "data={ name = 'csv', path = 't.csv' }";
+    ok(dir.path(), &["train", "--config", "small.toml", "--set", table, "--run", "table"]);
+    ok(dir.path(), &["eval", "table", "--episodes", "4"]);
+    let results = fs::read_to_string(dir.path().join("table/results.json")).unwrap();
+    assert!(results.contains("\"fingerprints\"") && results.contains("\"sha256\""), "{results}");
+    write(1);
+    let error = refused(dir.path(), &["eval", "table", "--episodes", "4"]);
+    assert!(error.contains("other data") && error.contains("`data t"), "{error}");
+    let output = gpicl(dir.path(), &["eval", "table", "--episodes", "4", "--allow-other-data"]);
+    assert!(output.status.success() && text(&output.stderr).contains("other data"));
 }
 
 #[test]

@@ -128,6 +128,12 @@ fn a_sweep_makes_every_run_once_and_writes_what_came_of_them() {
     assert!(!notes.contains(": finished"), "{notes}");
     assert_eq!(before, IDS.map(|id| made(id).unwrap()));
 
+    // What is set counts for all runs, and stands in the sweep's own file.
+    ends(at, &["sweep", "s.toml", "--set", "train.steps=2", "--out", "two"], 0);
+    let two = fs::read_to_string(at.join("two/runs").join(IDS[5]).join("config.toml")).unwrap();
+    assert!(two.contains("steps = 2\n") && lines(&at.join("two/results.csv")).len() == 9, "{two}");
+    ends(at, &["sweep", "two"], 0);
+
     // A wider grid adds runs; another sweep is refused.
     let wider = SPEC.replace("[0.001, 0.01]", "[0.1, 0.001, 0.01]");
     fs::write(at.join("s.toml"), wider.replace("[0, 1]", "[0, 1, 2]")).unwrap();

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::results::{Ahead, Results, add_fingerprints, describe};
 use gpicl::DeviceKind;
 use gpicl::RunConfig;
-use gpicl::data::{DataConfig, Fingerprint, Fingerprints, Library, Split};
+use gpicl::data::{DataConfig, Fingerprints, Library, Split};
 use gpicl::eval::baselines::{Baseline, BaselinesConfig};
 use gpicl::eval::{LearningCurve, Sample, TestSet, Trained, meta_test};
 use gpicl::tasks::{SourceSplits, load_sources};
@@ -155,7 +155,7 @@ fn test_sets(
     for data in data {
         let held_out = library.split(&data, request.split)?;
         if request.data.is_empty() {
-            prints.insert(&data.short_form(), request.split, Fingerprint::of(&held_out));
+            prints.insert_other(&data, request.split, &held_out);
         }
         let (tasks, beside) = (components[0].source.tasks(), (&held_out, request.split));
         sets.push(TestSet::unseen_beside(&sets, &tasks, seed, *dims, &data, beside)?);

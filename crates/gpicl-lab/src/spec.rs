@@ -89,16 +89,34 @@ impl<T: DeserializeOwned> Sourced<T> {
     }
 }
 
-/// Lays `a.b=c` on the `[base]` of a spec.
+/// Lays `a.b=c` on the `[base]` of a spec. What single entries of a list, or methods, set otherwise stays.
 ///
 /// # Errors
-/// [`Error::Config`] if it is no assignment, or of a field that the `[grid]` has.
+/// [`Error::Config`] if it is no assignment, or would have no effect: of a field that the `[grid]`, or every entry of the list,
+/// or `seeds` sets.
 pub(crate) fn lay_on_base(spec: &mut Table, assignment: &str) -> Result<()> {
     let field = assignment.split('=').next().unwrap_or_default().trim();
     let grid = spec.get("grid").and_then(Value::as_table).map(leaves).unwrap_or_default();
+    let refuse = |problem: String| {
+        Err(Error::config(format!("--set {assignment}"), problem, "change them in the file"))
+    };
     if let Some((axis, _)) = grid.iter().find(|(axis, _)| within(axis, field) || within(field, axis)) {
-        let problem = format!("the grid has its own values of `{axis}`");
-        return Err(Error::config(format!("--set {assignment}"), problem, "change them in the file"));
+        return refuse(format!("the grid has its own values of `{axis}`"));
+    }
+    if spec.contains_key("seeds") && ["seed", "tasks.seed"].contains(&field) {
+        return refuse("`seeds` has its own values of it".into());
+    }
+    for (list, of) in [("list", None), ("methods", Some("set"))] {
+        let entries = spec.get(list).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let sets = |entry: &Value| {
+            let table = of.map_or(Some(entry), |of| entry.get(of)).and_then(Value::as_table);
+            table.is_some_and(|table| leaves(table).iter().any(|(name, _)| within(name, field)))
+        };
+        // Baselines are not meta-trained.
+        let mut runs = entries.iter().filter(|entry| of.is_none_or(|of| entry.get(of).is_some())).peekable();
+        if runs.peek().is_some() && runs.all(sets) {
+            return refuse(format!("every entry of `{list}` has its own value of it"));
+        }
     }
     let mut layers = Layers::default();
     if let Some(Value::Table(base)) = spec.get("base") {

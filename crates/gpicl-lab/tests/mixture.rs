@@ -390,7 +390,7 @@ fn a_run_on_a_mixture_is_resumed_and_meta_tested_on_every_source() {
         fs::read_to_string(cut.join("config.toml")).unwrap().replace("weight = 3.0", "weight = 2.0");
     fs::write(cut.join("config.toml"), changed).unwrap();
     let error = Trainer::resume(&cut, None).unwrap_err().to_string();
-    assert!(error.contains("[mix]"), "{error}");
+    assert!(error.contains("weight`: is 2.0, was 3.0"), "{error}");
 }
 
 /// Refuses every ending but a run's own.

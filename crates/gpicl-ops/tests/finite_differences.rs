@@ -235,17 +235,15 @@ fn adamw() {
 
 /// The solution of `A x = b`, by elimination.
 fn solve(mut a: Vec<Vec<f64>>, mut b: Vec<Vec<f64>>) -> Vec<Vec<f64>> {
+    let subtract = |rows: &mut [Vec<f64>], row: usize, pivot: usize, factor: f64| {
+        let pivot = rows[pivot].clone();
+        rows[row].iter_mut().zip(pivot).for_each(|(x, y)| *x -= factor * y);
+    };
     for pivot in 0..a.len() {
-        for row in 0..a.len() {
-            if row != pivot {
-                let factor = a[row][pivot] / a[pivot][pivot];
-                for column in 0..a.len() {
-                    a[row][column] -= factor * a[pivot][column];
-                }
-                for column in 0..b[row].len() {
-                    b[row][column] -= factor * b[pivot][column];
-                }
-            }
+        for row in (0..a.len()).filter(|&row| row != pivot) {
+            let factor = a[row][pivot] / a[pivot][pivot];
+            subtract(&mut a, row, pivot, factor);
+            subtract(&mut b, row, pivot, factor);
         }
     }
     (0..a.len()).map(|row| b[row].iter().map(|b| b / a[row][row]).collect()).collect()

@@ -125,9 +125,11 @@ impl Error {
     /// Whether it is for the user to mend: a file that is not there, or holds something else, is bad input; what else the
     /// system refuses is the machine's.
     pub fn is_bad_input(&self) -> bool {
-        use std::io::ErrorKind::{InvalidData, InvalidInput, NotFound};
+        use std::io::ErrorKind::{InvalidData, InvalidInput, IsADirectory, NotADirectory, NotFound};
         match self {
-            Self::Io { cause, .. } => matches!(cause.kind(), NotFound | InvalidData | InvalidInput),
+            Self::Io { cause, .. } => {
+                matches!(cause.kind(), NotFound | InvalidData | InvalidInput | IsADirectory | NotADirectory)
+            }
             Self::Diverged { .. } | Self::Busy { .. } => false,
             Self::File { .. } | Self::Config { .. } | Self::Argument { .. } | Self::Missing { .. } => true,
         }
@@ -137,5 +139,26 @@ impl Error {
     pub fn io(action: &'static str, path: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.as_ref().to_path_buf();
         move |cause| Self::Io { action, path, cause }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::ErrorKind;
+
+    use super::*;
+
+    #[test]
+    fn a_folder_in_place_of_a_file_is_for_the_user_to_mend() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        for path in [dir.path().to_path_buf(), file.join("below")] {
+            let error = Error::io("read", &path)(std::fs::read(&path).unwrap_err());
+            assert!(error.is_bad_input(), "{error:?}");
+        }
+        for kind in [ErrorKind::StorageFull, ErrorKind::PermissionDenied] {
+            assert!(!Error::io("write", &file)(kind.into()).is_bad_input(), "{kind:?}");
+        }
     }
 }

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::fs::{check_new, replace};
 
 /// Names of standard output.
-const STDOUT: [&str; 3] = ["-", "/dev/stdout", "/dev/fd/1"];
+const STDOUT: [&str; 4] = ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"];
 /// Files below these are open already: a file put in their place is not what the other end reads.
 const OPEN_FILES: [&str; 3] = ["/dev/fd", "/dev/stderr", "/proc"];
 /// Links that lead to links, at most; the system's own bound.
@@ -24,8 +24,11 @@ pub struct OutFile {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Place {
+    /// Also a file, if it is where standard output goes: what is printed beside the result must not be put over it.
     Stdout,
-    /// A pipe, a device or an open file: there is nothing to replace.
+    /// A file that is open already, and may have something in it: the result is added.
+    Open,
+    /// A pipe, a device, or a file beside which no other can be made to be put in its place.
     Through,
     /// A file, there or not, behind all links.
     File(PathBuf),
@@ -42,8 +45,8 @@ impl OutFile {
         Ok(Self { named: path.into(), place })
     }
 
-    /// Writes the result. A file is replaced as a whole, so that a crash leaves the old content or the new; it keeps its
-    /// permissions, and a link to it stays a link. A reader that leaves a pipe has had enough: no error.
+    /// Writes the result. A file is replaced as a whole, so that a crash leaves the old content or the new, if its folder can be
+    /// written to; it keeps its permissions, and a link to it stays a link. A reader that leaves a pipe has had enough: no error.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -54,6 +57,7 @@ impl OutFile {
                 let mut stdout = std::io::stdout().lock();
                 stdout.write_all(bytes).and_then(|()| stdout.flush())
             }
+            Place::Open => through(OpenOptions::new().append(true).open(&self.named)),
             Place::Through => through(OpenOptions::new().write(true).truncate(true).open(&self.named)),
             Place::File(path) => return replace(path, bytes),
         };
@@ -72,8 +76,13 @@ impl OutFile {
 
     /// Whether `input` is this file, so that writing would replace it.
     pub fn is(&self, input: &Path) -> bool {
-        let Place::File(path) = &self.place else { return false };
-        path.canonicalize().is_ok_and(|path| input.canonicalize().is_ok_and(|input| path == input))
+        let path = match &self.place {
+            Place::Stdout => return false,
+            Place::Open | Place::Through => &self.named,
+            Place::File(path) => path,
+        };
+        let same = |path: PathBuf| input.canonicalize().is_ok_and(|input| path == input);
+        path.is_file() && path.canonicalize().is_ok_and(same)
     }
 
     /// The name it was given.
@@ -96,6 +105,9 @@ fn place(path: &Path) -> Result<Place> {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Place::File(new_file(path)?)),
         Err(error) => return refuse(format!("cannot be written ({error})"), OTHER),
     };
+    if is_stdout(&found) {
+        return Ok(Place::Stdout);
+    }
     if found.is_dir() {
         return refuse("is a folder".into(), &format!("name a file, like {}", path.join("FILE").display()));
     }
@@ -110,12 +122,27 @@ fn place(path: &Path) -> Result<Place> {
     if to_look_at && let Err(error) = OpenOptions::new().write(true).open(path) {
         return refuse(format!("cannot be written ({error})"), OTHER);
     }
-    if !found.is_file() || OPEN_FILES.iter().any(|open| path.starts_with(open)) {
+    if is_open(path) {
+        return Ok(Place::Open);
+    }
+    if !found.is_file() {
         return Ok(Place::Through);
     }
     let target = path.canonicalize().map_err(Error::io("resolve", path))?;
-    check_new(&target)?;
-    Ok(Place::File(target))
+    Ok(if check_new(&target).is_ok() { Place::File(target) } else { Place::Through })
+}
+
+/// Whether a path is of a file that is open already, or a link to such a path: behind it stands the file's own name.
+fn is_open(path: &Path) -> bool {
+    let mut target = path.to_path_buf();
+    for _ in 0..LINKS {
+        if OPEN_FILES.iter().any(|open| target.starts_with(open)) {
+            return true;
+        }
+        let Ok(next) = target.read_link() else { return false };
+        target = target.parent().unwrap_or(Path::new("")).join(next);
+    }
+    false
 }
 
 /// Where a file of this name comes to be: `path`, or what it leads to if it is a link to what is not there yet.
@@ -137,6 +164,18 @@ fn new_file(path: &Path) -> Result<PathBuf> {
     Err(Error::file(path, "is a link that leads to itself", "remove it, or name another file"))
 }
 
+/// Whether standard output goes to what was found. A device but a terminal takes both, each for itself.
+#[cfg(unix)]
+fn is_stdout(found: &Metadata) -> bool {
+    use std::io::IsTerminal as _;
+    use std::os::fd::AsFd as _;
+    use std::os::unix::fs::MetadataExt as _;
+    let stdout = std::io::stdout();
+    let open = stdout.as_fd().try_clone_to_owned().and_then(|open| File::from(open).metadata());
+    let same = open.is_ok_and(|open| (open.dev(), open.ino()) == (found.dev(), found.ino()));
+    same && (!is_device(found) || stdout.is_terminal())
+}
+
 #[cfg(unix)]
 fn is_device(found: &Metadata) -> bool {
     use std::os::unix::fs::FileTypeExt as _;
@@ -147,6 +186,11 @@ fn is_device(found: &Metadata) -> bool {
 fn is_socket(found: &Metadata) -> bool {
     use std::os::unix::fs::FileTypeExt as _;
     found.file_type().is_socket()
+}
+
+#[cfg(not(unix))]
+fn is_stdout(_: &Metadata) -> bool {
+    false
 }
 
 #[cfg(not(unix))]
@@ -215,7 +259,47 @@ mod tests {
         assert!(!pipe.metadata().unwrap().is_file());
         OutFile::new(Path::new("/dev/null")).unwrap().write(b"gone").unwrap();
         assert!(is_device(&Path::new("/dev/null").metadata().unwrap()));
-        assert!(["-", "/dev/stdout"].iter().all(|name| OutFile::new(Path::new(name)).unwrap().is_stdout()));
+        let names = ["-", "/dev/stdout", "/proc/self/fd/1"];
+        assert!(names.iter().all(|name| OutFile::new(Path::new(name)).unwrap().is_stdout()));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_is_in_an_open_file_stays() {
+        use std::os::fd::AsRawFd as _;
+
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        let mut file = OpenOptions::new().create(true).append(true).open(at("log")).unwrap();
+        file.write_all(b"head\n").unwrap();
+        let open = format!("/dev/fd/{}", file.as_raw_fd());
+        symlink(&open, at("link")).unwrap();
+        for path in
+            [PathBuf::from(&open), PathBuf::from(open.replace("/dev/fd", "/proc/self/fd")), at("link")]
+        {
+            let out = OutFile::new(&path).unwrap();
+            out.write(b"more\n").unwrap();
+            assert!(!out.is_stdout() && out.is(&at("log")) && !out.is(&at("other")), "{}", path.display());
+        }
+        file.write_all(b"end\n").unwrap();
+        assert_eq!(std::fs::read_to_string(at("log")).unwrap(), "head\nmore\nmore\nmore\nend\n");
+    }
+
+    #[test]
+    fn a_file_is_written_through_where_no_other_can_be_put_in_its_place() {
+        let dir = tempfile::tempdir().unwrap();
+        // As in a folder that is read-only, which stops no superuser: the temporary name beside it is too long.
+        let path = dir.path().join("n".repeat(250));
+        std::fs::write(&path, "old and long").unwrap();
+        let link = dir.path().join("link");
+        symlink(&path, &link).unwrap();
+        for path in [&path, &link] {
+            let out = OutFile::new(path).unwrap();
+            assert!(out.is(&link), "an input of that name is not written over");
+            out.write(b"new").unwrap();
+            assert_eq!(std::fs::read(path).unwrap(), b"new");
+        }
+        assert_eq!(dir.path().read_dir().unwrap().count(), 2, "nothing else is left");
     }
 
     #[test]

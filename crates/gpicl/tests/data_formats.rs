@@ -374,6 +374,16 @@ fn what_systems_leave_beside_pictures_is_passed_over() {
 }
 
 #[test]
+fn a_folder_of_a_splits_name_is_a_class_where_there_is_no_train() {
+    let dir = folder();
+    for i in 0..6 {
+        write_image(&dir.path().join(format!("{}/{i}.png", ["valid", "void", "test"][i % 3])), 4, 7);
+    }
+    let data = format("images", dir.path()).load(None).unwrap().train;
+    assert_eq!(data.class_names(), ["test", "valid", "void"]);
+}
+
+#[test]
 fn a_split_for_choices_is_the_test_split_where_there_is_none() {
     let dir = folder();
     let at = |name: &str| dir.path().join("pets").join(name);
@@ -573,6 +583,72 @@ fn labels_that_skip_numbers_are_the_classes_there_are() {
     assert_eq!((splits.train.labels(), splits.test.labels()), (&[3, 0, 0, 1][..], &[2, 0][..]));
 }
 
+/// That numbers `column` of the inputs have mean 0 and deviation 1, and those of the class `1` are the larger ones.
+fn tells_the_classes_apart(train: &Dataset, column: usize) {
+    let numbers: Vec<f64> = (0..train.len()).map(|i| f64::from(train.input(i)[column])).collect();
+    let mean = numbers.iter().sum::<f64>() / numbers.len() as f64;
+    let variance = numbers.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / numbers.len() as f64;
+    assert!(mean.abs() < 1e-6 && (variance - 1.0).abs() < 1e-5, "{column}: {mean} {variance}");
+    let (mut early, mut late): (Vec<f64>, Vec<f64>) = (Vec::new(), Vec::new());
+    for (i, &x) in numbers.iter().enumerate() {
+        let class = &train.class_names()[train.label(i) as usize];
+        if class == "0" { early.push(x) } else { late.push(x) }
+    }
+    let top = early.into_iter().fold(f64::MIN, f64::max);
+    assert!(late.into_iter().all(|x| x > top), "column {column} tells the classes apart");
+}
+
+#[test]
+fn vectors_in_arrays_are_normalised_by_number_without_losing_digits() {
+    let dir = folder();
+    let time = |i: usize| (1_700_000_000 + 40 * (i % 2) + i % 7) as f64;
+    let row = |i: usize| [time(i), (3 * (i % 2) + i % 3) as f64 * 1e-7, 5.0];
+    let labels: Vec<i64> = (0..40).map(|i| i % 2).collect();
+    let x = npy("<f8", "(40, 3)", &doubles(&(0..40).flat_map(row).collect::<Vec<_>>()));
+    let automatic = |config: DataConfig| DataConfig { normalize: Normalize::Automatic, ..config };
+    let npz = automatic(write_npz(&dir.path().join("f.npz"), &[("x", x.clone()), ("y", longs(&labels))]));
+    fs::write(dir.path().join("x.npy"), x).unwrap();
+    fs::write(dir.path().join("y.npy"), longs(&labels)).unwrap();
+    for config in [&npz, &automatic(format("npy", dir.path()))] {
+        let Splits { train, test } = config.load(None).unwrap();
+        (0..2).for_each(|column| tells_the_classes_apart(&train, column));
+        assert!((0..8).all(|i| test.input(i)[2] == 0.0), "a constant number tells nothing");
+    }
+    // What is said counts, and keeps the digits too.
+    let said = |normalize| DataConfig { normalize, ..npz.clone() }.load(None).unwrap().train;
+    assert!((said(Normalize::None).input(0)[0] - 1.7e9).abs() < 200.0);
+    assert!(said(Normalize::Dataset).input(0)[0] > 1.0 && said(Normalize::Dataset).input(0)[1] < 0.0);
+    assert_eq!(said(Normalize::Feature), npz.load(None).unwrap().train);
+    // Images are as all images; which it is is known once they are read.
+    let values: Vec<f32> = (0..160).map(|i| (i % 4 * 50 + i % 3) as f32).collect();
+    let images = npy("<f4", "(40, 2, 2)", &floats(&values));
+    let images = automatic(write_npz(&dir.path().join("g.npz"), &[("x", images), ("y", longs(&labels))]));
+    let by_all = DataConfig { normalize: Normalize::Dataset, ..images.clone() };
+    assert_eq!(images.load(None).unwrap().train, by_all.load(None).unwrap().train);
+    assert_eq!((npz.normalization(), by_all.normalization()), (Normalize::Automatic, Normalize::Dataset));
+    // Beside others, and others beside it, each is as is usual for it.
+    let glyphs = DataConfig { normalize: Normalize::Dataset, ..named("glyphs") };
+    assert_eq!(npz.clone().prepared_like(&glyphs).unwrap().normalize, Normalize::Automatic);
+    for base in [&npz, &by_all] {
+        assert_eq!(glyphs.clone().prepared_like(base).unwrap().normalization(), Normalize::Dataset);
+    }
+    let none = DataConfig { normalize: Normalize::None, ..npz.clone() };
+    assert_eq!(glyphs.prepared_like(&none).unwrap().normalize, Normalize::None);
+}
+
+#[test]
+fn a_label_that_doubles_do_not_tell_from_the_next_is_refused() {
+    let dir = folder();
+    let config = format("npy", dir.path());
+    let largest = (1_i64 << 53) - 1;
+    write_npy(dir.path(), &[0.5; 4], &[largest, 1, largest, 1]);
+    assert_eq!(config.load(None).unwrap().train.class_names(), ["1", "9007199254740991"]);
+    for label in [largest + 1, largest + 2, -largest - 2, i64::MAX] {
+        write_npy(dir.path(), &[0.5; 4], &[0, 1, label, largest]);
+        contains(&error(&config, dir.path()), &["y: entry 2 is", "whole number below 2^53"]);
+    }
+}
+
 #[test]
 fn npz_takes_the_usual_names_and_says_which_it_has() {
     let dir = folder();
@@ -749,19 +825,8 @@ fn tables_are_normalised_by_column_without_losing_digits() {
     let dir = folder();
     let config = write_columns(dir.path());
     let splits = config.load(None).unwrap();
-    for column in 0..2 {
-        let numbers: Vec<f64> = (0..32).map(|i| f64::from(splits.train.input(i)[column])).collect();
-        let mean = numbers.iter().sum::<f64>() / 32.0;
-        let variance = numbers.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / 32.0;
-        assert!(mean.abs() < 1e-6 && (variance - 1.0).abs() < 1e-5, "{column}: {mean} {variance}");
-        let (mut early, mut late): (Vec<f64>, Vec<f64>) = (Vec::new(), Vec::new());
-        for (i, &x) in numbers.iter().enumerate() {
-            let class = &splits.train.class_names()[splits.train.label(i) as usize];
-            if class == "0" { early.push(x) } else { late.push(x) }
-        }
-        let top = early.into_iter().fold(f64::MIN, f64::max);
-        assert!(late.into_iter().all(|x| x > top), "column {column} tells the classes apart");
-    }
+    assert_eq!(splits.train.len(), 32);
+    (0..2).for_each(|column| tells_the_classes_apart(&splits.train, column));
     assert!((0..8).all(|i| splits.test.input(i)[2] == 0.0), "a constant column tells nothing");
     assert_eq!(splits.train.dim(), 3);
     // What is said counts: one mean and deviation over all.
@@ -792,6 +857,8 @@ fn a_runs_configuration_says_how_its_data_are_normalised() {
         ("[data]\nname = 'mnist'", "dataset"),
         (table, "feature"),
         ("[[mix]]\n[mix.data]\nname = 'csv'\npath = 'a.csv'", "feature"),
+        ("[data]\nname = 'npz'\npath = 'a.npz'", "automatic"),
+        ("[data]\nname = 'safetensors'\npath = 'a.safetensors'", "dataset"),
         ("[[eval.data]]\nname = 'csv'\npath = 'a.csv'\nnormalize = 'none'", "none"),
     ] {
         let config = built(text);
@@ -1063,6 +1130,29 @@ fn safetensors_reads_features_with_and_without_a_test_split() {
     write_features(&OutFile::new(&path).unwrap(), &splits).unwrap();
     let read = format("safetensors", &path).load(None).unwrap();
     assert_eq!((&read.train, &read.test), (&splits.train, &splits.test));
+}
+
+#[test]
+fn safetensors_are_normalised_by_all_numbers_without_losing_digits() {
+    let dir = folder();
+    let labels: Vec<i64> = (0..20).map(|i| i % 2).collect();
+    let load = |dtype: Dtype, width: usize, bytes: Vec<u8>| {
+        let (rows, numbers) = ([20], [20, width]);
+        let inputs = ("inputs", dtype, &numbers[..], bytes);
+        let config =
+            safetensors_file(dir.path(), &[inputs, ("labels", Dtype::I64, &rows[..], integers(&labels))]);
+        let by = |normalize| DataConfig { normalize, ..config.clone() }.load(None).unwrap().train;
+        let train = by(Normalize::Automatic);
+        assert_eq!(train, by(Normalize::Dataset));
+        train
+    };
+    let times: Vec<f64> = (0..20).map(|i| f64::from(1_700_000_000 + 40 * (i % 2) + i % 7)).collect();
+    tells_the_classes_apart(&load(Dtype::F64, 1, doubles(&times)), 0);
+    // Features of one network keep their proportions.
+    let rows: Vec<f32> = (0..20).flat_map(|i| [i as f32, 10.0 * i as f32]).collect();
+    let train = load(Dtype::F32, 2, floats(&rows));
+    let step = |column: usize| (train.input(1)[column] - train.input(0)[column]).abs();
+    assert!((step(1) / step(0) - 10.0).abs() < 1e-3, "{} {}", step(0), step(1));
 }
 
 #[test]

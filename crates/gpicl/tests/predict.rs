@@ -316,6 +316,59 @@ fn labels_and_categories_are_what_they_mean_and_strangers_are_named() {
 }
 
 #[test]
+fn two_words_for_true_or_for_false_in_a_column_are_two_values() {
+    let usual = TableConfig::default();
+    let known = |flags: &[[&str; 2]]| {
+        let part = |[flag, label]: &[&str; 2]| rows(6, |_| flag.to_string(), label);
+        "flag,label\n".to_string() + &flags.iter().map(part).collect::<String>()
+    };
+    // Labels.
+    let table = "x,label\n".to_string()
+        + &rows(6, |i| format!("1.{i}"), "y")
+        + &rows(6, |i| format!("3.{i}"), "t")
+        + &rows(6, |i| format!("9.{i}"), "n");
+    let (_, report) = answer(&table, "x,label\n1.2,y\n3.3,t\n", &usual).unwrap();
+    assert_eq!(report.classes, ["y", "t", "n"]);
+    // A column of the context: f is not n, and T is t.
+    let three = known(&[["t", "a"], ["f", "b"], ["n", "c"]]);
+    let (said, _) = answer(&three, "flag\nt\nf\nn\n", &usual).unwrap();
+    assert!(said[0] != said[1] && said[1] != said[2] && said[0] != said[2], "{said:?}");
+    let two = known(&[["True", "a"], ["no", "b"], ["TRUE", "a"]]);
+    let (said, _) = answer(&two, "flag\ntrue\nTrue\n1\n", &usual).unwrap();
+    assert_ne!(said[0], said[2], "`1` beside `true` is another word");
+    assert_eq!((said[0][0].as_str(), said[1][0].as_str()), ("a", "a"), "case makes no other");
+    // A column of the queries: its two words for false are not both the context's one.
+    let two = known(&[["t", "a"], ["f", "b"]]);
+    let (said, report) = answer(&two, "flag\nT\nF\nn\n", &usual).unwrap();
+    assert_ne!(said[1], said[2]);
+    assert_eq!((said[0][0].as_str(), said[1][0].as_str(), report.warnings.len()), ("a", "b", 0));
+    let alone = |asked: &str| answer(&two, asked, &usual).unwrap().0;
+    assert_eq!(alone("flag\nn\n"), alone("flag\nf\n"), "one word is the other file's one");
+}
+
+#[test]
+fn an_empty_line_in_a_table_of_one_column_is_a_row() {
+    let known =
+        "x,label\n".to_string() + &rows(8, |i| format!("1.{i}"), "p") + &rows(8, |i| format!("3.{i}"), "q");
+    for asked in ["x\n1.2\n\n3.3\n\n", "x\r\n1.2\r\n\r\n3.3\r\n", "x\n1.2\nNA\n3.3\n"] {
+        let said = labels(&known, asked);
+        assert_eq!((said.len(), said[0].as_str(), said[2].as_str()), (3, "p", "q"), "{asked:?}");
+    }
+    let error = answer(&known, "x\n1\n\ninf\n", &TableConfig::default()).unwrap_err().to_string();
+    assert!(error.contains("q.csv: line 4, column `x`"), "{error}");
+}
+
+#[test]
+fn a_web_page_in_place_of_a_table_is_called_one() {
+    let page = "<!doctype html>\n<html><body>Sign in, please</body></html>\n";
+    let good = "x,label\n1,a\n2,b\n";
+    for (known, asked, name) in [(page, good, "c.csv"), (good, page, "q.csv")] {
+        let error = answer(known, asked, &TableConfig::default()).unwrap_err().to_string();
+        assert!(error.contains(&format!("{name}: is a web page (HTML)")), "{error}");
+    }
+}
+
+#[test]
 fn only_finite_numbers_make_a_column_of_numbers() {
     let usual = TableConfig::default();
     for (texts, other) in

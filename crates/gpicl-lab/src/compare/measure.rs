@@ -134,7 +134,7 @@ impl Bench {
             // Kept until the next one has its own: seeds of one data set load it once.
             let splits = shared.insert(library.splits(&config.data)?);
             let mut training = Fingerprints::default();
-            training.insert(splits[0].name(), Split::Train, Fingerprint::of(&splits[0]));
+            training.insert("data", Split::Train, Fingerprint::of(&splits[0]));
             Ok(Seed { config, training })
         });
         let seeds: Vec<Seed> = seeds.collect::<Result<_>>()?;

@@ -56,9 +56,11 @@ impl Sweep {
                     sweep.runs.iter().map(|run| (run.id.as_str(), run)).collect();
                 let changed = found.runs.iter().filter(|run| kept.get(run.id.as_str()) != Some(run));
                 let changed: Vec<&PlannedRun> = changed.collect();
-                // What never got as far as a checkpoint, such as all runs of a spec that could not be used, may change.
+                // What never got as far as a checkpoint, such as all runs of a spec that could not be used, may change; but
+                // not what tasks of a cluster wait for.
+                let submitted = dir.join("slurm").exists();
                 for run in &changed {
-                    if RunDir::at(sweep.run_path(run)).untouched()? {
+                    if !submitted && RunDir::at(sweep.run_path(run)).untouched()? {
                         continue;
                     }
                     let problem = format!("holds another sweep: `{}` is another run there", run.id);
@@ -130,6 +132,9 @@ impl Sweep {
 
     /// Forgets a run that was never saved.
     fn forget(&self, run: &PlannedRun) -> Result<()> {
+        if let RunState::Failed { error } = self.state(run)? {
+            tracing::warn!("{}: is another run now; what it failed by: {error}", run.id);
+        }
         let folder = self.run_path(run);
         if folder.exists() {
             std::fs::remove_dir_all(&folder).map_err(Error::io("remove", &folder))?;
@@ -237,7 +242,7 @@ mod tests {
         // Runs that never got as far as a checkpoint, as of a spec that could not be used, are no other sweep's.
         let at = dir.path().join("mended");
         let wrong =
-            Sweep::create(&spec("base.data.path = 'wrong'\n[grid]\ntrain.lr = [0.1, 0.2]"), &at).unwrap();
+            Sweep::create(&spec("[base.train]\nsteps = 3\n[grid]\ntrain.lr = [0.1, 0.2]"), &at).unwrap();
         let [first, second] = wrong.runs() else { panic!("two runs") };
         wrong.prepare(first).unwrap();
         for run in [first, second] {

@@ -32,8 +32,8 @@ impl Array {
     }
 }
 
-/// Largest label that an `f64` tells from its neighbours.
-const LARGEST_LABEL: f64 = (1_u64 << f64::MANTISSA_DIGITS) as f64;
+/// The first whole number that an `f64` does not tell from the next.
+const TOO_LARGE: f64 = (1_u64 << f64::MANTISSA_DIGITS) as f64;
 
 /// Inputs and labels from named arrays: `x` is `[n, ..]`, `y` is `[n]` of whole numbers. `[n, h, w]` and
 /// `[n, h, w, 1 or 3]` are images; bytes (numbers above 1) are scaled only by the normalisation.
@@ -63,15 +63,19 @@ pub(super) fn examples(
         [height, width, channels @ (1 | 3)] => InputShape::Image { height, width, channels },
         _ => InputShape::Vector(sizes.iter().product()),
     };
+    // Of vectors every digit may count, as of times.
+    let is_rounded = |(&input, &value): (&f32, &f64)| f64::from(input).to_bits() != value.to_bits();
+    let digits = matches!(shape, InputShape::Vector(_)) && inputs.iter().zip(&x.values).any(is_rounded);
+    let exact = digits.then(|| x.values.clone());
     let mut labels = Vec::with_capacity(count);
     for (row, &label) in y.values.iter().enumerate() {
-        if label.fract() != 0.0 || label.abs() > LARGEST_LABEL || label.is_nan() {
+        if label.fract() != 0.0 || label.abs() >= TOO_LARGE || label.is_nan() {
             let problem = format!("entry {row} is {label}");
-            return fail(y_name, problem, "give every class a whole number");
+            return fail(y_name, problem, "give every class a whole number below 2^53");
         }
         labels.push(label as i64);
     }
-    Ok(Examples { shape, inputs, labels })
+    Ok(Examples { shape, inputs, exact, labels })
 }
 
 /// Both splits' inputs are alike.

@@ -98,7 +98,24 @@ pub(super) struct Cells {
     pub decimal_comma: bool,
 }
 
-/// Reads delimited text with a header line, plain or compressed by gzip; `path` is what an error calls it.
+/// The numbers of the empty lines from `at` on, which the reader passes over, and that of the line after them. Where lines end
+/// in CR and LF the reader is between the two.
+fn passed_over(text: &[u8], at: &::csv::Position) -> (Vec<u64>, u64) {
+    let (read, mut rest) = text.split_at((at.byte() as usize).min(text.len()));
+    let mut line = at.line();
+    if let (Some(b'\r'), [b'\n', next @ ..]) = (read.last(), rest) {
+        (line, rest) = (line + 1, next);
+    }
+    let mut empty = Vec::new();
+    while let [b'\r', b'\n', next @ ..] | [b'\n', next @ ..] = rest {
+        empty.push(line);
+        (line, rest) = (line + 1, next);
+    }
+    (empty, line)
+}
+
+/// Reads delimited text with a header line, plain or compressed by gzip; `path` is what an error calls it. Empty lines are
+/// none, but before the last row of a table of one column, where they are rows without a value.
 ///
 /// # Errors
 /// [`Error::File`] naming the line: a row of another length, text that is not UTF-8; an archive that is not whole.
@@ -117,7 +134,7 @@ pub(super) fn parse(path: &Path, bytes: &[u8], delimiter: Option<Delimiter>) -> 
     let delimiter = delimiter.unwrap_or_else(|| Delimiter::find(text));
     let mut reader = delimiter.reader().from_reader(text);
     let broken = |error: ::csv::Error| {
-        let line = error.position().map_or(1, ::csv::Position::line);
+        let line = error.position().map_or(1, |at| passed_over(text, at).1);
         let (problem, fix) = match error.kind() {
             ::csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
                 let problem = format!("has {len} cells, the header {expected_len}");
@@ -132,11 +149,17 @@ pub(super) fn parse(path: &Path, bytes: &[u8], delimiter: Option<Delimiter>) -> 
         };
         Error::file_at(path, format!("line {line}"), problem, fix)
     };
-    let header = reader.headers().map_err(broken)?.iter().map(String::from).collect();
+    let header: Vec<String> = reader.headers().map_err(broken)?.iter().map(String::from).collect();
     let (mut rows, mut lines) = (Vec::new(), Vec::new());
     for record in reader.records() {
         let record = record.map_err(broken)?;
-        lines.push(record.position().map_or(0, ::csv::Position::line));
+        let (empty, line) = record.position().map_or((Vec::new(), 0), |at| passed_over(text, at));
+        // In one column an empty line is a cell without a value.
+        if header.len() == 1 {
+            rows.extend(empty.iter().map(|_| vec![String::new()]));
+            lines.extend(empty);
+        }
+        lines.push(line);
         rows.push(record.iter().map(String::from).collect());
     }
     Ok(Cells { header, rows, lines, decimal_comma: delimiter.0 != b',' })
@@ -161,6 +184,26 @@ mod tests {
             ("a;b;y\n1;2;p\n1;2\n", ";"),
         ] {
             assert_eq!(String::from(Delimiter::find(text.as_bytes())), found, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn an_empty_line_in_one_column_is_a_row_and_lines_are_counted_with_them() {
+        let parse = |text: &str| parse(Path::new("t.csv"), text.as_bytes(), None);
+        for text in ["x\n1\n\n\n3\n\n", "x\r\n1\r\n\r\n\r\n3\r\n\r\n", "\u{feff}x\n1\n\n\"\"\n3"] {
+            let Cells { rows, lines, .. } = parse(text).unwrap();
+            assert_eq!(rows.concat(), ["1", "", "", "3"], "{text:?}");
+            assert_eq!(lines, [2, 3, 4, 5], "{text:?}");
+        }
+        assert_eq!(parse("x\n\n1\n").unwrap().lines, [2, 3]);
+        // In several columns it is none: it has no cells.
+        for text in ["x,y\n\n1,2\n\n\n3,4\n", "x,y\r\n\r\n1,2\r\n\r\n\r\n3,4\r\n"] {
+            let Cells { rows, lines, .. } = parse(text).unwrap();
+            assert_eq!((rows.concat(), lines), (["1", "2", "3", "4"].map(String::from).to_vec(), vec![3, 6]));
+        }
+        for text in ["x,y\n1,2\n\n3\n", "x,y\r\n1,2\r\n\r\n3\r\n"] {
+            let error = parse(text).err().unwrap().to_string();
+            assert!(error.contains("line 4: has 1 cells"), "{error}");
         }
     }
 

@@ -35,6 +35,26 @@ fn plain_number(table: &Table, cell: &str) -> Option<f64> {
     table.number(cell).filter(|number| number.is_finite() && !padded && !long)
 }
 
+/// The truth value that a cell is, and the word for it: in small letters, or `1` or `0`.
+fn word(table: &Table, cell: &str) -> Option<(bool, String)> {
+    match plain_number(table, cell) {
+        Some(1.0) => Some((true, "1".into())),
+        Some(0.0) => Some((false, "0".into())),
+        Some(_) => None,
+        None => truth(cell).map(|truth| (truth, cell.to_ascii_lowercase())),
+    }
+}
+
+/// Whether a column has at most one word for true and one for false, in any case: of two, such as `f` and `n`, each is a value
+/// of its own.
+fn has_one_word_each(table: &Table, column: usize) -> bool {
+    let mut known: [Option<String>; 2] = [None, None];
+    table.cells(column).flatten().filter_map(|cell| word(table, cell)).all(|(truth, word)| {
+        let known = known[usize::from(truth)].get_or_insert_with(|| word.clone());
+        *known == word
+    })
+}
+
 /// What tells the values of a column apart.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Value {
@@ -46,7 +66,7 @@ enum Value {
 /// Which texts of a column are one value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Spelling {
-    /// Numbers: `1` is `1.0`. Where all are 0 and 1, or truth values, `true` is `1` too.
+    /// Numbers: `1` is `1.0`. Where all are 0 and 1, or truth values by one word each, `true` is `1` too.
     Numbers {
         truths: bool,
     },
@@ -65,9 +85,10 @@ impl Spelling {
             }
         }
         // A word may stand before the number that makes it none.
-        let word = |cell: &str| plain_number(table, cell).is_none();
+        let is_word = |cell: &str| plain_number(table, cell).is_none();
         match spelling {
-            Self::Numbers { truths: false } if table.cells(column).flatten().any(word) => Self::Texts,
+            Self::Numbers { truths: false } if table.cells(column).flatten().any(is_word) => Self::Texts,
+            Self::Numbers { truths: true } if !has_one_word_each(table, column) => Self::Texts,
             spelling => spelling,
         }
     }
@@ -122,8 +143,29 @@ impl Values {
         Self { spelling: self.spelling, names, index }
     }
 
-    fn find(&self, table: &Table, cell: &str) -> Option<usize> {
-        self.index.get(&self.spelling.value(table, cell)?).copied()
+    /// Finds the cells of a column of `table` among them.
+    fn lookup<'a>(&'a self, table: &'a Table, column: usize) -> Lookup<'a> {
+        let truths = self.spelling == Spelling::Numbers { truths: true };
+        Lookup { values: self, table, by_word: truths && !has_one_word_each(table, column) }
+    }
+}
+
+/// The cells of one column among values that are known, maybe of another table.
+struct Lookup<'a> {
+    values: &'a Values,
+    table: &'a Table,
+    /// Where the column has two words for true, or for false, only the known one is known.
+    by_word: bool,
+}
+
+impl Lookup<'_> {
+    fn find(&self, cell: &str) -> Option<usize> {
+        let &Self { values, table, by_word } = self;
+        if by_word {
+            let wanted = word(table, cell)?;
+            return values.names.iter().position(|name| word(table, name).as_ref() == Some(&wanted));
+        }
+        values.index.get(&values.spelling.value(table, cell)?).copied()
     }
 }
 
@@ -140,16 +182,20 @@ impl Classes {
     /// [`Error::File`] naming the line of a row without a label, or a column with one label only.
     pub fn fit(table: &Table, column: usize) -> Result<(Self, Vec<u32>)> {
         let classes = Self { values: Values::of(table, column) };
-        let labels = table.cells(column).enumerate().map(|(row, cell)| {
-            cell.and_then(|cell| classes.find(table, cell)).ok_or_else(|| {
-                let problem = match cell {
-                    Some(cell) => format!("the label `{cell}` is none"),
-                    None => "the label is empty, or means that there is none".into(),
-                };
-                Error::file_at(table.path(), table.place(row, column), problem, "label the row or remove it")
-            })
-        });
-        let labels = labels.collect::<Result<Vec<_>>>()?;
+        let labels = {
+            let find = classes.finder(table, column);
+            let label = |(row, cell): (usize, Option<&str>)| {
+                cell.and_then(&find).ok_or_else(|| {
+                    let problem = match cell {
+                        Some(cell) => format!("the label `{cell}` is none"),
+                        None => "the label is empty, or means that there is none".into(),
+                    };
+                    let fix = "label the row or remove it";
+                    Error::file_at(table.path(), table.place(row, column), problem, fix)
+                })
+            };
+            table.cells(column).enumerate().map(label).collect::<Result<Vec<_>>>()?
+        };
         if let [only] = classes.names() {
             let place = format!("column `{}`", table.header()[column]);
             let problem =
@@ -165,9 +211,10 @@ impl Classes {
         &self.values.names
     }
 
-    /// The class that a cell names, if it is one of them.
-    pub fn find(&self, table: &Table, cell: &str) -> Option<u32> {
-        self.values.find(table, cell).map(|class| class as u32)
+    /// Says which of them a cell of a column of `table` names, if any.
+    pub fn finder<'a>(&'a self, table: &'a Table, column: usize) -> impl Fn(&str) -> Option<u32> + 'a {
+        let lookup = self.values.lookup(table, column);
+        move |cell| lookup.find(cell).map(|class| class as u32)
     }
 }
 
@@ -283,22 +330,30 @@ impl Encoder {
     /// # Errors
     /// [`Error::File`] for a column that is missing, or naming the line of a cell that is no finite number.
     pub fn encode(&self, table: &Table) -> Result<Vec<f64>> {
-        let columns = self.columns.iter().map(|(name, _)| table.column(name)).collect::<Result<Vec<_>>>()?;
+        let columns = self.columns.iter().map(|(name, encoding)| {
+            let column = table.column(name)?;
+            let lookup = match encoding {
+                Encoding::Category(values) => Some(values.lookup(table, column)),
+                Encoding::Empty | Encoding::Number { .. } => None,
+            };
+            Ok((column, lookup))
+        });
+        let columns = columns.collect::<Result<Vec<_>>>()?;
         let mut numbers = Vec::with_capacity(table.len() * self.dim());
         for row in 0..table.len() {
-            for ((_, encoding), &column) in self.columns.iter().zip(&columns) {
-                let cell = table.cell(row, column);
+            for ((_, encoding), (column, lookup)) in self.columns.iter().zip(&columns) {
+                let cell = table.cell(row, *column);
                 match encoding {
                     Encoding::Empty => {}
                     Encoding::Category(values) => {
-                        let found = cell.and_then(|cell| values.find(table, cell));
+                        let found = cell.zip(lookup.as_ref()).and_then(|(cell, lookup)| lookup.find(cell));
                         numbers
                             .extend((0..values.names.len()).map(|at| f64::from(u8::from(Some(at) == found))));
                     }
                     Encoding::Number { truths } => numbers.push(match cell {
                         Some(cell) => Self::number(table, cell, *truths).map_err(|problem| {
                             let fix = "mend the cell or leave it empty";
-                            Error::file_at(table.path(), table.place(row, column), problem, fix)
+                            Error::file_at(table.path(), table.place(row, *column), problem, fix)
                         })?,
                         None => f64::NAN,
                     }),
@@ -330,7 +385,8 @@ impl Encoder {
             let column = table.column(name)?;
             let mut cells = table.cells(column).flatten().peekable();
             let Some(first) = cells.peek().copied() else { continue };
-            if cells.all(|cell| values.find(table, cell).is_none()) {
+            let lookup = values.lookup(table, column);
+            if cells.all(|cell| lookup.find(cell).is_none()) {
                 let known = values.names.iter().take(3).map(String::as_str).collect::<Vec<_>>().join(", ");
                 let found = format!("`{first}` and all others are not among the labelled rows' ({known} ..)");
                 remarks.push(format!("no value of the column `{name}` is known: {found}; it tells nothing"));

@@ -38,8 +38,8 @@ pub struct DataConfig {
     /// A named preparation instead of `resize` and `color`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub layout: Option<PreparedLayout>,
-    /// How inputs are normalised; the statistics are the training split's. Absent: each column of a table by its own, all
-    /// else by one mean and deviation.
+    /// How inputs are normalised; the statistics are the training split's. Absent: each column of a table, and each number of
+    /// vectors in NumPy's files, by its own, all else by one mean and deviation.
     pub normalize: Normalize,
     /// Name of the label column of a table; the last one if absent.
     #[serde(skip_serializing_if = "Option::is_none")]

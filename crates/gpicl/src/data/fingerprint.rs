@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
-use super::{Dataset, Split};
+use super::{DataConfig, Dataset, Split};
 use crate::error::{Error, Result};
 
 /// The examples of one split, as episodes are made of them.
@@ -16,7 +17,7 @@ pub struct Fingerprint {
     pub sha256: String,
 }
 
-/// The splits that a run loads, by name: `mnist train`, `fashion-mnist test`.
+/// The splits that a run loads: `data train`, `mix[1].data test`, `fashion-mnist test (1f3a90bc)`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Fingerprints(BTreeMap<String, Fingerprint>);
@@ -38,6 +39,14 @@ impl Fingerprints {
     /// Adds that of a split of what is called `data`, unless there is one of that name.
     pub fn insert(&mut self, data: &str, split: Split, fingerprint: Fingerprint) {
         self.0.entry(format!("{data} {}", split.name())).or_insert(fingerprint);
+    }
+
+    /// Adds those of a data set beside the run's sources, told from others by its whole configuration.
+    pub fn insert_other(&mut self, config: &DataConfig, split: Split, data: &Dataset) {
+        let exact = serde_json::to_vec(config).expect("a configuration has a JSON form");
+        let digest: String = Sha256::digest(exact).iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+        let name = format!("{} {} ({digest})", config.short_form(), split.name());
+        self.0.entry(name).or_insert_with(|| Fingerprint::of(data));
     }
 
     /// That of a split, if it was loaded.

@@ -144,7 +144,8 @@ fn parse_pair(
         }
     }
     let labels = values.iter().copied().map(i64::from).collect();
-    Ok(Examples { shape: InputShape::Image { height, width, channels: 1 }, inputs, labels })
+    let shape = InputShape::Image { height, width, channels: 1 };
+    Ok(Examples { shape, inputs, exact: None, labels })
 }
 
 fn unpack(path: &Path, bytes: Vec<u8>) -> Result<Vec<u8>> {

@@ -20,7 +20,7 @@ pub(super) fn read(config: &DataConfig, _: &Path) -> Result<Raw> {
     let root = config.path.as_deref().unwrap_or(Path::new("."));
     let name = own_name(root);
     let train = root.join("train");
-    let Some(test) = held_out(root).filter(|_| train.is_dir()) else {
+    let Some((test, remark)) = held_out(root) else {
         let classes = folders(root)?;
         return Ok(Raw {
             train: read_classes(&name, root, &classes, config)?,
@@ -28,6 +28,9 @@ pub(super) fn read(config: &DataConfig, _: &Path) -> Result<Raw> {
             files: Vec::new(),
         });
     };
+    if let Some(remark) = remark {
+        tracing::warn!("{remark}");
+    }
     let classes: BTreeSet<String> = [folders(&train)?, folders(&test)?].into_iter().flatten().collect();
     let classes: Vec<String> = classes.into_iter().collect();
     let (train, test) =
@@ -36,23 +39,28 @@ pub(super) fn read(config: &DataConfig, _: &Path) -> Result<Raw> {
     Ok(Raw { train, test: Some(test), files: Vec::new() })
 }
 
-/// The folder of the test split beside `train`. One for choices is passed over, as they are made on a part of `train`.
-fn held_out(root: &Path) -> Option<PathBuf> {
+/// The folder of the test split beside `train`, without which there is none, and what is to be said of it. One for choices is
+/// passed over, as they are made on a part of `train`.
+fn held_out(root: &Path) -> Option<(PathBuf, Option<String>)> {
+    // Else all folders are classes, whatever they are called.
+    if !root.join("train").is_dir() {
+        return None;
+    }
     let test = root.join("test");
     let validation = VALIDATION.iter().map(|name| root.join(name)).find(|folder| folder.is_dir());
     match (test.is_dir(), validation) {
         (false, Some(validation)) => {
-            tracing::warn!("{}: is the test split, as there is no folder `test`", validation.display());
-            Some(validation)
+            let remark = format!("{}: is the test split, as there is no folder `test`", validation.display());
+            Some((validation, Some(remark)))
         }
         (true, Some(validation)) => {
-            tracing::warn!(
+            let remark = format!(
                 "{}: is passed over; the validation split is a part of `train` (data.validation_fraction)",
                 validation.display()
             );
-            Some(test)
+            Some((test, Some(remark)))
         }
-        (true, None) => Some(test),
+        (true, None) => Some((test, None)),
         (false, None) => None,
     }
 }
@@ -159,4 +167,33 @@ pub(super) fn from_images(
     let inputs = images.par_iter().flat_map_iter(|(_, _, image)| pixels(image)).collect();
     let labels = images.iter().map(|(label, _, _)| *label).collect();
     Dataset::new(name, InputShape::Image { height, width, channels }, inputs, labels, classes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_beside_train_is_a_folder_a_split() {
+        let dir = tempfile::tempdir().unwrap();
+        let make = |name: &str| std::fs::create_dir(dir.path().join(name)).unwrap();
+        let found = || {
+            let (folder, remark) = held_out(dir.path())?;
+            Some((own_name(&folder), remark.unwrap_or_default()))
+        };
+        for class in ["valid", "val", "cat"] {
+            make(class);
+        }
+        assert_eq!(found(), None, "a class called `valid` is no split, and nothing is said of it");
+        make("train");
+        let (folder, remark) = found().unwrap();
+        assert!(folder == "val" && remark.contains("val: is the test split"), "{folder}: {remark}");
+        make("test");
+        let (folder, remark) = found().unwrap();
+        assert!(folder == "test" && remark.contains("val: is passed over"), "{folder}: {remark}");
+        for name in ["val", "valid"] {
+            std::fs::remove_dir(dir.path().join(name)).unwrap();
+        }
+        assert_eq!(found(), Some(("test".into(), String::new())));
+    }
 }

@@ -8,7 +8,21 @@ use crate::error::Result;
 pub(super) struct Examples {
     pub shape: InputShape,
     pub inputs: Vec<f32>,
+    /// The inputs before they were rounded, where they have more digits.
+    pub exact: Option<Vec<f64>>,
     pub labels: Vec<i64>,
+}
+
+impl Examples {
+    /// As a data set of `classes`; `index` is the class of a label.
+    pub fn dataset(self, name: &str, classes: &[String], index: impl Fn(i64) -> u32) -> Result<Dataset> {
+        let Self { shape, inputs, exact, labels } = self;
+        let (labels, classes) = (labels.into_iter().map(index).collect(), classes.to_vec());
+        match exact {
+            Some(exact) => Dataset::exact(name, shape, exact, labels, classes),
+            None => Dataset::new(name, shape, inputs, labels, classes),
+        }
+    }
 }
 
 /// Data sets of both splits. Classes are numbered in the order of their labels, a class of either split in both; their
@@ -19,10 +33,8 @@ pub(super) fn number(name: &str, train: Examples, test: Option<Examples>) -> Res
     classes.sort_unstable();
     classes.dedup();
     let names: Vec<String> = classes.iter().map(i64::to_string).collect();
-    let dataset = |Examples { shape, inputs, labels }: Examples| {
-        let index = |label| classes.binary_search(label).expect("every label is among them") as u32;
-        Dataset::new(name, shape, inputs, labels.iter().map(index).collect(), names.clone())
-    };
+    let index = |label: i64| classes.binary_search(&label).expect("every label is among them") as u32;
+    let dataset = |examples: Examples| examples.dataset(name, &names, index);
     Ok(Raw { train: dataset(train)?, test: test.map(dataset).transpose()?, files: Vec::new() })
 }
 
@@ -31,7 +43,8 @@ mod tests {
     use super::*;
 
     fn examples(labels: &[i64]) -> Examples {
-        Examples { shape: InputShape::Vector(1), inputs: vec![0.0; labels.len()], labels: labels.to_vec() }
+        let inputs = vec![0.0; labels.len()];
+        Examples { shape: InputShape::Vector(1), inputs, exact: None, labels: labels.to_vec() }
     }
 
     #[test]

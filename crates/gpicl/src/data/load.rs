@@ -50,17 +50,17 @@ impl DataConfig {
         Source::find(&self.name).is_ok_and(|source| source.kind == Kind::Made)
     }
 
-    /// Whether it is read from a table, of which every column is a quantity of its own.
-    fn is_table(&self) -> bool {
-        Source::find(&self.name).is_ok_and(|source| source.form == Form::Columns)
-    }
-
-    /// How inputs are normalised where nothing is said.
+    /// How inputs are normalised where nothing is said; `Automatic` where that is known once they are read.
     fn usual_normalization(&self) -> Normalize {
-        if self.is_table() { Normalize::Feature } else { Normalize::Dataset }
+        match Source::find(&self.name).map(|source| source.form) {
+            // Every column is a quantity of its own.
+            Ok(Form::Columns) => Normalize::Feature,
+            Ok(Form::Arrays) => Normalize::Automatic,
+            _ => Normalize::Dataset,
+        }
     }
 
-    /// How inputs are normalised.
+    /// How inputs are normalised; `Automatic` of arrays, which may be images or vectors, unless something is said.
     pub fn normalization(&self) -> Normalize {
         match self.normalize {
             Normalize::Automatic => self.usual_normalization(),
@@ -68,7 +68,25 @@ impl DataConfig {
         }
     }
 
-    /// Says how inputs are normalised, where that is left to the data.
+    /// [`DataConfig::normalization`] of inputs that are known.
+    fn normalization_of(&self, shape: InputShape) -> Normalize {
+        match (self.normalization(), shape) {
+            (Normalize::Automatic, InputShape::Vector(_)) => Normalize::Feature,
+            (Normalize::Automatic, InputShape::Image { .. }) => Normalize::Dataset,
+            (said, _) => said,
+        }
+    }
+
+    /// Whether nothing but the usual is said of how inputs are normalised. Configurations of earlier runs have what was usual
+    /// for arrays.
+    fn is_usually_normalized(&self) -> bool {
+        match (self.normalization(), self.usual_normalization()) {
+            (Normalize::Dataset, Normalize::Automatic) => true,
+            (said, usual) => said == usual,
+        }
+    }
+
+    /// Says how inputs are normalised, where that is left to the data and known before they are read.
     pub fn complete(&mut self) {
         self.normalize = self.normalization();
     }
@@ -81,17 +99,17 @@ impl DataConfig {
         }
     }
 
-    /// The same data, its inputs prepared as `other` prepares them: normalised likewise, or each as is usual for it if one is
-    /// a table and the other is not and as is usual; images of its side and its colour, however `other` comes by them. Vectors have neither, and no images are brought to a side if `other` has
+    /// The same data, its inputs prepared as `other` prepares them: normalised likewise, or each as is usual for it if they are
+    /// not of one kind (tables, arrays, all else) and `other` is as is usual; images of its side and its colour, however `other` comes by them. Vectors have neither, and no images are brought to a side if `other` has
     /// some that are not square.
     ///
     /// # Errors
     /// Files that say how large their images are, and cannot be read.
     pub fn prepared_like(self, other: &Self) -> Result<Self> {
         // What is usual for images is not meant for the columns of a table, nor the reverse.
-        let usual = other.normalization() == other.usual_normalization();
+        let alike = self.usual_normalization() == other.usual_normalization();
         let normalize =
-            if usual && self.is_table() != other.is_table() { Normalize::Automatic } else { other.normalize };
+            if other.is_usually_normalized() && !alike { Normalize::Automatic } else { other.normalize };
         let alike = Self { normalize, ..self };
         let Some(wanted) = other.images()? else { return Ok(alike) };
         let Some(found) = alike.images()? else { return Ok(alike) };
@@ -293,7 +311,7 @@ impl DataConfig {
             None => self.split(&train)?,
         };
         let (mut train, mut test) = (self.prepare(train)?, self.prepare(test)?);
-        let statistics = Statistics::of(&train, self.normalization());
+        let statistics = Statistics::of(&train, self.normalization_of(train.shape()));
         statistics.apply(&mut train);
         statistics.apply(&mut test);
         Ok(Splits { train, test })

@@ -79,10 +79,8 @@ pub(super) fn read(config: &DataConfig, _: &Path) -> Result<Raw> {
     check_alike(path, &train, test.as_ref(), "test_inputs")?;
     match names {
         Some(names) if names.fit(&train) && test.as_ref().is_none_or(|test| names.fit(test)) => {
-            let dataset = |Examples { shape, inputs, labels }: Examples| {
-                let labels = labels.into_iter().map(|label| label as u32).collect();
-                Dataset::new(&*names.name, shape, inputs, labels, names.classes.clone())
-            };
+            let dataset =
+                |examples: Examples| examples.dataset(&names.name, &names.classes, |label| label as u32);
             Ok(Raw { train: dataset(train)?, test: test.map(dataset).transpose()?, files: Vec::new() })
         }
         _ => number(&own_name(path), train, test),

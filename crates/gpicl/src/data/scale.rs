@@ -40,8 +40,14 @@ impl Scale {
 
     /// `x` in deviations from the mean; 0 of a missing number (NaN) and in a column without deviation.
     pub fn apply(&self, x: f64) -> f64 {
-        if x.is_nan() || self.deviation == 0.0 { 0.0 } else { (x - self.mean) / self.deviation }
+        if x.is_nan() || self.deviation == 0.0 { 0.0 } else { in_deviations(x, self.mean, self.deviation) }
     }
+}
+
+/// `x` in deviations from `mean`, also where their difference is larger than any double.
+pub(super) fn in_deviations(x: f64, mean: f64, deviation: f64) -> f64 {
+    let difference = x - mean;
+    if difference.is_finite() { difference / deviation } else { x / deviation - mean / deviation }
 }
 
 #[cfg(test)]
@@ -68,6 +74,8 @@ mod tests {
         let scale = Scale::of([1.0, f64::NAN, 3.0, f64::INFINITY].into_iter());
         assert_eq!(scale, Scale { mean: 2.0, deviation: 1.0 });
         assert_eq!([1.0, f64::NAN, 4.0].map(|x| scale.apply(x)), [-1.0, 0.0, 2.0]);
+        let largest = Scale::of([f64::MIN, f64::MIN, f64::MAX].into_iter());
+        assert!((largest.apply(f64::MAX) - 2.0_f64.sqrt()).abs() < 1e-9, "{largest:?}");
         let twice = [(1.0, 0.5), (3.0, 1.0), (5.0, 0.5)];
         let wanted = Scale::of([1.0, 3.0, 3.0, 5.0].into_iter());
         assert_eq!(Scale::weighted(twice.into_iter()), wanted, "half counts half");

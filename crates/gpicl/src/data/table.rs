@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::cells::{self, Cells, Delimiter};
 #[cfg(feature = "parquet")]
 use super::parquet;
+use super::web_page::check_no_web_page;
 use crate::error::{Error, Result};
 
 /// How a table is read.
@@ -50,13 +51,14 @@ impl Table {
     /// Reads a file with a header line, or standard input: delimited text, plain or `.gz`, or Parquet.
     ///
     /// # Errors
-    /// [`Error::File`] naming the line: no header, a name twice, a row of another length, text that is not UTF-8.
+    /// [`Error::File`] naming the line: no header, a name twice, a row of another length, text that is not UTF-8; a web page.
     pub fn read(path: &Path, config: &TableConfig) -> Result<Self> {
         let (path, bytes) = if path == Path::new(Self::STANDARD) {
             let (path, mut bytes) = (Path::new("standard input"), Vec::new());
             std::io::stdin().lock().read_to_end(&mut bytes).map_err(Error::io("read", path))?;
             (path, bytes)
         } else {
+            check_no_web_page(path)?;
             (path, std::fs::read(path).map_err(Error::io("open", path))?)
         };
         let cells = if bytes.starts_with(PARQUET) {

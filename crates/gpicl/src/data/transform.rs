@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::scale::Scale;
+use super::scale::{Scale, in_deviations};
 use super::{Dataset, InputShape};
 use crate::error::{Error, Result};
 
@@ -21,8 +21,9 @@ pub enum Color {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Normalize {
-    /// As suits the data: `feature` for tables, whose columns have nothing in common, `dataset` for all else. A run's
-    /// `config.toml` says which it is.
+    /// As suits the data: `feature` for tables, and for vectors in NumPy's files, whose numbers have nothing in common;
+    /// `dataset` for all else, images in NumPy's files among it, and `safetensors`: features come from one network. A run's
+    /// `config.toml` says which it is, but for NumPy's files, where it is known once they are read.
     #[default]
     Automatic,
     /// As they are.
@@ -41,7 +42,7 @@ pub enum Normalize {
 pub struct Statistics {
     /// One, one for each number of the input, or none.
     pub mean: Vec<f64>,
-    /// As many; never 0.
+    /// As many; never 0. Infinite of what is constant and so tells nothing anywhere: it becomes 0.
     pub std: Vec<f64>,
 }
 
@@ -53,13 +54,12 @@ impl Statistics {
     pub fn of(data: &Dataset, normalize: Normalize) -> Self {
         match (&data.exact, normalize) {
             (_, Normalize::None) => Self { mean: Vec::new(), std: Vec::new() },
-            (Some(exact), Normalize::Feature) => Self::of_columns(exact, data.dim()),
-            (Some(exact), _) => Self::of_numbers(exact, data.dim(), normalize),
+            (Some(exact), _) => Self::of_exact(exact, data.dim(), normalize),
             (None, _) => Self::of_numbers(data.inputs(), data.dim(), normalize),
         }
     }
 
-    fn of_numbers<T: Copy + Into<f64>>(inputs: &[T], dim: usize, normalize: Normalize) -> Self {
+    fn of_numbers(inputs: &[f32], dim: usize, normalize: Normalize) -> Self {
         let groups = match normalize {
             Normalize::Center | Normalize::Feature => dim,
             Normalize::Automatic | Normalize::Dataset | Normalize::None => 1,
@@ -69,7 +69,7 @@ impl Statistics {
             let mut all = vec![0.0; groups];
             for row in inputs.chunks_exact(groups) {
                 for (group, (all, &x)) in all.iter_mut().zip(row).enumerate() {
-                    *all = fold(*all, x.into(), group);
+                    *all = fold(*all, f64::from(x), group);
                 }
             }
             all
@@ -82,22 +82,31 @@ impl Statistics {
             variance = vec![variance.iter().sum::<f64>() / groups as f64; groups];
             size = vec![size.into_iter().fold(0.0, f64::max); groups];
         }
-        // A constant feature carries nothing; dividing by 1 leaves it at 0.
         let deviation = |(variance, size): (f64, f64)| {
             let std = variance.sqrt();
-            if std > PRECISION * size { std } else { 1.0 }
+            if std > PRECISION * size { std } else { of_constant(normalize) }
         };
         Self { std: variance.into_iter().zip(size).map(deviation).collect(), mean }
     }
 
-    /// Of the columns of a table; what a column has that is constant here tells nothing anywhere.
-    fn of_columns(rows: &[f64], dim: usize) -> Self {
+    /// [`Statistics::of_numbers`] of numbers in double precision, also the largest, whose squares are none.
+    fn of_exact(rows: &[f64], dim: usize, normalize: Normalize) -> Self {
+        let std = |deviation: f64| if deviation > 0.0 { deviation } else { of_constant(normalize) };
+        if !matches!(normalize, Normalize::Center | Normalize::Feature) {
+            let Scale { mean, deviation } = Scale::of(rows.iter().copied());
+            return Self { mean: vec![mean], std: vec![std(deviation)] };
+        }
         let column = |column: usize| Scale::of(rows[column.min(rows.len())..].iter().step_by(dim).copied());
-        let scales = (0..dim)
-            .map(column)
-            .map(|Scale { mean, deviation }| (mean, if deviation > 0.0 { deviation } else { f64::INFINITY }));
-        let (mean, std) = scales.unzip();
-        Self { mean, std }
+        let (mean, mut deviations): (Vec<f64>, Vec<f64>) =
+            (0..dim).map(column).map(|Scale { mean, deviation }| (mean, deviation)).unzip();
+        if normalize == Normalize::Center {
+            let largest = deviations.iter().copied().fold(0.0, f64::max);
+            if largest > 0.0 {
+                let squares: f64 = deviations.iter().map(|deviation| (deviation / largest).powi(2)).sum();
+                deviations = vec![largest * (squares / dim as f64).sqrt(); dim];
+            }
+        }
+        Self { mean, std: deviations.into_iter().map(std).collect() }
     }
 
     /// Brings the inputs to mean 0 and deviation 1 by these statistics.
@@ -109,7 +118,7 @@ impl Statistics {
         let groups = self.mean.len();
         let exact = data.exact.take();
         let standard = |x: f64, (mean, std): (&f64, &f64)| {
-            if std.is_infinite() { 0.0 } else { (x - mean) / std }
+            if std.is_infinite() { 0.0 } else { in_deviations(x, *mean, *std) }
         };
         data.update_inputs(|inputs| {
             inputs.par_chunks_exact_mut(groups).enumerate().for_each(|(row, inputs)| {
@@ -130,6 +139,12 @@ impl Statistics {
             });
         });
     }
+}
+
+/// The deviation of numbers that are all the same: of a feature it makes 0 of every number, also elsewhere. One for all inputs
+/// leaves them as far from the mean as they are.
+fn of_constant(normalize: Normalize) -> f64 {
+    if normalize == Normalize::Feature { f64::INFINITY } else { 1.0 }
 }
 
 /// In single precision; what is beyond it becomes its largest.
@@ -276,5 +291,46 @@ mod tests {
                 assert!((data.input(0)[1] / data.input(0)[0] - 2.0).abs() < 1e-5);
             }
         }
+    }
+
+    #[test]
+    fn a_feature_constant_in_training_tells_nothing_of_other_data() {
+        let train = images(2, 1, vec![1.0, 2.0, 7.0, 7.0, 3.0, 6.0, 7.0, 7.0]);
+        let mut other = images(2, 1, vec![1.0, 2.0, 7.0, 9.0]);
+        Statistics::of(&train, Normalize::Feature).apply(&mut other);
+        assert_eq!(other.inputs(), [-1.0, -1.0, 0.0, 0.0]);
+    }
+
+    #[test]
+    fn numbers_in_double_precision_keep_their_digits_and_their_size() {
+        let all = [Normalize::Dataset, Normalize::Center, Normalize::Feature];
+        let exact = |values: &[f64]| {
+            let labels = vec![0; values.len()];
+            Dataset::exact("toy", InputShape::Vector(1), values.to_vec(), labels, vec!["a".into()]).unwrap()
+        };
+        let wanted = [-2.0, -1.0, 0.0, 3.0].map(|x: f64| (x / 3.5_f64.sqrt()) as f32);
+        for (shift, unit) in [(1.7e9, 1.0), (0.0, 1e-200), (0.0, 1e200), (-1e308, 1e300)] {
+            for normalize in all {
+                let mut data = exact(&[0.0, 1.0, 2.0, 5.0].map(|x| shift + unit * x));
+                Statistics::of(&data, normalize).apply(&mut data);
+                let close = data.inputs().iter().zip(wanted).all(|(a, b)| (a - b).abs() < 0.01);
+                assert!(close, "{shift} {unit} {normalize:?}: {:?}", data.inputs());
+            }
+        }
+        for normalize in all {
+            let mut data = exact(&[f64::MIN, f64::MIN, f64::MAX]);
+            Statistics::of(&data, normalize).apply(&mut data);
+            let root = 0.5_f32.sqrt();
+            let wanted = [-root, -root, 2.0 * root];
+            let close = data.inputs().iter().zip(wanted).all(|(a, b)| (a - b).abs() < 1e-5);
+            assert!(close, "{normalize:?}: {:?}", data.inputs());
+        }
+        // One deviation for two columns is that of both.
+        let rows = vec![0.0, 1e300, 0.0, 7e300];
+        let data = Dataset::exact("toy", InputShape::Vector(2), rows, vec![0; 2], vec!["a".into()]).unwrap();
+        let Statistics { mean, std } = Statistics::of(&data, Normalize::Center);
+        let ratio = |found: f64, wanted: f64| (found / wanted - 1.0).abs() < 1e-12;
+        assert!(mean[0] == 0.0 && ratio(mean[1], 4e300), "{mean:?}");
+        assert!(std.iter().all(|&std| ratio(std, 3e300 * 0.5_f64.sqrt())), "{std:?}");
     }
 }

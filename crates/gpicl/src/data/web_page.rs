@@ -33,9 +33,13 @@ pub(super) fn or_web_page(error: Error) -> Error {
 
 /// What cannot be read is none.
 fn is_web_page(path: &Path) -> bool {
+    // Not a pipe: its writer would find that the reader has left.
+    if !path.is_file() {
+        return false;
+    }
     let mut start = Vec::new();
-    let Ok(file) = File::open(path) else { return false };
-    if !path.is_file() || file.take(START).read_to_end(&mut start).is_err() {
+    let read = File::open(path).and_then(|file| file.take(START).read_to_end(&mut start));
+    if read.is_err() {
         return false;
     }
     let text = start.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&start).trim_ascii_start();

@@ -14,7 +14,7 @@ pub mod layers;
 pub mod lstm;
 pub mod memory;
 pub mod mesa;
-mod mlp;
+pub mod mlp;
 pub mod mlstm;
 pub mod outer_product_lstm;
 pub mod recurrent;

@@ -101,12 +101,14 @@ pub fn predict_table(
     out.write(&writer.into_inner().expect("writing to memory does not fail"))?;
 
     let name = &known.header()[label];
-    let truth: Vec<Option<&str>> =
-        asked.column(name).map(|column| asked.cells(column).collect()).unwrap_or_default();
-    let judged =
-        truth.iter().zip(&predictions).filter_map(|(truth, prediction)| Some(((*truth)?, prediction)));
-    let judged: Vec<(Option<u32>, &u32)> =
-        judged.map(|(truth, prediction)| (classes.find(&asked, truth), prediction)).collect();
+    let judged: Vec<(Option<u32>, &u32)> = match asked.column(name) {
+        Ok(column) => {
+            let find = classes.finder(&asked, column);
+            let rows = asked.cells(column).zip(&predictions);
+            rows.filter_map(|(truth, prediction)| Some((find(truth?), prediction))).collect()
+        }
+        Err(_) => Vec::new(),
+    };
     if !judged.is_empty() && judged.iter().all(|(truth, _)| truth.is_none()) {
         let all = names.join(", ");
         warnings

@@ -37,7 +37,7 @@ pub fn load_sources(
             let fix = format!("give all sources the same {field}");
             return Err(component.blame(Error::config(field, problem, fix)));
         }
-        all.push(SourceSplits { weight: component.weight, ..splits });
+        all.push(SourceSplits { place: component.place.clone(), weight: component.weight, ..splits });
     }
     Ok(all)
 }

@@ -106,7 +106,7 @@ impl SourceSplits {
         let held_out =
             |data| -> Result<Arc<dyn Source>> { Ok(Arc::new(over(data, Some(train.input_dim()))?)) };
         let (validation, test) = (held_out(validation)?, held_out(test)?);
-        Ok(Self { weight: 1.0, train: Arc::new(train), validation, test })
+        Ok(Self { place: String::new(), weight: 1.0, train: Arc::new(train), validation, test })
     }
 }
 

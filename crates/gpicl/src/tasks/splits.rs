@@ -10,6 +10,8 @@ use crate::error::Result;
 /// A source over the meta-training examples, and its twins over held-out ones.
 #[derive(Clone, Debug)]
 pub struct SourceSplits {
+    /// Where it stands in the configuration: `mix[1].`, nothing for `[data]` and `[tasks]`.
+    pub place: String,
     /// How often meta-training draws from it, relative to the others.
     pub weight: f64,
     /// Meta-training's, and that of seen tasks.
@@ -21,15 +23,15 @@ pub struct SourceSplits {
 }
 
 impl SourceSplits {
-    /// The data of all splits of all sources, by their names.
+    /// The data of all splits of all sources, by their places in the configuration: a data set may change its name.
     pub fn fingerprints(all: &[Self]) -> Fingerprints {
         let mut prints = Fingerprints::default();
-        for Self { train, validation, test, .. } in all {
+        for Self { place, train, validation, test, .. } in all {
             for (split, source) in
                 [(Split::Train, train), (Split::Validation, validation), (Split::Test, test)]
             {
                 if let Some(print) = source.fingerprint() {
-                    prints.insert(source.name(), split, print);
+                    prints.insert(&format!("{place}data"), split, print);
                 }
             }
         }

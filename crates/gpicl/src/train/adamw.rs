@@ -2,7 +2,7 @@
 
 use gpicl_ops::AdamWStep;
 
-use super::TrainConfig;
+use super::config::TrainConfig;
 
 /// The numbers of update `t`, counted from 1, of a parameter of `rank` dimensions. Biases, gains and offsets are not decayed.
 pub(super) fn step(config: &TrainConfig, lr: f64, t: u64, grad_scale: f32, rank: usize) -> AdamWStep {

@@ -171,14 +171,21 @@ impl Checkpoints {
     /// # Errors
     /// [`Error::File`] if there is none.
     pub fn latest(&self, device: &Device) -> Result<(CheckpointInfo, Learned)> {
+        let mut last = None;
         for step in self.steps()? {
             match self.load(step, device) {
                 Ok(found) => return Ok(found),
-                Err(error) => tracing::warn!("passing over a damaged checkpoint: {error}"),
+                // A file that is there and cannot be read may be whole.
+                Err(error @ Error::Io { .. }) if !is_absent(&error) => return Err(error),
+                Err(error) => {
+                    tracing::warn!("passing over a damaged checkpoint: {error}");
+                    last = Some(error);
+                }
             }
         }
-        let fix = "remove it: `gpicl resume` then begins at the first step";
-        Err(Error::file(&self.dir, "holds no usable checkpoint", fix))
+        let why = last.map_or(String::new(), |error| format!(" ({error})"));
+        let fix = "if they are damaged, remove it: `gpicl resume` then begins at the first step";
+        Err(Error::file(&self.dir, format!("holds no usable checkpoint{why}"), fix))
     }
 
     /// The newest weights file, checked only when it is read.
@@ -275,6 +282,10 @@ impl Checkpoints {
     fn state_path(&self, step: u64) -> PathBuf {
         self.dir.join(format!("step-{step:08}.state.safetensors"))
     }
+}
+
+fn is_absent(error: &Error) -> bool {
+    matches!(error, Error::Io { cause, .. } if cause.kind() == std::io::ErrorKind::NotFound)
 }
 
 /// Writes a weights file.

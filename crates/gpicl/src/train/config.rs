@@ -2,9 +2,19 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::optimizer::OptimizerKind;
 use super::schedule::Schedule;
 use crate::error::{Error, Result};
+
+/// How parameters move.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OptimizerKind {
+    /// By AdamW (the paper: Adam).
+    #[default]
+    AdamW,
+    /// Hidden matrices by orthogonalised momentum, the rest by AdamW.
+    Muon,
+}
 
 /// Optimiser, length and bookkeeping of meta-training.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

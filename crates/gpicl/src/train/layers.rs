@@ -327,7 +327,7 @@ mod tests {
         assert_eq!(scale(config), LabelScale::Absolute(2.0));
         let error = |sets: &[&str]| built(&[relative], sets).unwrap_err().to_string();
         let wrong = error(&["model.label_scale.wide=2"]);
-        assert!(wrong.contains("model.label_scale") && wrong.contains("unknown variant `wide`"), "{wrong}");
+        assert!(wrong.contains("field `model") && wrong.contains("unknown variant `wide`"), "{wrong}");
         let both = error(&["model.label_scale={ absolute = 1, relative = 1 }"]);
         assert!(both.contains("model") && both.contains("1 element"), "{both}");
         // In an element of an array; and what is no choice is not taken for one.

@@ -103,15 +103,19 @@ impl RunLog {
     }
 }
 
-/// The length of the first `bytes` of a file of lines, the last of which is left out.
+/// How much of `metrics.jsonl` a run leaves after `step` steps that goes on: a line of that step only where one is due every
+/// `log_every` steps, and none of what came after. Whatever was appended since, it is the same.
 ///
 /// # Errors
 /// [`Error::Io`].
-pub(super) fn without_last_line(path: &Path, bytes: u64) -> Result<u64> {
+pub(super) fn bytes_of_going_on(path: &Path, step: u64, log_every: u64) -> Result<u64> {
     let text = std::fs::read(path).map_err(Error::io("read", path))?;
-    let lines = text.get(..bytes as usize).unwrap_or(&text);
-    let body = lines.strip_suffix(b"\n").unwrap_or(lines);
-    Ok(body.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end as u64 + 1))
+    let stays = |line: &&[u8]| match serde_json::from_slice::<Metric>(line) {
+        Ok(Metric::Train { step: of, .. }) => of < step || of == step && step.is_multiple_of(log_every),
+        Ok(Metric::Eval { step: of, .. }) => of < step,
+        Err(_) => false,
+    };
+    Ok(text.split_inclusive(|&byte| byte == b'\n').take_while(stays).map(|line| line.len() as u64).sum())
 }
 
 /// The newest training line of `metrics.jsonl`, from the file's end; none if there is no file or no such line near it.

@@ -22,11 +22,11 @@ pub use averaging::Average;
 pub use checkpoint::{
     CheckpointInfo, Checkpoints, Learned, Progress, load_to_test, load_weights, read_info, save_weights,
 };
-pub use config::TrainConfig;
+pub use config::{OptimizerKind, TrainConfig};
 pub use inspect::{Inspection, inspect};
 pub use layers::{Layers, parse_toml};
 pub use metrics::{MetricsWriter, RunLog, last_training_line, read_metrics};
-pub use optimizer::{Optimizer, OptimizerKind, ParamPath};
+pub use optimizer::{Optimizer, ParamPath};
 pub use presets::{PRESETS, Preset};
 pub use resume::ResumeOptions;
 pub use run::{RunDir, RunLock, checkpoint_path};

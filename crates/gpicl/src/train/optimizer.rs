@@ -5,20 +5,9 @@ use std::collections::BTreeMap;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Gradients, Tensor};
 use gpicl_ops::Precision;
-use serde::{Deserialize, Serialize};
 
-use super::{TrainConfig, adamw, muon};
-
-/// How parameters move.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum OptimizerKind {
-    /// By AdamW (the paper: Adam).
-    #[default]
-    AdamW,
-    /// Hidden matrices by orthogonalised momentum, the rest by AdamW.
-    Muon,
-}
+use super::config::{OptimizerKind, TrainConfig};
+use super::{adamw, muon};
 
 /// What is remembered of the gradients of every parameter, by the parameter's path in the model.
 #[derive(Clone, Debug, Default)]

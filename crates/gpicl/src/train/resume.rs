@@ -58,7 +58,7 @@ pub(super) fn warn_of_other_program(run: &RunDir, theirs: &Provenance) {
     let ours = Provenance::current();
     if ours != *theirs {
         tracing::warn!(
-            "{}: begun by {theirs}, goes on with {ours}; the numbers may not be those of a run of either alone",
+            "{}: its checkpoint is by {theirs}, it goes on with {ours}; the numbers may not be those of a run of either alone",
             run.path().display(),
         );
     }

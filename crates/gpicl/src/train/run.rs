@@ -208,6 +208,12 @@ mod tests {
         for _ in 0..2 {
             RunDir::prepare(dir.path(), &config).unwrap();
         }
+        // One that was never saved, as of a configuration that could not be used, may be mended.
+        let mended = RunConfig { seed: 2, ..config.clone() };
+        RunDir::prepare(dir.path(), &mended).unwrap();
+        assert_eq!(RunDir::open(dir.path()).unwrap().1.seed, 2);
+        std::fs::create_dir(dir.path().join("checkpoints")).unwrap();
+        std::fs::write(dir.path().join("checkpoints/step-00000001.safetensors"), "").unwrap();
         let other = RunConfig { seed: 1, ..config };
         let error = RunDir::prepare(dir.path(), &other).unwrap_err().to_string();
         assert!(error.contains("another configuration"), "{error}");

@@ -64,19 +64,26 @@ impl fmt::Display for Change {
 /// The first field, in the order of their names, in which two tables differ.
 fn first_change(place: &str, earlier: &Table, now: &Table) -> Option<Change> {
     let names: BTreeSet<&String> = earlier.keys().chain(now.keys()).collect();
-    names.into_iter().find_map(|name| {
-        let field = format!("{place}{name}");
-        match (earlier.get(name), now.get(name)) {
-            (Some(Value::Table(earlier)), Some(Value::Table(now))) => {
-                first_change(&format!("{field}."), earlier, now)
-            }
-            (earlier, now) if earlier == now => None,
-            (earlier, now) => {
-                let text = |value: Option<&Value>| value.map(Value::to_string);
-                Some(Change { field, earlier: text(earlier), now: text(now) })
-            }
+    names.into_iter().find_map(|name| change(format!("{place}{name}"), earlier.get(name), now.get(name)))
+}
+
+fn change(field: String, earlier: Option<&Value>, now: Option<&Value>) -> Option<Change> {
+    match (earlier, now) {
+        (earlier, now) if earlier == now => None,
+        (Some(Value::Table(earlier)), Some(Value::Table(now))) => {
+            first_change(&format!("{field}."), earlier, now)
         }
-    })
+        (Some(Value::Array(earlier)), Some(Value::Array(now))) if earlier.len() == now.len() => {
+            let elements = earlier.iter().zip(now).enumerate();
+            elements
+                .into_iter()
+                .find_map(|(i, (earlier, now))| change(format!("{field}[{i}]"), Some(earlier), Some(now)))
+        }
+        (earlier, now) => {
+            let text = |value: Option<&Value>| value.map(Value::to_string);
+            Some(Change { field, earlier: text(earlier), now: text(now) })
+        }
+    }
 }
 
 impl Serialize for RunConfig {

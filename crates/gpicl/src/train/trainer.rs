@@ -12,13 +12,13 @@ use serde::{Deserialize, Serialize};
 
 use super::averaging::Average;
 use super::checkpoint::{CheckpointInfo, Learned};
-use super::metrics::{MetricsWriter, RunLog, without_last_line};
+use super::metrics::{MetricsWriter, RunLog, bytes_of_going_on};
 use super::resume::{ResumeOptions, check_config, set_results_aside, warn_of_other_program};
 use super::run::{RunDir, RunLock};
 use super::run_config::RunConfig;
 use super::step::{StepOutcome, meta_train_step};
 use super::{Checkpoints, Optimizer};
-use crate::data::{DataConfig, Dataset, Fingerprint, Fingerprints, Library, Split};
+use crate::data::{DataConfig, Dataset, Fingerprints, Library, Split};
 use crate::error::{Error, Result};
 use crate::eval::{
     CurveSummary, LearningCurve, Metric, Sample, TestSet, Trained, episode_dims, hits, meta_test,
@@ -203,14 +203,14 @@ impl Trainer {
         // A cut between a checkpoint and its clean-up.
         checkpoints.rotate(learned.progress.step)?;
         write(&config)?;
+        if run.finished() && info.step < config.train.steps {
+            set_results_aside(&run, info.config.train.steps)?;
+        }
         let prolonged = info.step == info.config.train.steps && info.step < config.train.steps;
         if prolonged {
             // What only a last step leaves behind is taken back, what it leaves out is made good below.
-            set_results_aside(&run, info.step)?;
-            if !info.step.is_multiple_of(config.train.log_every) {
-                let bytes = &mut learned.progress.metrics_bytes;
-                *bytes = without_last_line(&run.metrics_path(), *bytes)?;
-            }
+            learned.progress.metrics_bytes =
+                bytes_of_going_on(&run.metrics_path(), info.step, config.train.log_every)?;
         }
         let mut trainer = Self::assemble(config, run, lock, stage, learned)?;
         if prolonged {
@@ -476,9 +476,8 @@ impl Stage {
         let others: Vec<(DataConfig, [Arc<Dataset>; 2])> = others.collect::<Result<_>>()?;
         let mut data = SourceSplits::fingerprints(&sources);
         for (config, [validation, test]) in &others {
-            let name = config.short_form();
-            data.insert(&name, Split::Validation, Fingerprint::of(validation));
-            data.insert(&name, Split::Test, Fingerprint::of(test));
+            data.insert_other(config, Split::Validation, validation);
+            data.insert_other(config, Split::Test, test);
         }
         if config.precision == Precision::Bf16 && !config.model.has_bf16() {
             tracing::warn!(
