@@ -453,10 +453,13 @@ fn a_run_that_goes_on_otherwise_says_so() {
     }
     let said = |args: &[&str]| text(&gpicl(dir.path(), args).stderr);
     assert!(!said(&["resume", "run"]).contains("goes on with gpicl"));
-    let bf16 = ["train", "--config", "small.toml", "--set", "precision=bf16", "--set"];
-    let vsml = said(&[&bf16[..], &["model={ kind = 'vsml' }", "--run", "vsml"]].concat());
+    let sizes = "d_model = 16\nlayers = 1\nheads = 2\nd_ff = 32";
+    fs::write(dir.path().join("vsml.toml"), SMALL.replace(sizes, "kind = 'vsml'\nhidden = 4")).unwrap();
+    let bf16 =
+        |config| said(&["train", "--config", config, "--set", "precision=bf16", "--run", &config[..4]]);
+    let vsml = bf16("vsml.toml");
     assert!(vsml.contains("precision=bf16") && vsml.contains("`vsml` computes in fp32"), "{vsml}");
-    let transformer = said(&[&bf16[..], &["train.steps=2", "--run", "bf16"]].concat());
+    let transformer = bf16("small.toml");
     assert!(!transformer.contains("computes in fp32"), "{transformer}");
 }
 

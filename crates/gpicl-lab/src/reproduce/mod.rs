@@ -406,7 +406,7 @@ mod tests {
             ] {
                 // One that the figure varies stays as it is.
                 if let Err(error) = spec.set(small) {
-                    assert!(error.to_string().contains("the grid has its own values"), "{error}");
+                    assert!(error.to_string().contains("its own value"), "{error}");
                 }
             }
             let out = dir.path().join(figure.name);
