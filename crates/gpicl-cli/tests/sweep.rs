@@ -146,6 +146,26 @@ fn a_sweep_makes_every_run_once_and_writes_what_came_of_them() {
 }
 
 #[test]
+fn runs_on_data_that_changed_in_between_are_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |seeds: &str, shift: usize| {
+        let row = |i: usize| format!("{},{},{}\n", (i + shift) % 7, i % 5, ["a", "b", "c"][i % 3]);
+        let rows: String = (0..90).map(row).collect();
+        fs::write(dir.path().join("t.csv"), format!("x,y,label\n{rows}")).unwrap();
+        let table = "name = \"csv\"\npath = \"t.csv\"";
+        let made = "name = \"random\"\nsize = 8\nclasses = 3\nper_class = 20";
+        let spec = SPEC.replace(made, table).replace("seeds = [0, 1]", seeds);
+        fs::write(dir.path().join("s.toml"), spec.replace("[\"2^2\", \"unlimited\"]", "[\"2^2\"]")).unwrap();
+    };
+    write("seeds = [0]", 0);
+    let (_, notes) = ends(dir.path(), &["sweep", "s.toml", "--out", "s"], 0);
+    assert!(!notes.contains("other examples"), "{notes}");
+    write("seeds = [0, 1]", 1);
+    let (_, notes) = ends(dir.path(), &["sweep", "s.toml", "--out", "s"], 0);
+    assert!(notes.contains("seed=0 and") && notes.contains("other examples"), "{notes}");
+}
+
+#[test]
 fn status_shows_every_run_and_its_state() {
     let dir = folder(SPEC);
     let at = dir.path();

@@ -149,7 +149,7 @@ fn bad_tables_are_named_and_nothing_is_written() {
         (good.as_str(), good.as_str(), Some("species"), ["context.csv", "species"]),
         ("a,y\n1,only\n2,only\n", "a\n1\n", None, ["context.csv", "1 different label"]),
         ("a,y\n1,p\n2,q\n3,r\n4,s\n5,t\n", "a\n1\n", None, ["context.csv", "5 different labels"]),
-        ("y\np\nq\n", "y\np\n", None, ["context.csv", "no feature column"]),
+        ("y\np\nq\n", "y\np\n", None, ["context.csv", "has one column"]),
     ] {
         let error = error(known, asked, label);
         for part in parts {
@@ -312,7 +312,9 @@ fn labels_and_categories_are_what_they_mean_and_strangers_are_named() {
     let (_, report) = answer(&known, &table(["a", "b"], ["Red", "Blue"]), &usual).unwrap();
     assert!(matches!(&report.warnings[..], [one] if one.contains("column `flag`")), "{:?}", report.warnings);
     let (_, report) = answer(&known, &table(["a", "b"], ["red", "Blue"]), &usual).unwrap();
-    assert_eq!(report.warnings, Vec::<String>::new(), "one is known");
+    assert!(
+        matches!(&report.warnings[..], [one] if one.contains("8 of 16 values") && one.contains("`Blue`"))
+    );
 }
 
 #[test]
@@ -341,7 +343,8 @@ fn two_words_for_true_or_for_false_in_a_column_are_two_values() {
     let two = known(&[["t", "a"], ["f", "b"]]);
     let (said, report) = answer(&two, "flag\nT\nF\nn\n", &usual).unwrap();
     assert_ne!(said[1], said[2]);
-    assert_eq!((said[0][0].as_str(), said[1][0].as_str(), report.warnings.len()), ("a", "b", 0));
+    assert_eq!((said[0][0].as_str(), said[1][0].as_str()), ("a", "b"));
+    assert!(matches!(&report.warnings[..], [one] if one.contains("1 of 3 values") && one.contains("`n`")));
     let alone = |asked: &str| answer(&two, asked, &usual).unwrap().0;
     assert_eq!(alone("flag\nn\n"), alone("flag\nf\n"), "one word is the other file's one");
 }
@@ -437,7 +440,7 @@ fn columns_are_dropped_made_categories_and_suspected() {
     assert_eq!(report.warnings, Vec::<String>::new());
     let full = "id,zip,x\n1,8000,1.3\n";
     let (_, report) = answer(&known, full, &TableConfig::default()).unwrap();
-    assert!(matches!(&report.warnings[..], [one] if one.contains("`id`") && one.contains("--drop id")));
+    assert!(matches!(&report.warnings[..], [one] if one.contains("`id`") && one.contains("--drop 'id'")));
     let tables = TableConfig { categorical: vec!["zip".into()], ..tables };
     let (_, report) = answer(&known, "zip,x\n1,2\n2,2\n", &tables).unwrap();
     assert!(matches!(&report.warnings[..], [one] if one.contains("column `zip`")), "{:?}", report.warnings);
@@ -452,10 +455,36 @@ fn columns_are_dropped_made_categories_and_suspected() {
     assert!(answer(&known, asked, &tables).unwrap_err().to_string().contains("is the label and dropped"));
     let names = "name,label\n".to_string() + &rows(120, |i| format!("n{i}"), "p") + "z,q\n";
     let error = answer(&names, "name\nn1\n", &TableConfig::default()).unwrap_err().to_string();
-    assert!(error.contains("121 different values") && error.contains("--drop name"), "{error}");
+    assert!(error.contains("121 different values") && error.contains("--drop 'name'"), "{error}");
     let mixed = "x,label\n".to_string() + &rows(120, |i| format!("{i}"), "p") + "oops,q\n";
     let error = answer(&mixed, "x\n1\n", &TableConfig::default()).unwrap_err().to_string();
     assert!(error.contains("line 122, column `x`: `oops` is no number"), "{error}");
+}
+
+#[test]
+fn a_text_among_numbers_is_named() {
+    let known = "v,x,label\n".to_string()
+        + &rows(8, |i| format!("{},1.{i}", i % 3), "p")
+        + &rows(8, |i| format!("{},3.{i}", i % 3), "q")
+        + "?,1.5,p\n";
+    let asked = "v,x\n1,1.3\n2,3.3\n";
+    let (_, report) = answer(&known, asked, &TableConfig::default()).unwrap();
+    let [one] = &report.warnings[..] else { panic!("{:?}", report.warnings) };
+    for part in ["`v`", "`?`", "line 18", "16 of its 17 cells", "--missing '?'"] {
+        assert!(one.contains(part), "{part}: {one}");
+    }
+    let missing = TableConfig { missing: vec!["?".into()], ..TableConfig::default() };
+    assert_eq!(answer(&known, asked, &missing).unwrap().1.warnings, Vec::<String>::new());
+    // Some of a column that are not known, too; and what stands between cells.
+    let known =
+        "c,x,label\n".to_string() + &rows(8, |i| format!("{},1.{i}", ["A", "B"][i % 2]), "p") + "B,9,q\n";
+    let (_, report) = answer(&known, "c,x\nA,1.3\nC,3.3\n", &TableConfig::default()).unwrap();
+    assert!(
+        matches!(&report.warnings[..], [one] if one.contains("1 of 2 values of the column `c`")),
+        "{report:?}"
+    );
+    let error = answer("a:y\n1:p\n2:q\n", "a\n1\n", &TableConfig::default()).unwrap_err().to_string();
+    assert!(error.contains("has one column") && error.contains("--delimiter"), "{error}");
 }
 
 #[test]

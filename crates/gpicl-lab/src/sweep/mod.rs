@@ -25,7 +25,9 @@ pub use slurm::Slurm;
 pub use spec::{LocalSpec, NamedSweep, PlannedRun, SlurmSpec, SweepSpec};
 pub use state::{Latest, RunState, RunStatus, SweepStatus};
 
+use crate::results::Results;
 use gpicl::RunDir;
+use gpicl::data::{DataConfig, Fingerprint};
 use gpicl::folder::{Kind, claim};
 use gpicl::fs::{create_folder, lock, write_atomic};
 use gpicl::{Error, Result};
@@ -161,7 +163,42 @@ impl Sweep {
         if !pending.is_empty() {
             executor.execute(self, &pending, watch)?;
         }
+        for difference in self.other_data()? {
+            (watch.note)(format!("warning: {difference}"));
+        }
         self.save()
+    }
+
+    /// Finished runs of one data set whose examples are others, as where files changed between two runs: in words.
+    fn other_data(&self) -> Result<Vec<String>> {
+        let mut seen: Vec<(Vec<DataConfig>, &PlannedRun, Results)> = Vec::new();
+        let mut found = Vec::new();
+        for run in &self.runs {
+            let path = RunDir::at(self.run_path(run)).results_path();
+            if !path.exists() {
+                continue;
+            }
+            let results = Results::read(&path)?;
+            let components = run.config.components();
+            let sources = components.iter().filter_map(|it| it.source.data());
+            let data: Vec<DataConfig> = sources.chain(&run.config.eval.data).cloned().collect();
+            let alike = seen.iter().find(|(other, ..)| *other == data);
+            let Some((_, first, theirs)) = alike else {
+                seen.push((data, run, results));
+                continue;
+            };
+            let other = |(set, fingerprints): &(&String, &Vec<Fingerprint>)| {
+                theirs.fingerprints.get(*set).is_some_and(|theirs| theirs != *fingerprints)
+            };
+            if let Some((set, _)) = results.fingerprints.iter().find(other) {
+                let fix = "remove the run of the data that are not meant, and give the same command";
+                found.push(format!(
+                    "{} and {} were made with other examples ({set}); {fix}",
+                    first.id, run.id
+                ));
+            }
+        }
+        Ok(found)
     }
 
     /// Forgets the errors of the runs that failed: they wait again.

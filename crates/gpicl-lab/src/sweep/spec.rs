@@ -8,6 +8,7 @@ use toml::{Table, Value};
 
 use crate::presets::find_sweep;
 use crate::spec::{Sourced, leaves, names_a_file, repeated, within};
+use gpicl::train::parse_toml;
 use gpicl::{Error, Result};
 use gpicl::{Layers, RunConfig};
 
@@ -156,6 +157,10 @@ impl NamedSweep {
     /// # Errors
     /// [`Error::File`] naming the field.
     pub fn plan(&self) -> Result<Vec<PlannedRun>> {
+        if parse_toml(&self.0.source, &self.0.text)?.is_empty() {
+            let fix = "say what to vary in [grid], or runs in [[list]]";
+            return Err(Error::file(&self.0.source, "is empty", fix));
+        }
         let spec = self.spec();
         spec.slurm.validate().map_err(self.0.named())?;
         spec.local.validate().map_err(self.0.named())?;
@@ -549,6 +554,7 @@ mod tests {
     fn an_error_names_the_file_and_the_field() {
         for (text, parts) in [
             ("a = [", &["s.toml", "line 1"][..]),
+            ("", &["s.toml", "is empty", "[grid]"]),
             ("gird = {}", &["s.toml", "gird"]),
             ("seeds = ['a']", &["s.toml", "seeds[0]"]),
             ("seeds = []", &["s.toml", "`seeds`", "empty"]),

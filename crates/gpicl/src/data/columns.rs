@@ -261,12 +261,36 @@ impl Encoder {
             Ok((name.clone(), Self::encoding(table, column, config.categorical.contains(name))?))
         });
         let encoder = Self { columns: columns.collect::<Result<Vec<_>>>()? };
+        let alone = table.header().len() == 1;
         let problem = match encoder.columns.as_slice() {
+            [] if alone => "has one column",
             [] => "has no feature column",
             _ if encoder.dim() == 0 => "has no feature column with a value",
             _ => return Ok(encoder),
         };
-        Err(Error::file_at(table.path(), "header", problem, "add the features"))
+        let fix = if alone {
+            "say what stands between cells (--delimiter, data.delimiter), or add the features"
+        } else {
+            "add the features"
+        };
+        Err(Error::file_at(table.path(), "header", problem, fix))
+    }
+
+    /// What to say of a column of categories of which most cells are numbers.
+    fn few_texts(table: &Table, column: usize) -> Option<String> {
+        let cells = || table.cells(column).enumerate().filter_map(|(row, cell)| Some((row, cell?)));
+        let is_number = |cell: &str| table.number(cell).is_some_and(f64::is_finite);
+        let (row, text) = cells().find(|(_, cell)| !is_number(cell))?;
+        let (all, numbers) = (cells().count(), cells().filter(|(_, cell)| is_number(cell)).count());
+        let name = &table.header()[column];
+        // As many texts as numbers are meant.
+        (numbers > all / 2 && Spelling::of(table, column) == Spelling::Texts).then(|| {
+            format!(
+                "the column `{name}` is read as categories because of `{text}` ({}; {numbers} of its {all} cells are numbers); \
+                 if that means a missing number, say so by --missing '{text}' (data.missing)",
+                table.place(row, column)
+            )
+        })
     }
 
     fn encoding(table: &Table, column: usize, categorical: bool) -> Result<Encoding> {
@@ -285,7 +309,10 @@ impl Encoder {
         let values = Values::of(table, column).sorted();
         if values.names.len() > MAX_CATEGORIES {
             let name = &table.header()[column];
-            let fix = format!("drop it (--drop {name}, data.drop), or turn it into numbers");
+            let fix = format!(
+                "drop it (--drop '{name}', data.drop), turn it into numbers, or say what means that one is missing \
+                 (--missing TEXT, data.missing)"
+            );
             let problem = format!("has {} different values, too many for categories", values.names.len());
             let (place, problem) = match first_text.filter(|_| finite) {
                 Some(row) => {
@@ -374,7 +401,7 @@ impl Encoder {
         }
     }
 
-    /// A remark on every column of categories in which `table` has values, and none that is known.
+    /// A remark on every column of categories in which `table` has values that are not known.
     ///
     /// # Errors
     /// [`Error::File`] for a column that is missing.
@@ -383,26 +410,39 @@ impl Encoder {
         for (name, encoding) in &self.columns {
             let Encoding::Category(values) = encoding else { continue };
             let column = table.column(name)?;
-            let mut cells = table.cells(column).flatten().peekable();
-            let Some(first) = cells.peek().copied() else { continue };
             let lookup = values.lookup(table, column);
-            if cells.all(|cell| lookup.find(cell).is_none()) {
-                let known = values.names.iter().take(3).map(String::as_str).collect::<Vec<_>>().join(", ");
+            let (all, unknown): (Vec<&str>, Vec<&str>) = (
+                table.cells(column).flatten().collect(),
+                table.cells(column).flatten().filter(|cell| lookup.find(cell).is_none()).collect(),
+            );
+            let Some(first) = unknown.first() else { continue };
+            let known = values.names.iter().take(3).map(String::as_str).collect::<Vec<_>>().join(", ");
+            remarks.push(if unknown.len() == all.len() {
                 let found = format!("`{first}` and all others are not among the labelled rows' ({known} ..)");
-                remarks.push(format!("no value of the column `{name}` is known: {found}; it tells nothing"));
-            }
+                format!("no value of the column `{name}` is known: {found}; it tells nothing")
+            } else {
+                let count = format!("{} of {} values of the column `{name}`", unknown.len(), all.len());
+                format!("{count} are not among the labelled rows' ({known} ..), such as `{first}`; they tell nothing")
+            });
         }
         Ok(remarks)
     }
 
-    /// A remark on every column that looks like names or a running number of the rows it was made on: no two values alike,
-    /// and numbers whole and in order.
+    /// A remark on every column of numbers that few texts make one of categories; and on every one that looks like names or a
+    /// running number of the rows it was made on: no two values alike, and numbers whole and in order.
     ///
     /// # Errors
     /// [`Error::File`] for a column that is missing.
-    pub fn ids(&self, table: &Table) -> Result<Vec<String>> {
+    pub fn doubts(&self, table: &Table) -> Result<Vec<String>> {
         let mut remarks = Vec::new();
         for (name, encoding) in &self.columns {
+            let column = table.column(name)?;
+            if matches!(encoding, Encoding::Category(_))
+                && let Some(remark) = Self::few_texts(table, column)
+            {
+                remarks.push(remark);
+                continue;
+            }
             let cells: Option<Vec<&str>> = table.cells(table.column(name)?).collect();
             let Some(cells) = cells.filter(|cells| cells.len() >= FEWEST_IDS) else { continue };
             let ids = match encoding {
@@ -417,7 +457,7 @@ impl Encoder {
             if ids {
                 remarks.push(format!(
                     "the column `{name}` looks like a name or a running number of the rows, which tells nothing of \
-                     others; if it is one, drop it (--drop {name}, data.drop)"
+                     others; if it is one, drop it (--drop '{name}', data.drop)"
                 ));
             }
         }

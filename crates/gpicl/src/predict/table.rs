@@ -75,7 +75,7 @@ pub fn predict_table(
     }
     let asked = Table::read(query, tables)?;
     let queries = encoder.encode(&asked)?;
-    let mut warnings = encoder.ids(&known)?;
+    let mut warnings = encoder.doubts(&known)?;
     warnings.extend(encoder.strangers(&asked)?);
     if !predictor.learns() {
         let kind = predictor.info().config.model.kind();

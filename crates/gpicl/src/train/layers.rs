@@ -148,7 +148,7 @@ fn read(mut table: Table) -> Result<RunConfig> {
     name_model(&mut table);
     serde_path_to_error::deserialize(Value::Table(table)).map_err(|error| {
         let field = error.path().to_string();
-        let problem = error.into_inner().message().to_string();
+        let problem = plain(error.into_inner().message());
         Error::config(field, problem, "see `gpicl presets --defaults` for every field and its default")
     })
 }
@@ -163,6 +163,38 @@ impl RunConfig {
         layers.file(path)?;
         layers.build()
     }
+}
+
+/// What a field expects, in words that are not those of this program's code.
+const PLAIN: [(&str, &str); 9] = [
+    ("internally tagged enum ModelConfig", "a table with a `kind`"),
+    ("unit variant, expected struct variant", "a name, expected a table with it"),
+    ("struct variant, expected unit variant", "a table, expected a name"),
+    ("wanted exactly 1 element, more than 1 element", "more than one choice"),
+    ("expected usize", "expected a whole number from 0"),
+    ("expected u64", "expected a whole number from 0"),
+    ("expected f64", "expected a number"),
+    ("expected f32", "expected a number"),
+    ("a boolean", "true or false"),
+];
+
+/// A deserialiser's message for people.
+fn plain(message: &str) -> String {
+    let mut text = message.trim().to_string();
+    for (code, words) in PLAIN {
+        text = text.replace(code, words);
+    }
+    // `struct variant Schedule::Cosine`, `struct DataConfig`
+    for kind in ["struct variant ", "tuple variant ", "struct "] {
+        while let Some(at) = text.find(&format!("expected {kind}")) {
+            let start = at + "expected ".len();
+            let name =
+                text[start + kind.len()..].find(|c: char| !(c.is_alphanumeric() || c == ':' || c == '_'));
+            let end = name.map_or(text.len(), |length| start + kind.len() + length);
+            text.replace_range(start..end, "a table");
+        }
+    }
+    text
 }
 
 /// TOML `text` as a table; `name` is what an error calls it, with the line at fault.
@@ -329,7 +361,7 @@ mod tests {
         let wrong = error(&["model.label_scale.wide=2"]);
         assert!(wrong.contains("field `model") && wrong.contains("unknown variant `wide`"), "{wrong}");
         let both = error(&["model.label_scale={ absolute = 1, relative = 1 }"]);
-        assert!(both.contains("model") && both.contains("1 element"), "{both}");
+        assert!(both.contains("model") && both.contains("more than one choice"), "{both}");
         // In an element of an array; and what is no choice is not taken for one.
         let mix = "[[mix]]\ndata = { size = 3 }";
         let config = built(&[mix], &["mix[0].data.classes=4"]).unwrap();
@@ -350,6 +382,18 @@ mod tests {
         let broken = built(&["a = ["], &[]).unwrap_err().to_string();
         assert!(broken.contains("layer0.toml") && broken.contains("line 1"), "{broken}");
         assert!(built(&[], &["train"]).is_err());
+        for (set, words) in [
+            ("model=3", "expected a table with a `kind`"),
+            ("train.schedule.cosine=1", "expected a table"),
+            ("train.schedule=linear", "expected a table with it"),
+            ("train.steps=1.5", "expected a whole number from 0"),
+            ("train.lr=fast", "expected a number"),
+            ("data=3", "expected a table"),
+        ] {
+            let error = built(&[], &[set]).unwrap_err().to_string();
+            let code = ["enum", "struct", "variant", "usize", "u64", "f64", "::"];
+            assert!(error.contains(words) && !code.iter().any(|code| error.contains(code)), "{set}: {error}");
+        }
     }
 
     #[test]

@@ -18,6 +18,7 @@ pub struct Preset {
 pub const PRESETS: &[Preset] = &[
     Preset { name: "quickstart", toml: include_str!("../../presets/quickstart.toml") },
     Preset { name: "mnist", toml: include_str!("../../presets/mnist.toml") },
+    Preset { name: "mnist-mesa", toml: include_str!("../../presets/mnist-mesa.toml") },
     Preset { name: "paper", toml: include_str!("../../presets/paper.toml") },
 ];
 
