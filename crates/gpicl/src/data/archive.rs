@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+#[cfg(feature = "archives")]
 use super::raw::is_leftover;
 use crate::error::{Error, Result};
 
