@@ -47,6 +47,14 @@ pub enum AttentionMask {
 }
 
 impl AttentionMask {
+    /// Positions that others see: they come first.
+    pub fn keys(self, time: usize) -> usize {
+        match self {
+            Self::Causal => time,
+            Self::Paired => time / 2,
+        }
+    }
+
     /// Whether position `row` attends to position `column` in a sequence of `time` positions.
     pub fn sees(self, row: usize, column: usize, time: usize) -> bool {
         let examples = time / 2;

@@ -11,7 +11,7 @@ use super::baseline;
 use super::spec::{Learner, Method, Plan, PlannedSet};
 use crate::meta_test::once;
 use gpicl::RunConfig;
-use gpicl::data::{DataConfig, Dataset, Description, Fingerprint, Fingerprints, Library, Split};
+use gpicl::data::{DataConfig, Dataset, Description, Fingerprint, Fingerprints, Library, Split, hex};
 use gpicl::eval::baselines::BaselinesConfig;
 use gpicl::eval::{LearningCurve, Sample, TestSet, episode_dims, meta_test};
 use gpicl::fs::write_atomic;
@@ -346,7 +346,7 @@ impl Bench {
         let base = (training, &config.tasks, config.seed, self.dims);
         let all = serde_json::to_vec(&(learner, base, sets, self.sample, &self.program));
         let hash = Sha256::digest(all.expect("configurations have a JSON form"));
-        hash.iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&hash)
     }
 }
 

@@ -8,6 +8,7 @@ use toml::{Table, Value};
 
 use crate::presets::find_sweep;
 use crate::spec::{Sourced, leaves, names_a_file, repeated, within};
+use gpicl::data::hex;
 use gpicl::train::parse_toml;
 use gpicl::{Error, Result};
 use gpicl::{Layers, RunConfig};
@@ -396,7 +397,7 @@ fn id(entry: Option<&str>, fields: &[(String, Value)], seed: u64) -> String {
     if safe == exact && safe.len() <= MAX_ID {
         return safe;
     }
-    let checksum: String = Sha256::digest(exact).iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    let checksum = hex(&Sha256::digest(exact)[..4]);
     format!("{},{checksum}", &safe[..safe.len().min(MAX_ID)])
 }
 

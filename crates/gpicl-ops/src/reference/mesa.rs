@@ -7,7 +7,7 @@ use crate::AttentionMask;
 /// See [`crate::mesa()`].
 pub fn mesa(qkv: Tensor<3>, temperature: Tensor<1>, ridge: Tensor<1>, mask: AttentionMask) -> Tensor<3> {
     let [_, time, width] = qkv.dims();
-    let keys = if mask == AttentionMask::Causal { time } else { time / 2 };
+    let keys = mask.keys(time);
     let seen: Vec<usize> = (0..time).map(|at| if at < keys { at } else { at - keys }).collect();
     let heads = temperature.dims()[0];
     let [query, key, value] = [0, 1, 2].map(|part| qkv.clone().narrow(2, part * width / 3, width / 3));

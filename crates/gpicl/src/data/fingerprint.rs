@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use super::checksum::hex;
 use super::{DataConfig, Dataset, Split};
 use crate::error::{Error, Result};
 
@@ -44,14 +45,9 @@ impl Fingerprints {
     /// Adds those of a data set beside the run's sources, told from others by its whole configuration.
     pub fn insert_other(&mut self, config: &DataConfig, split: Split, data: &Dataset) {
         let exact = serde_json::to_vec(config).expect("a configuration has a JSON form");
-        let digest: String = Sha256::digest(exact).iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+        let digest = hex(&Sha256::digest(exact)[..4]);
         let name = format!("{} {} ({digest})", config.short_form(), split.name());
         self.0.entry(name).or_insert_with(|| Fingerprint::of(data));
-    }
-
-    /// That of a split, if it was loaded.
-    pub fn get(&self, data: &str, split: Split) -> Option<&Fingerprint> {
-        self.0.get(&format!("{data} {}", split.name()))
     }
 
     /// The first split that both have, with other examples, in words. What only one of them has is no difference.

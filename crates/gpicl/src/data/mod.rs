@@ -46,6 +46,7 @@ use gpicl_ops::cpu::project::Grid;
 use serde::{Deserialize, Serialize};
 
 pub use cells::Delimiter;
+pub use checksum::hex;
 pub use config::{DataConfig, PreparedLayout, data_dir};
 pub use description::{Description, Origin};
 pub use embed::{EmbedConfig, IMAGENET, check_embed, embed};

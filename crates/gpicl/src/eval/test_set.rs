@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::curve::{CurveAccumulator, LearningCurve};
 use super::sample::Sample;
-use crate::data::{DataConfig, Dataset, Description, Fingerprint, Split};
+use crate::data::{DataConfig, Dataset, Description, Fingerprint, Split, hex};
 use crate::error::Result;
 use crate::models::Dims;
 use crate::tasks::{
@@ -219,9 +219,7 @@ impl TestSet {
         let available = self.source.longest().saturating_sub(length);
         curve.queries = sample.asked(length, available).last().map_or(0, |&(_, queries)| queries);
         let Identity { examples, tasks } = self.episodes().identity();
-        let short = |text: String| {
-            Sha256::digest(text).iter().take(8).map(|byte| format!("{byte:02x}")).collect::<String>()
-        };
+        let short = |text: String| hex(&Sha256::digest(text)[..8]);
         curve.set = short(format!("{examples} {tasks}"));
         curve.draws = short(examples);
         Ok(curve)

@@ -10,7 +10,7 @@ use gpicl_ops::{Activation, AttentionMask, Precision};
 
 use super::blocks::{Mixer, Residual, block_config};
 use super::layers::{Linear, QkInit};
-use super::state::State;
+use super::transformer::KeysValues;
 use super::{Dims, Initializer};
 use crate::error::{Error, Result};
 
@@ -76,16 +76,6 @@ pub struct Mesa {
     mask: AttentionMask,
 }
 
-/// The keys and values of a context's tokens, `[batch, examples, 2 * d_model]`; none without tokens.
-#[derive(Clone, Debug)]
-pub struct MesaState(Option<Tensor<3>>);
-
-impl State for MesaState {
-    fn size(&self) -> usize {
-        self.0.as_ref().map_or(0, |context| context.dims()[1..].iter().product())
-    }
-}
-
 impl Mesa {
     fn scales(&self) -> [Tensor<1>; 2] {
         [&self.log_temperature, &self.log_ridge].map(|log| log.val().exp())
@@ -93,7 +83,7 @@ impl Mesa {
 }
 
 impl Mixer for Mesa {
-    type State = MesaState;
+    type State = KeysValues;
 
     fn forward(&self, x: Tensor<3>, residual: Tensor<3>) -> Tensor<3> {
         let qkv = self.qkv.forward(x, Activation::Identity);
@@ -101,30 +91,27 @@ impl Mixer for Mesa {
         self.out.forward_residual(gpicl_ops::mesa(qkv, temperature, ridge, self.mask), residual)
     }
 
-    fn empty(&self, _batch: usize, _device: &Device) -> MesaState {
-        MesaState(None)
+    fn empty(&self, _batch: usize, _device: &Device) -> KeysValues {
+        KeysValues::none()
     }
 
-    fn read(&self, x: Tensor<3>, residual: Tensor<3>) -> (Tensor<3>, MesaState) {
-        let [_, _, d_model] = x.dims();
+    fn read(&self, x: Tensor<3>, residual: Tensor<3>) -> (Tensor<3>, KeysValues) {
         let qkv = self.qkv.forward(x, Activation::Identity);
-        // A copy, so that the queries' memory is not kept with it.
-        let [keys, values] = [d_model, 2 * d_model].map(|part| qkv.clone().narrow(2, part, d_model));
-        let context = Tensor::cat(vec![keys, values], 2);
+        let context = KeysValues::of(&qkv);
         let [temperature, ridge] = self.scales();
         let read = gpicl_ops::mesa(qkv, temperature, ridge, AttentionMask::Causal);
-        (self.out.forward_residual(read, residual), MesaState(Some(context)))
+        (self.out.forward_residual(read, residual), context)
     }
 
-    fn answer(&self, state: &MesaState, x: Tensor<3>, residual: Tensor<3>) -> Tensor<3> {
+    fn answer(&self, state: &KeysValues, x: Tensor<3>, residual: Tensor<3>) -> Tensor<3> {
         let qkv = self.qkv.forward(x, Activation::Identity);
         let [temperature, ridge] = self.scales();
-        let read = gpicl_ops::mesa_queries(qkv, state.0.clone(), temperature, ridge);
+        let read = gpicl_ops::mesa_queries(qkv, state.context(), temperature, ridge);
         self.out.forward_residual(read, residual)
     }
 
     /// Keys and values, as a Transformer has them: `2 x examples x d_model` a layer.
     fn state_size(&self, examples: usize) -> usize {
-        2 * examples * self.qkv.weight.dims()[0]
+        KeysValues::size_after(examples, self.qkv.weight.dims()[0])
     }
 }

@@ -57,6 +57,30 @@ pub struct Attention {
 #[derive(Clone, Debug)]
 pub struct KeysValues(Option<Tensor<3>>);
 
+impl KeysValues {
+    /// Those of no token.
+    pub(super) fn none() -> Self {
+        Self(None)
+    }
+
+    /// Those in `qkv`, `[batch, examples, 3 * d_model]`: a copy, so that the queries' memory is not kept with it.
+    pub(super) fn of(qkv: &Tensor<3>) -> Self {
+        let d_model = qkv.dims()[2] / 3;
+        let [keys, values] = [d_model, 2 * d_model].map(|part| qkv.clone().narrow(2, part, d_model));
+        Self(Some(Tensor::cat(vec![keys, values], 2)))
+    }
+
+    /// As the operations for queries take them.
+    pub(super) fn context(&self) -> Option<Tensor<3>> {
+        self.0.clone()
+    }
+
+    /// What [`State::size`] counts after `examples` tokens: keys and values of `d_model` numbers.
+    pub(super) fn size_after(examples: usize, d_model: usize) -> usize {
+        2 * examples * d_model
+    }
+}
+
 impl State for KeysValues {
     fn size(&self) -> usize {
         self.0.as_ref().map_or(0, |context| context.dims()[1..].iter().product())
@@ -73,28 +97,25 @@ impl Mixer for Attention {
     }
 
     fn empty(&self, _batch: usize, _device: &Device) -> KeysValues {
-        KeysValues(None)
+        KeysValues::none()
     }
 
     fn read(&self, x: Tensor<3>, residual: Tensor<3>) -> (Tensor<3>, KeysValues) {
-        let [_, _, d_model] = x.dims();
         let qkv = self.qkv.forward(x, Activation::Identity);
-        // A copy, so that the queries' memory is not kept with it.
-        let [keys, values] = [d_model, 2 * d_model].map(|part| qkv.clone().narrow(2, part, d_model));
-        let context = Tensor::cat(vec![keys, values], 2);
+        let context = KeysValues::of(&qkv);
         let attended = gpicl_ops::attention(qkv, self.heads, AttentionMask::Causal, self.precision);
-        (self.out.forward_residual(attended, residual), KeysValues(Some(context)))
+        (self.out.forward_residual(attended, residual), context)
     }
 
     fn answer(&self, state: &KeysValues, x: Tensor<3>, residual: Tensor<3>) -> Tensor<3> {
         let qkv = self.qkv.forward(x, Activation::Identity);
-        let attended = gpicl_ops::attention_queries(qkv, state.0.clone(), self.heads, self.precision);
+        let attended = gpicl_ops::attention_queries(qkv, state.context(), self.heads, self.precision);
         self.out.forward_residual(attended, residual)
     }
 
     /// The key-value cache: `2 x examples x d_model` a layer. In the paired layout only the context tokens are kept, so
     /// both layouts count the same.
     fn state_size(&self, examples: usize) -> usize {
-        2 * examples * self.qkv.weight.dims()[0]
+        KeysValues::size_after(examples, self.qkv.weight.dims()[0])
     }
 }

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::Tensor;
 
-use super::optimizer::ParamPath;
+use super::weights::{ParamPath, Weight, weights};
 
 /// The average of every parameter, flat, by the parameter's path in the model.
 #[derive(Clone, Debug)]
@@ -14,9 +14,7 @@ pub struct Average(BTreeMap<String, Tensor<1>>);
 impl Average {
     /// The weights of `model` themselves.
     pub fn of<M: Module>(model: &M) -> Self {
-        let mut collect = Collect::default();
-        model.visit(&mut collect);
-        Self(collect.weights)
+        Self(weights(model).into_iter().map(|weight| (weight.path, weight.values)).collect())
     }
 
     /// Moves the average to the weights of `model` after update `t`, counted from 1. It keeps `decay` of itself, but at first
@@ -24,39 +22,15 @@ impl Average {
     pub fn update<M: Module>(&mut self, model: &M, decay: f64, t: u64) {
         let t = t as f64;
         let keep = decay.min((1.0 + t) / (10.0 + t));
-        let mut collect = Collect::default();
-        model.visit(&mut collect);
-        for (path, weights) in collect.weights {
-            let average = self.0.remove(&path).unwrap_or_else(|| weights.clone());
-            self.0.insert(path, average * keep + weights * (1.0 - keep));
+        for Weight { path, values, .. } in weights(model) {
+            let average = self.0.remove(&path).unwrap_or_else(|| values.clone());
+            self.0.insert(path, average * keep + values * (1.0 - keep));
         }
     }
 
     /// `model` with the average for its weights.
     pub fn applied<M: Module>(&self, model: M) -> M {
         model.map(&mut Apply { average: self, path: ParamPath::default() })
-    }
-}
-
-#[derive(Default)]
-struct Collect {
-    path: ParamPath,
-    weights: BTreeMap<String, Tensor<1>>,
-}
-
-impl ModuleVisitor for Collect {
-    fn enter_module(&mut self, name: &str, container: &str) {
-        self.path.enter(name, container);
-    }
-
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.exit();
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let value = param.val();
-        let count: usize = value.dims().iter().product();
-        self.weights.insert(self.path.name(), value.inner().reshape([count]));
     }
 }
 

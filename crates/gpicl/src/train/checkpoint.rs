@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::de::DeserializeOwned;
@@ -16,8 +16,9 @@ use sha2::{Digest, Sha256};
 
 use super::RunConfig;
 use super::averaging::Average;
-use super::optimizer::{Moments, Optimizer, ParamPath};
-use crate::data::Fingerprints;
+use super::optimizer::{Moments, Optimizer};
+use super::weights::{ParamPath, Weight, weights};
+use crate::data::{Fingerprints, hex};
 use crate::device::DeviceKind;
 use crate::error::{Error, Result};
 use crate::fs::{create_folder, sync_name, write_atomic};
@@ -297,9 +298,7 @@ pub fn save_weights(path: &Path, info: &CheckpointInfo, model: &Model) -> Result
 }
 
 fn collected(model: &Model) -> Tensors {
-    let mut collect = Collect::default();
-    model.visit(&mut collect);
-    collect.tensors
+    weights(model).into_iter().map(|Weight { path, shape, values }| (path, (shape, host(values)))).collect()
 }
 
 /// Reads a weights file and rebuilds its model on `device` (with autodiff if the device has it).
@@ -352,28 +351,6 @@ fn restored(model: Model, tensors: Tensors, device: &Device) -> std::result::Res
 /// As [`load_weights`].
 pub fn read_info(path: &Path) -> Result<CheckpointInfo> {
     Ok(read(path)?.0)
-}
-
-#[derive(Default)]
-struct Collect {
-    path: ParamPath,
-    tensors: Tensors,
-}
-
-impl ModuleVisitor for Collect {
-    fn enter_module(&mut self, name: &str, container: &str) {
-        self.path.enter(name, container);
-    }
-
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.exit();
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let value = param.val();
-        let shape = value.dims().to_vec();
-        self.tensors.insert(self.path.name(), (shape, host(value.inner())));
-    }
 }
 
 struct Restore<'a> {
@@ -468,5 +445,5 @@ fn digest<'a>(tensors: impl Iterator<Item = (&'a str, &'a [u8])>) -> String {
         hash.update((data.len() as u64).to_le_bytes());
         hash.update(data);
     }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&hash.finalize())
 }

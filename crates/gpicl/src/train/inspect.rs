@@ -3,13 +3,12 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use burn::module::{Module as _, ModuleVisitor, Param};
-use burn::tensor::Tensor;
+use burn::module::Module as _;
 use serde::Serialize;
 
 use super::checkpoint::{CheckpointInfo, load_weights};
-use super::optimizer::ParamPath;
 use super::run::checkpoint_path;
+use super::weights::weights;
 use crate::error::Result;
 use crate::models::SequenceModel as _;
 
@@ -37,13 +36,11 @@ pub fn inspect(path: &Path) -> Result<Inspection> {
     let path = checkpoint_path(path)?;
     let device = crate::device::DeviceKind::default().device()?;
     let (info, model) = load_weights(&path, &device)?;
-    let mut list = List::default();
-    model.visit(&mut list);
     Ok(Inspection {
         path,
         num_params: model.num_params(),
         state_size: model.state_size(info.dims.episode_length),
-        parameters: list.parameters,
+        parameters: weights(&model).into_iter().map(|weight| (weight.path, weight.shape)).collect(),
         info,
     })
 }
@@ -80,25 +77,5 @@ impl Inspection {
         }
         text.truncate(text.trim_end().len());
         text
-    }
-}
-
-#[derive(Default)]
-struct List {
-    path: ParamPath,
-    parameters: Vec<(String, Vec<usize>)>,
-}
-
-impl ModuleVisitor for List {
-    fn enter_module(&mut self, name: &str, container: &str) {
-        self.path.enter(name, container);
-    }
-
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.exit();
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        self.parameters.push((self.path.name(), param.dims().to_vec()));
     }
 }

@@ -17,6 +17,7 @@ mod run_config;
 mod schedule;
 mod step;
 mod trainer;
+mod weights;
 
 pub use averaging::Average;
 pub use checkpoint::{
@@ -26,7 +27,7 @@ pub use config::{OptimizerKind, TrainConfig};
 pub use inspect::{Inspection, inspect};
 pub use layers::{Layers, parse_toml};
 pub use metrics::{MetricsWriter, RunLog, last_training_line, read_metrics};
-pub use optimizer::{Optimizer, ParamPath};
+pub use optimizer::Optimizer;
 pub use presets::{PRESETS, Preset};
 pub use resume::ResumeOptions;
 pub use run::{RunDir, RunLock, checkpoint_path};
@@ -34,3 +35,4 @@ pub use run_config::{Change, RunConfig};
 pub use schedule::Schedule;
 pub use step::{StepOutcome, meta_train_step};
 pub use trainer::{Ended, Event, Trainer, seconds_spent};
+pub use weights::ParamPath;

@@ -7,6 +7,7 @@ use burn::tensor::{Gradients, Tensor};
 use gpicl_ops::Precision;
 
 use super::config::{OptimizerKind, TrainConfig};
+use super::weights::ParamPath;
 use super::{adamw, muon};
 
 /// What is remembered of the gradients of every parameter, by the parameter's path in the model.
@@ -27,29 +28,6 @@ pub(super) enum Moments {
     AdamW([Tensor<1>; 2]),
     /// Momentum.
     Muon(Tensor<1>),
-}
-
-/// A parameter's place in the module tree, such as `blocks.0.qkv.weight`; the enum variant is left out.
-#[derive(Debug, Default)]
-pub struct ParamPath(Vec<String>);
-
-impl ParamPath {
-    /// Goes into a child, as the visitor reports it.
-    pub fn enter(&mut self, name: &str, container: &str) {
-        // The variant of the model enum is in the config already: weights are named by the architecture's fields.
-        self.0.push(if container.starts_with("Enum:") { String::new() } else { name.to_string() });
-    }
-
-    /// Goes back to the parent.
-    pub fn exit(&mut self) {
-        self.0.pop();
-    }
-
-    /// Where it is: the fields' names with dots between.
-    pub fn name(&self) -> String {
-        let parts: Vec<&str> = self.0.iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
-        parts.join(".")
-    }
 }
 
 impl Optimizer {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use gpicl::data::hex;
 use gpicl::fs::write_atomic;
 use gpicl::{Error, Result};
 
@@ -128,7 +129,7 @@ fn name(dir: &Path) -> String {
     let safe = called.chars().map(|c| if c.is_ascii_alphanumeric() || "-_".contains(c) { c } else { '-' });
     let short: String = safe.take(32).collect();
     let path = Sha256::digest(dir.as_os_str().as_encoded_bytes());
-    let checksum: String = path.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    let checksum = hex(&path[..4]);
     format!("gpicl-{short}-{checksum}")
 }
 

@@ -44,10 +44,7 @@ impl Sizes {
 
     /// Positions that others attend to: they come first.
     fn keys(self) -> usize {
-        match self.mask {
-            AttentionMask::Causal => self.time,
-            AttentionMask::Paired => self.time / 2,
-        }
+        self.mask.keys(self.time)
     }
 
     /// Keys that some of the first `rows` queries of a segment see, or one more.

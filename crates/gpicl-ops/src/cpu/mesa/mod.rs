@@ -33,10 +33,7 @@ impl Sizes {
 
     /// Positions that others regress on: they come first.
     fn keys(self) -> usize {
-        match self.mask {
-            AttentionMask::Causal => self.time,
-            AttentionMask::Paired => self.time / 2,
-        }
+        self.mask.keys(self.time)
     }
 
     /// Keys that a position sees.
