@@ -113,7 +113,7 @@ fn gates(criterion: &mut Criterion) {
 
 fn attention(criterion: &mut Criterion) {
     for (batch, time) in [(BATCH, TIME), (BATCH / 4, 4 * TIME)] {
-        for mask in [AttentionMask::Causal, AttentionMask::Paired] {
+        for mask in [AttentionMask::Causal, AttentionMask::Paired, AttentionMask::Context(time / 2)] {
             let qkv = random([batch, time, 3 * D_MODEL]);
             op(criterion, &format!("native/attention {batch}x{time} {mask:?}"), || {
                 gpicl_ops::attention(qkv.clone(), HEADS, mask, Precision::Fp32)

@@ -44,6 +44,9 @@ pub enum AttentionMask {
     /// Time is `2 N`: `[ctx_0 .. ctx_{N-1}, query_0 .. query_{N-1}]`. Context `i` sees contexts `0..=i`; query `j`
     /// sees contexts `0..j` and itself, so it predicts from the examples before it alone.
     Paired,
+    /// The first positions, as many as this says, are a context whose positions all see each other; every other
+    /// position sees the context and itself.
+    Context(usize),
 }
 
 impl AttentionMask {
@@ -52,6 +55,7 @@ impl AttentionMask {
         match self {
             Self::Causal => time,
             Self::Paired => time / 2,
+            Self::Context(examples) => examples,
         }
     }
 
@@ -62,6 +66,7 @@ impl AttentionMask {
             Self::Causal => column <= row,
             Self::Paired if row < examples => column <= row,
             Self::Paired => column == row || column < row - examples,
+            Self::Context(examples) => column == row || column < examples,
         }
     }
 }

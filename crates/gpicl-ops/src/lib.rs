@@ -24,9 +24,9 @@ pub use kind::{
 };
 #[cfg(feature = "tensors")]
 pub use op::{
-    adamw, attention, attention_queries, cross_entropy, embed, feed_forward, gated, gru, gru_queries,
-    gru_with_state, layer_norm, linear, linear_residual, lstm, lstm_queries, lstm_with_state, matrix_memory,
-    matrix_memory_queries, matrix_memory_with_state, mesa, mesa_queries, muon, outer_product_lstm,
-    outer_product_lstm_queries, outer_product_lstm_with_state, sum_of_squares, unit_silu, upload, vsml,
-    vsml_queries, vsml_read,
+    adamw, attention, attention_across, attention_queries, cross_entropy, embed, feed_forward, gated, gru,
+    gru_queries, gru_with_state, layer_norm, linear, linear_residual, lstm, lstm_queries, lstm_with_state,
+    matrix_memory, matrix_memory_queries, matrix_memory_with_state, mesa, mesa_queries, muon,
+    outer_product_lstm, outer_product_lstm_queries, outer_product_lstm_with_state, sum_of_squares, unit_silu,
+    upload, vsml, vsml_queries, vsml_read,
 };

@@ -136,6 +136,17 @@ pub fn attention(qkv: Tensor<3>, heads: usize, mask: AttentionMask, precision: P
     matmul(weights, v, precision).swap_dims(1, 2).reshape([batch, time, d_model])
 }
 
+/// See [`crate::attention_across`].
+pub fn attention_across(qkv: Tensor<3>, groups: &[usize], heads: usize, precision: Precision) -> Tensor<3> {
+    let mut first = 0;
+    let group = |&columns: &usize| {
+        let rows = qkv.clone().narrow(0, first, columns).swap_dims(0, 1);
+        first += columns;
+        attention(rows, heads, AttentionMask::Context(columns), precision).swap_dims(0, 1)
+    };
+    Tensor::cat(groups.iter().map(group).collect(), 0)
+}
+
 /// See [`crate::attention_queries`].
 pub fn attention_queries(
     qkv: Tensor<3>,

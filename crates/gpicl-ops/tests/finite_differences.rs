@@ -124,7 +124,7 @@ fn gated() {
 fn attention() {
     let (time, heads, d_head) = (6, 2, 3);
     let d_model = heads * d_head;
-    for mask in [AttentionMask::Causal, AttentionMask::Paired] {
+    for mask in [AttentionMask::Causal, AttentionMask::Paired, AttentionMask::Context(4)] {
         let native = |x: &[Tensor<1>]| {
             let qkv = x[0].clone().reshape([1, time, 3 * d_model]);
             gpicl_ops::attention(qkv, heads, mask, FP32).reshape([time * d_model])

@@ -214,7 +214,7 @@ fn gated_agrees() {
 #[test]
 fn attention_agrees() {
     for (precision, tolerance) in [(Precision::Fp32, FP32), (Precision::Bf16, BF16)] {
-        for mask in [AttentionMask::Causal, AttentionMask::Paired] {
+        for mask in [AttentionMask::Causal, AttentionMask::Paired, AttentionMask::Context(2)] {
             for [batch, time, heads, d_head] in
                 [[1, 2, 1, 1], [2, 6, 2, 3], [3, 34, 1, 17], [2, 100, 8, 32], [1, 130, 2, 64]]
             {
@@ -240,6 +240,44 @@ fn attention_agrees() {
         causal(gpicl_ops::attention),
         causal(reference::attention)
     );
+}
+
+#[test]
+fn attention_across_agrees() {
+    for (precision, tolerance) in [(Precision::Fp32, FP32), (Precision::Bf16, BF16)] {
+        for (groups, rows, heads, d_head) in
+            [(vec![1], 1, 1, 1), (vec![2, 17, 5], 9, 3, 7), (vec![9, 9], 40, 3, 32)]
+        {
+            let qkv = random([groups.iter().sum(), rows, 3 * heads * d_head]);
+            agree!(
+                format!("attention_across {precision:?} {groups:?} x {rows}, {heads} heads of {d_head}"),
+                tolerance,
+                [qkv],
+                gpicl_ops::attention_across(qkv.clone(), &groups, heads, precision),
+                reference::attention_across(qkv.clone(), &groups, heads, precision)
+            );
+        }
+    }
+}
+
+/// A query after a context is a position after [`AttentionMask::Context`].
+#[test]
+fn attention_queries_are_positions_after_a_context() {
+    let (heads, d_model, context, queries) = (3, 15, 17, 5);
+    let qkv = random([2, context + queries, 3 * d_model]).inner();
+    let mask = AttentionMask::Context(context);
+    let expected =
+        gpicl_ops::attention(qkv.clone(), heads, mask, Precision::Fp32).narrow(1, context, queries);
+    let kept = qkv.clone().narrow(1, 0, context).narrow(2, d_model, 2 * d_model);
+    let found =
+        gpicl_ops::attention_queries(qkv.narrow(1, context, queries), Some(kept), heads, Precision::Fp32);
+    close("queries after a context", found, expected, FP32);
+}
+
+#[test]
+#[should_panic(expected = "the columns of the groups [2, 2]")]
+fn groups_of_other_columns_are_named() {
+    gpicl_ops::attention_across(random([5, 2, 6]), &[2, 2], 1, Precision::Fp32);
 }
 
 #[test]
@@ -557,6 +595,8 @@ fn threads_do_not_change_a_bit() {
             let h = gpicl_ops::layer_norm(x.clone(), gamma.clone(), gamma.clone(), 1e-5);
             let qkv = gpicl_ops::linear(h, weight.clone(), bias.clone(), Activation::Gelu, Precision::Fp32);
             let h = gpicl_ops::attention(qkv, 4, AttentionMask::Causal, Precision::Fp32);
+            let wide = Tensor::cat(vec![h.clone(), h.clone(), h.clone()], 2);
+            let h = h + gpicl_ops::attention_across(wide, &[1, 2], 4, Precision::Fp32);
             let y = gpicl_ops::linear_residual(h, out.clone(), out_bias.clone(), x.clone(), Precision::Fp32);
             let targets = Tensor::<2, Int>::zeros([3, 90], &device());
             let nll = gpicl_ops::cross_entropy(y, targets);

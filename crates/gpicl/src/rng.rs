@@ -34,6 +34,10 @@ pub enum Stream {
     Validation = 11,
     /// Which points a bootstrap draws.
     Bootstrap = 12,
+    /// By which vector a column of a table is told from the others.
+    Signature = 14,
+    /// Where meta-training splits an episode into context and queries.
+    Split = 15,
 }
 
 /// A sequence of draws from one (seed, stream, k).

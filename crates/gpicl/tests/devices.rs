@@ -44,6 +44,7 @@ fn batch(dims: Dims, size: usize) -> Batch {
         inputs: (0..examples * dims.input_dim).map(|_| rng.normal()).collect(),
         labels: (0..examples).map(|_| rng.below(dims.classes as u64) as u32).collect(),
         tasks: (0..size as u64).map(TaskId::seen).collect(),
+        context: 0,
     }
 }
 
@@ -128,6 +129,7 @@ architectures! {
     mlstm = "mlstm",
     gla = "gla",
     mesa_net = "mesa-net",
+    cells = "cells",
     lstm = "lstm",
     gru = "gru",
     outer_product_lstm = "outer-product-lstm",

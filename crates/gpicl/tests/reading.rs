@@ -5,7 +5,7 @@ mod common;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use common::{DIMS, LAYOUTS, MODELS, config};
+use common::{DIMS, LAYOUTS, MODELS, config, examples_that_tell};
 use gpicl::models::{Dims, ModelConfig, SequenceModel as _, State as _};
 use gpicl::rng::{Rng, Stream};
 use gpicl_ops::Precision;
@@ -74,7 +74,9 @@ fn answers_agree(what: &str, config: &ModelConfig, precision: Precision, device:
         let what = format!("{what}, {precision:?}, {examples} examples");
         let (context, told) = first(examples, &inputs, &labels);
         let state = model.read(context.clone(), told.clone());
-        assert_eq!(state.size(), model.state_size(examples), "{what}: state");
+        if examples == 0 || examples >= examples_that_tell(config.kind()) {
+            assert_eq!(state.size(), model.state_size(examples), "{what}: state");
+        }
         let answers = model.answer(&state, queries.clone());
         assert_eq!(answers.dims(), [BATCH, QUERIES, DIMS.classes], "{what}");
         for at in 0..QUERIES {
@@ -152,8 +154,11 @@ fn widths_of_other_inputs_are_refused() {
         let model = config(which, layout).init(DIMS, Precision::Fp32, 5, &device).unwrap();
         let (inputs, labels, queries) = episodes(4, &device);
         let state = model.read(inputs.clone(), labels.clone());
-        let [inputs, queries] = [inputs, queries].map(|x| x.narrow(2, 0, DIMS.input_dim - 1));
         let kind = MODELS[which].0;
+        if kind == "cells" {
+            continue;
+        }
+        let [inputs, queries] = [inputs, queries].map(|x| x.narrow(2, 0, DIMS.input_dim - 1));
         let said = refusal(kind, || model.forward(inputs.clone(), labels.clone()));
         assert_eq!(said, "forward: width of the inputs: expected 5, found 4", "{kind}");
         let said = refusal(kind, || model.read(inputs, labels));
@@ -188,12 +193,10 @@ fn states_of_other_models_and_batches_are_refused() {
                 "shifted" => "Shifted",
                 _ => "Paired",
             });
-            let said = refused(with(&config, "layout", other).unwrap());
-            assert_eq!(
-                said,
-                format!("answer: layout of the state: expected {expected}, found {found}"),
-                "{what}"
-            );
+            if let Some(config) = with(&config, "layout", other) {
+                let expected = format!("answer: layout of the state: expected {expected}, found {found}");
+                assert_eq!(refused(config), expected, "{what}");
+            }
             for layers in [1, 3] {
                 if let Some(config) = with(&config, "layers", layers) {
                     let expected = format!("answer: layers of the state: expected 2, found {layers}");
@@ -210,7 +213,7 @@ fn states_of_other_models_and_batches_are_refused() {
             let other = config.init(DIMS, Precision::Fp32, 5, &device).unwrap();
             let state = other.read(inputs.clone(), labels.clone());
             let said = refusal(MODELS[which].0, || model.answer(&state, queries.clone()));
-            assert!(said.contains("expected shape [2, ") && said.contains("found [2, "), "{said}");
+            assert!(said.contains("expected shape [") && said.contains("found ["), "{said}");
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Multi-head self-attention.
 
 #[cfg(feature = "flex")]
+mod across;
+#[cfg(feature = "flex")]
 mod native;
 #[cfg(feature = "flex")]
 mod queries;
@@ -10,7 +12,7 @@ use burn::backend::Dispatch;
 use burn::tensor::Tensor;
 
 #[cfg(feature = "flex")]
-use self::{native::AttentionOps, queries::AttentionQueriesOps};
+use self::{across::AttentionAcrossOps, native::AttentionOps, queries::AttentionQueriesOps};
 use super::check;
 use crate::{AttentionMask, Precision, reference};
 
@@ -22,14 +24,24 @@ use crate::{AttentionMask, Precision, reference};
 /// The native version computes in f32 whatever the precision: at these sizes bfloat16 factors would save no time.
 ///
 /// # Panics
-/// If `d_model` is not a multiple of `heads`, or `time` is odd under [`AttentionMask::Paired`].
+/// If `d_model` is not a multiple of `heads`, `time` is odd under [`AttentionMask::Paired`], or a
+/// [`AttentionMask::Context`] is empty or longer than `time`.
 pub fn attention(qkv: Tensor<3>, heads: usize, mask: AttentionMask, precision: Precision) -> Tensor<3> {
     let shape = qkv.dims();
     let [_, time, width] = shape;
     let divides = heads > 0 && width.is_multiple_of(3 * heads);
     check::that(divides, "attention: qkv", &format!("a last axis of 3 * {heads} heads * d_head"), &shape);
-    let paired = mask == AttentionMask::Causal || time.is_multiple_of(2);
-    check::that(paired, "attention: qkv", "an even time axis (contexts, then queries)", &shape);
+    let (fits, wanted) = match mask {
+        AttentionMask::Causal => (true, String::new()),
+        AttentionMask::Paired => {
+            (time.is_multiple_of(2), "an even time axis (contexts, then queries)".into())
+        }
+        AttentionMask::Context(examples) => (
+            (1..=time).contains(&examples),
+            format!("a time axis that holds a context of {examples}, at least 1"),
+        ),
+    };
+    check::that(fits, "attention: qkv", &wanted, &shape);
     #[cfg(feature = "flex")]
     if super::native::takes(&qkv) {
         return Tensor::from_dispatch(Dispatch::attention(qkv.into_dispatch(), heads, mask));
@@ -77,4 +89,35 @@ pub fn attention_queries(
         return Tensor::from_dispatch(Dispatch::attention_queries(qkv, context, heads));
     }
     reference::attention_queries(qkv, context, heads, precision)
+}
+
+/// Self-attention across neighbouring sequences: row `t` of the columns of a group is a sequence in which every position
+/// sees every other. In a table of cells, kept column by column, a cell sees those of its row.
+///
+/// `qkv`: `[columns, rows, 3 * d_model]` as [`attention`] has it; `groups`: the columns of every group, in their order; returns
+/// `[columns, rows, d_model]`. The native version computes in f32 whatever the precision.
+///
+/// # Panics
+/// If `d_model` is not a multiple of `heads`, a group is empty, or the groups have other columns than there are.
+pub fn attention_across(qkv: Tensor<3>, groups: &[usize], heads: usize, precision: Precision) -> Tensor<3> {
+    let shape = qkv.dims();
+    let [columns, _, width] = shape;
+    let divides = heads > 0 && width.is_multiple_of(3 * heads);
+    check::that(
+        divides,
+        "attention_across: qkv",
+        &format!("a last axis of 3 * {heads} heads * d_head"),
+        &shape,
+    );
+    let whole = groups.iter().sum::<usize>() == columns && groups.iter().all(|&group| group > 0);
+    check::that(whole, "attention_across: qkv", &format!("the columns of the groups {groups:?}"), &shape);
+    #[cfg(feature = "flex")]
+    if super::native::takes(&qkv) {
+        return Tensor::from_dispatch(Dispatch::attention_across(
+            qkv.into_dispatch(),
+            groups.to_vec(),
+            heads,
+        ));
+    }
+    reference::attention_across(qkv, groups, heads, precision)
 }

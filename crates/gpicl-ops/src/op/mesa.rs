@@ -25,13 +25,17 @@ use crate::{AttentionMask, reference};
 /// It computes in f32, as a factorisation needs.
 ///
 /// # Panics
-/// If `d_model` is not a multiple of `heads`, or `time` is odd under [`AttentionMask::Paired`].
+/// If `d_model` is not a multiple of `heads`, `time` is odd under [`AttentionMask::Paired`], or the mask is [`AttentionMask::Context`].
 pub fn mesa(qkv: Tensor<3>, temperature: Tensor<1>, ridge: Tensor<1>, mask: AttentionMask) -> Tensor<3> {
     let shape = qkv.dims();
     let ([_, time, width], [heads]) = (shape, temperature.dims());
     check_heads("mesa: qkv", &shape, heads, &ridge);
-    let paired = mask == AttentionMask::Causal || time.is_multiple_of(2);
-    check::that(paired, "mesa: qkv", "an even time axis (contexts, then queries)", &shape);
+    let (fits, wanted) = match mask {
+        AttentionMask::Causal => (true, ""),
+        AttentionMask::Paired => (time.is_multiple_of(2), "an even time axis (contexts, then queries)"),
+        AttentionMask::Context(_) => (false, "a causal or a paired mask"),
+    };
+    check::that(fits, "mesa: qkv", wanted, &shape);
     debug_assert!(width > 0);
     #[cfg(feature = "flex")]
     if super::native::takes(&qkv) {

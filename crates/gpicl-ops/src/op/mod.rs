@@ -25,7 +25,7 @@ mod upload;
 mod vsml;
 
 pub use adamw::adamw;
-pub use attention::{attention, attention_queries};
+pub use attention::{attention, attention_across, attention_queries};
 pub use cross_entropy::cross_entropy;
 pub use embed::embed;
 pub use feed_forward::feed_forward;

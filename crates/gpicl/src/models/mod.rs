@@ -4,6 +4,7 @@
 //! line in the `models!` list below.
 
 pub mod blocks;
+pub mod cells;
 mod check;
 pub mod delta_net;
 pub mod fast_weights;
@@ -18,6 +19,7 @@ pub mod mlp;
 pub mod mlstm;
 pub mod outer_product_lstm;
 pub mod recurrent;
+mod sheet;
 pub mod stack;
 pub mod state;
 pub mod tokens;
@@ -29,6 +31,7 @@ use burn::tensor::{Device, Int, Tensor};
 use gpicl_ops::Precision;
 use serde::{Deserialize, Serialize};
 
+pub use cells::{Cells, CellsConfig};
 pub use delta_net::{DeltaNet, DeltaNetConfig};
 pub use fast_weights::{FastWeights, FastWeightsConfig};
 pub use gla::{Gla, GlaConfig};
@@ -84,6 +87,15 @@ pub trait SequenceModel: Module {
     /// If an input is not `input_dim` wide, the labels are not one an input, each below `classes`, or there are more
     /// examples than learned positions.
     fn forward(&self, inputs: Tensor<3>, labels: Tensor<2, Int>) -> Tensor<3>;
+
+    /// Logits of the examples after the first `context`, predicted from them; where an architecture reads one example after
+    /// another, from the examples in between as well. What meta-training asks for where it splits an episode.
+    ///
+    /// Arguments and panics as those of [`forward`](Self::forward); returns `[batch, time - context, classes]`.
+    fn forward_after(&self, context: usize, inputs: Tensor<3>, labels: Tensor<2, Int>) -> Tensor<3> {
+        let [_, time, _] = inputs.dims();
+        self.forward(inputs, labels).narrow(1, context, time - context)
+    }
 
     /// Reads a context, without gradient.
     ///
@@ -196,6 +208,13 @@ macro_rules! models {
                 rayon::scope(|_| match self { $(Self::$name(model) => model.forward(inputs, labels),)+ })
             }
 
+            fn forward_after(&self, context: usize, inputs: Tensor<3>, labels: Tensor<2, Int>) -> Tensor<3> {
+                check_labels(&inputs, &labels);
+                rayon::scope(|_| match self {
+                    $(Self::$name(model) => model.forward_after(context, inputs, labels),)+
+                })
+            }
+
             fn read(&self, inputs: Tensor<3>, labels: Tensor<2, Int>) -> ModelState {
                 check_labels(&inputs, &labels);
                 rayon::scope(|_| match self {
@@ -230,6 +249,8 @@ models! {
     "gla" => Gla(GlaConfig),
     /// Kernel ridge regression in the forward pass.
     "mesa-net" => MesaNet(MesaNetConfig),
+    /// A token a cell of a table, attention over features and rows in turn.
+    "cells" => Cells(CellsConfig),
     /// Stacked long short-term memory.
     "lstm" => Lstm(RecurrentConfig),
     /// Stacked gated recurrent units.

@@ -75,6 +75,11 @@ impl KeysValues {
         self.0.clone()
     }
 
+    /// Sequences that they are of.
+    pub(super) fn sequences(&self) -> usize {
+        self.0.as_ref().map_or(0, |context| context.dims()[0])
+    }
+
     /// What [`State::size`] counts after `examples` tokens: keys and values of `d_model` numbers.
     pub(super) fn size_after(examples: usize, d_model: usize) -> usize {
         2 * examples * d_model

@@ -31,6 +31,8 @@ pub struct Batch {
     pub labels: Vec<u32>,
     /// The task of every episode.
     pub tasks: Vec<TaskId>,
+    /// Examples at the start of every episode that are given, not predicted, in meta-training.
+    pub context: usize,
 }
 
 impl Batch {

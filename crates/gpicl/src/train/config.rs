@@ -24,6 +24,9 @@ pub struct TrainConfig {
     pub steps: u64,
     /// Episodes (one task each) in a step.
     pub batch: usize,
+    /// Examples at the end of an episode that are predicted, from a context of others before them: how many these are is
+    /// drawn for every step, small numbers as often as large ones. 0: all examples are predicted, from those before each.
+    pub queries: usize,
     /// How parameters move.
     pub optimizer: OptimizerKind,
     /// Peak learning rate, of AdamW and of Muon.
@@ -57,6 +60,7 @@ impl Default for TrainConfig {
         Self {
             steps: 1000,
             batch: 16,
+            queries: 0,
             optimizer: OptimizerKind::AdamW,
             lr: 1e-3,
             warmup: 100,
@@ -88,6 +92,22 @@ impl TrainConfig {
     /// Whether the first `steps` have the learning rates that they have under `other`.
     pub fn same_rates(&self, other: &Self, steps: u64) -> bool {
         (1..=steps).all(|step| self.lr_at(step) == other.lr_at(step))
+    }
+
+    /// Checks that an episode of `length` has a context before the examples that are predicted.
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming the field.
+    pub fn validate_split(&self, length: usize) -> Result<()> {
+        if self.queries >= length {
+            let problem = format!("is {}, of episodes of {length} examples", self.queries);
+            return Err(Error::config(
+                "train.queries",
+                problem,
+                "give fewer, which leaves some for the context",
+            ));
+        }
+        Ok(())
     }
 
     /// Checks every number.

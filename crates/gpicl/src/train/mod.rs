@@ -15,6 +15,7 @@ mod resume;
 mod run;
 mod run_config;
 mod schedule;
+mod split;
 mod step;
 mod trainer;
 mod weights;

@@ -13,11 +13,11 @@ pub struct StepOutcome {
     pub loss: f64,
     /// Global norm of the gradient before clipping.
     pub grad_norm: f64,
-    /// Logits `[batch, time, classes]` of the forward pass, for the accuracies.
+    /// Logits `[batch, predicted, classes]` of the forward pass, for the accuracies.
     pub logits: Tensor<3>,
 }
 
-/// Forward, backward and AdamW on one batch. If the loss or the gradient is not finite, the model comes back
+/// Forward, backward and update on one batch. If the loss or the gradient is not finite, the model comes back
 /// unchanged and the caller sees it in the outcome.
 pub fn meta_train_step(
     model: Model,
@@ -40,8 +40,12 @@ fn step(
     device: &Device,
 ) -> (Model, StepOutcome) {
     let (inputs, labels) = to_device(batch, device);
-    let logits = model.forward(inputs, labels.clone());
-    let loss = gpicl_ops::cross_entropy(logits.clone(), labels).mean();
+    let (context, predicted) = (batch.context, batch.episode_length() - batch.context);
+    let logits = match context {
+        0 => model.forward(inputs, labels.clone()),
+        _ => model.forward_after(context, inputs, labels.clone()),
+    };
+    let loss = gpicl_ops::cross_entropy(logits.clone(), labels.narrow(1, context, predicted)).mean();
     let grads = loss.backward();
     let loss = f64::from(loss.into_scalar::<f32>());
     let logits = logits.inner();

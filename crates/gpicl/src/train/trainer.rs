@@ -16,6 +16,7 @@ use super::metrics::{MetricsWriter, RunLog, bytes_of_going_on};
 use super::resume::{ResumeOptions, check_config, set_results_aside, warn_of_other_program};
 use super::run::{RunDir, RunLock};
 use super::run_config::RunConfig;
+use super::split;
 use super::step::{StepOutcome, meta_train_step};
 use super::{Checkpoints, Optimizer};
 use crate::data::{DataConfig, Dataset, Fingerprints, Library, Split};
@@ -318,6 +319,11 @@ impl Trainer {
         };
         let step = self.step + 1;
         let lr = train.lr_at(step);
+        let split = (train.queries > 0).then(|| {
+            let context = split::context(self.config.seed, step, batch.episode_length(), train.queries);
+            Batch { context, ..batch.part(0..context + train.queries) }
+        });
+        let batch = split.as_ref().unwrap_or(batch);
         let (model, outcome) =
             meta_train_step(self.model.clone(), &mut self.optimizer, batch, train, lr, &self.device);
         check_finite(step, &outcome, &self.checkpoints)?;
@@ -326,7 +332,8 @@ impl Trainer {
             average.update(&self.model, train.average, step);
         }
         self.step = step;
-        let (accuracy_first, accuracy_last) = first_and_last(&outcome, &batch.labels);
+        let predicted = batch.part(batch.context..batch.episode_length()).labels;
+        let (accuracy_first, accuracy_last) = first_and_last(&outcome, &predicted);
         let StepOutcome { loss, grad_norm, .. } = outcome;
         let last = step == train.steps;
         if last || step.is_multiple_of(train.log_every) {
@@ -501,6 +508,7 @@ impl Stage {
             sets.extend(tests.made(&trained, Split::Validation)?);
         }
         warn_of_copies(&sets, &components);
+        config.train.validate_split(dims.episode_length)?;
         let batches = BatchSource::new(source, config.train.batch, Mode::MetaTrain, config.seed)?;
         Ok(Self { dims, device, batches: Arc::new(batches), tests, data })
     }

@@ -17,6 +17,11 @@ impl<'a> Ahead<'a> {
         Self { left: &left[..len.min(left.len())], share: len.div_ceil(times).next_multiple_of(16) }
     }
 
+    /// Nothing: where one sequence's values lie between another's.
+    pub fn nothing() -> Self {
+        Self { left: &[], share: 0 }
+    }
+
     /// Asks for the next share.
     #[inline(always)]
     pub fn ask(&mut self) {

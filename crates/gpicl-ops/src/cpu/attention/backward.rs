@@ -52,12 +52,12 @@ pub fn backward(saved: Saved<'_>, dout: &[f32], dqkv: &mut [f32], sizes: Sizes) 
 }
 
 /// One sequence.
-struct Backward<'a> {
-    saved: Saved<'a>,
-    dout: &'a [f32],
-    dqkv: &'a mut [f32],
-    sizes: Sizes,
-    ahead: [Ahead<'a>; 3],
+pub(super) struct Backward<'a> {
+    pub(super) saved: Saved<'a>,
+    pub(super) dout: &'a [f32],
+    pub(super) dqkv: &'a mut [f32],
+    pub(super) sizes: Sizes,
+    pub(super) ahead: [Ahead<'a>; 3],
 }
 
 /// One head's factors and sums; rows are padded to whole vectors.
@@ -137,8 +137,7 @@ impl Backward<'_> {
     #[inline(always)]
     fn gather<S: Simd>(&self, simd: S, head: &mut Head<'_>) {
         let Sizes { time, d_head, .. } = self.sizes;
-        let (keys, d_model, scale) = (self.sizes.keys(), self.sizes.d_model(), self.sizes.scale());
-        let stride = 3 * d_model;
+        let (keys, scale, stride) = (self.sizes.keys(), self.sizes.scale(), self.sizes.stride(3));
         let part = |part| &self.saved.qkv[offset(self.sizes, 0, part, head.h)..];
         // The same scores as in the forward pass, to the last bit.
         gather(simd, part(0), stride, time, d_head, scale * LOG2_E, head.padded_head, head.q);
@@ -146,7 +145,7 @@ impl Backward<'_> {
         gather_transposed(simd, part(1), stride, keys, d_head, head.padded_keys, head.k_t);
         gather_transposed(simd, part(2), stride, keys, d_head, head.padded_keys, head.v_t);
         let dout = &self.dout[head.h * d_head..];
-        gather(simd, dout, d_model, time, d_head, 1.0, head.padded_head, head.dout);
+        gather(simd, dout, self.sizes.stride(1), time, d_head, 1.0, head.padded_head, head.dout);
         head.dk.fill(0.0);
         head.dv.fill(0.0);
     }
@@ -171,6 +170,9 @@ impl Backward<'_> {
         let mut before = 0;
         for r in (0..rows).step_by(ROWS) {
             let keys = self.sizes.reach(first + rows.min(r + ROWS));
+            if keys == before {
+                break;
+            }
             let at = r * padded_keys + before;
             let (from, to) = ((segment.start + first + r) * padded_head, before * padded_head);
             let sizes = [keys - before, rows - r, padded_head];
@@ -236,7 +238,7 @@ impl Backward<'_> {
     #[inline(always)]
     fn delta<S: Simd>(&self, simd: S, head: &Head<'_>, position: usize) -> f32 {
         let d_head = self.sizes.d_head;
-        let out = &self.saved.out[position * self.sizes.d_model() + head.h * d_head..][..d_head];
+        let out = &self.saved.out[self.sizes.out(position, head.h)..][..d_head];
         dot(simd, out, &head.dout[position * head.padded_head..][..d_head])
     }
 

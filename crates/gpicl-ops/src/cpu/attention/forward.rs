@@ -35,12 +35,12 @@ pub fn forward(qkv: &[f32], out: &mut [f32], log_denominators: &mut [f32], sizes
 }
 
 /// One sequence.
-struct Forward<'a> {
-    qkv: &'a [f32],
-    out: &'a mut [f32],
-    log_denominators: &'a mut [f32],
-    sizes: Sizes,
-    ahead: Ahead<'a>,
+pub(super) struct Forward<'a> {
+    pub(super) qkv: &'a [f32],
+    pub(super) out: &'a mut [f32],
+    pub(super) log_denominators: &'a mut [f32],
+    pub(super) sizes: Sizes,
+    pub(super) ahead: Ahead<'a>,
 }
 
 /// One head's factors and a tile of rows; rows are padded to whole vectors.
@@ -65,7 +65,7 @@ impl WithSimd for Forward<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
         let Sizes { heads, d_head, .. } = self.sizes;
-        let (keys, stride) = (self.sizes.keys(), 3 * self.sizes.d_model());
+        let (keys, stride) = (self.sizes.keys(), self.sizes.stride(3));
         let padded_keys = keys.next_multiple_of(S::F32_LANES);
         let padded_head = d_head.next_multiple_of(S::F32_LANES);
         let (transposed, values) = (d_head * padded_keys, keys * padded_head);
@@ -103,13 +103,13 @@ impl Forward<'_> {
     fn tile<S: Simd>(&mut self, simd: S, head: &mut Head<'_>, segment: Segment, first: usize, rows: usize) {
         let Sizes { time, d_head, .. } = self.sizes;
         let &mut Head { h, padded_keys, padded_head, .. } = head;
-        let (start, d_model) = (segment.start + first, self.sizes.d_model());
+        let start = segment.start + first;
         let keys = self.sizes.reach(first + rows);
         let columns = keys.next_multiple_of(S::F32_LANES);
         let queries = &self.qkv[offset(self.sizes, start, 0, h)..];
         // Scores in units of `ln 2`.
         let scale = self.sizes.scale() * LOG2_E;
-        gather(simd, queries, 3 * d_model, rows, d_head, scale, padded_head, head.q);
+        gather(simd, queries, self.sizes.stride(3), rows, d_head, scale, padded_head, head.q);
         let q = Factor { data: head.q, row: padded_head, column: 1 };
         let sizes = [rows, d_head, columns];
         product::<S, false>(simd, q, head.k_t, padded_keys, head.scores, padded_keys, sizes);
@@ -147,7 +147,7 @@ impl Forward<'_> {
         for r in 0..rows {
             let v = &self.qkv[offset(self.sizes, start + r, 2, h)..][..d_head];
             let sum = &head.sums[r * padded_head..][..d_head];
-            let at = (start + r) * d_model + h * d_head;
+            let at = self.sizes.out(start + r, h);
             ask_for_next_head(&self.out[at..], h, self.out.len(), self.sizes);
             let out = &mut self.out[at..][..d_head];
             let (weight, inverse) = (simd.splat_f32s(own[r]), simd.splat_f32s(1.0 / sums[r]));

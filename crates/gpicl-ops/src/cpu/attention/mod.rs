@@ -4,6 +4,7 @@
 //! A sequence is one or two [`Segment`]s of queries over a prefix of keys; hidden scores are skipped, not computed.
 //! Both precisions compute in f32 here.
 
+pub mod across;
 mod ahead;
 mod backward;
 mod forward;
@@ -20,7 +21,7 @@ use crate::AttentionMask;
 const ROWS: usize = 12;
 
 /// The sizes of one call. `qkv` is `[batch, time, 3 * heads * d_head]`, the output `[batch, time, heads * d_head]`,
-/// the log-denominators, to base 2, `[batch, heads, time]`.
+/// the log-denominators, to base 2, `[batch, heads, time]`. [`across`] has sequences that lie otherwise.
 #[derive(Clone, Copy, Debug)]
 pub struct Sizes {
     /// Positions of a sequence.
@@ -31,6 +32,8 @@ pub struct Sizes {
     pub d_head: usize,
     /// Who sees whom.
     pub mask: AttentionMask,
+    /// Positions of the memory from one of a sequence to its next: 1 where sequences lie one after another.
+    pub apart: usize,
 }
 
 impl Sizes {
@@ -49,7 +52,20 @@ impl Sizes {
 
     /// Keys that some of the first `rows` queries of a segment see, or one more.
     fn reach(self, rows: usize) -> usize {
-        rows.min(self.keys())
+        match self.mask {
+            AttentionMask::Context(examples) => examples,
+            _ => rows.min(self.keys()),
+        }
+    }
+
+    /// Numbers from one position of a sequence to its next, in a matrix of `parts * d_model` numbers a position.
+    fn stride(self, parts: usize) -> usize {
+        parts * self.d_model() * self.apart
+    }
+
+    /// Where head `h`'s part of the output at a position starts.
+    fn out(self, position: usize, h: usize) -> usize {
+        position * self.stride(1) + h * self.d_head
     }
 
     /// Tiles of [`ROWS`] queries of all heads of a sequence.
@@ -58,8 +74,10 @@ impl Sizes {
     }
 
     fn segments(self) -> impl Iterator<Item = Segment> {
-        let first = Segment { start: 0, rows: self.keys(), sees_itself_apart: false };
-        let second = Segment { start: self.keys(), rows: self.time - self.keys(), sees_itself_apart: true };
+        let keys = self.keys();
+        let all = matches!(self.mask, AttentionMask::Context(_)).then_some(keys);
+        let first = Segment { start: 0, rows: keys, all, sees_itself_apart: false };
+        let second = Segment { start: keys, rows: self.time - keys, all, sees_itself_apart: true };
         [first, second].into_iter().filter(|segment| segment.rows > 0)
     }
 }
@@ -69,6 +87,8 @@ impl Sizes {
 struct Segment {
     start: usize,
     rows: usize,
+    /// The prefix, if it is one for all of them.
+    all: Option<usize>,
     /// Its own key is not in the prefix but in its own position: the queries of the paired layout.
     sees_itself_apart: bool,
 }
@@ -76,7 +96,7 @@ struct Segment {
 impl Segment {
     /// How many keys row `i` of the segment sees in the prefix.
     fn prefix(self, i: usize) -> usize {
-        if self.sees_itself_apart { i } else { i + 1 }
+        self.all.unwrap_or(if self.sees_itself_apart { i } else { i + 1 })
     }
 
     /// Its rows, `step` at a time: the first row and their number.
@@ -87,7 +107,7 @@ impl Segment {
 
 /// Where head `h`'s query, key or value (`part` 0, 1, 2) of a position starts in `qkv`.
 fn offset(sizes: Sizes, position: usize, part: usize, h: usize) -> usize {
-    (3 * position + part) * sizes.d_model() + h * sizes.d_head
+    position * sizes.stride(3) + part * sizes.d_model() + h * sizes.d_head
 }
 
 #[cfg(test)]

@@ -2,7 +2,12 @@
 
 use super::*;
 
-const MASKS: [AttentionMask; 2] = [AttentionMask::Causal, AttentionMask::Paired];
+/// Those of a sequence: a context as well that is short, and one that is whole.
+fn masks(time: usize) -> Vec<AttentionMask> {
+    let paired = time.is_multiple_of(2).then_some(AttentionMask::Paired);
+    let contexts = [time / 3, time - 1, time].map(|examples| AttentionMask::Context(examples.max(1)));
+    [AttentionMask::Causal].into_iter().chain(paired).chain(contexts).collect()
+}
 
 /// Values in `-1..1` from a linear congruence: the tests need variety, not chance.
 fn values(len: usize, seed: u64) -> Vec<f32> {
@@ -15,7 +20,7 @@ fn values(len: usize, seed: u64) -> Vec<f32> {
 }
 
 fn definition(qkv: &[f64], sizes: Sizes) -> Vec<f64> {
-    let Sizes { time, heads, d_head, mask } = sizes;
+    let Sizes { time, heads, d_head, mask, .. } = sizes;
     let d_model = heads * d_head;
     let mut out = vec![0.0; qkv.len() / 3];
     for (qkv, out) in qkv.chunks(3 * time * d_model).zip(out.chunks_mut(time * d_model)) {
@@ -61,11 +66,11 @@ fn widen(values: &[f32]) -> Vec<f64> {
 
 #[test]
 fn values_and_gradients_of_the_definition() {
-    for mask in MASKS {
-        for (batch, time, heads, d_head) in
-            [(1, 2, 1, 1), (2, 6, 2, 3), (1, 10, 1, 17), (1, 38, 2, 5), (2, 4, 1, 33)]
-        {
-            let sizes = Sizes { time, heads, d_head, mask };
+    for (batch, time, heads, d_head) in
+        [(1, 2, 1, 1), (2, 6, 2, 3), (1, 10, 1, 17), (1, 38, 2, 5), (2, 4, 1, 33)]
+    {
+        for mask in masks(time) {
+            let sizes = Sizes { time, heads, d_head, mask, apart: 1 };
             let qkv = values(batch * time * 3 * heads * d_head, 1);
             let dout = values(qkv.len() / 3, 2);
             let found = attend(&qkv, &dout, sizes);
@@ -94,9 +99,9 @@ fn values_and_gradients_of_the_definition() {
 /// More rows than a block has, of all heights of a tile, and more sequences than one.
 #[test]
 fn values_and_gradients_of_long_sequences() {
-    for mask in MASKS {
-        for (batch, time, heads, d_head) in [(2, 100, 2, 32), (1, 101, 1, 7), (1, 400, 1, 16)] {
-            let sizes = Sizes { time, heads, d_head, mask };
+    for (batch, time, heads, d_head) in [(2, 100, 2, 32), (1, 101, 1, 7), (1, 400, 1, 16)] {
+        for mask in masks(time) {
+            let sizes = Sizes { time, heads, d_head, mask, apart: 1 };
             let qkv: Vec<f32> =
                 values(batch * time * 3 * heads * d_head, 11).iter().map(|x| 3.0 * x).collect();
             let dout = values(qkv.len() / 3, 12);
@@ -127,7 +132,7 @@ fn values_and_gradients_of_long_sequences() {
 
 #[test]
 fn one_position_attends_to_itself() {
-    let sizes = Sizes { time: 1, heads: 2, d_head: 4, mask: AttentionMask::Causal };
+    let sizes = Sizes { time: 1, heads: 2, d_head: 4, mask: AttentionMask::Causal, apart: 1 };
     let qkv = values(24, 3);
     let found = attend(&qkv, &values(8, 4), sizes);
     assert_eq!(found.out, qkv[16..]);
@@ -137,8 +142,8 @@ fn one_position_attends_to_itself() {
 
 #[test]
 fn hidden_positions_change_nothing() {
-    for mask in MASKS {
-        let sizes = Sizes { time: 40, heads: 2, d_head: 8, mask };
+    for mask in masks(40) {
+        let sizes = Sizes { time: 40, heads: 2, d_head: 8, mask, apart: 1 };
         let width = 3 * sizes.d_model();
         let qkv = values(40 * width, 5);
         let before = attend(&qkv, &values(40 * 16, 6), sizes).out;
@@ -156,7 +161,7 @@ fn hidden_positions_change_nothing() {
 
 #[test]
 fn threads_do_not_change_a_bit() {
-    let sizes = Sizes { time: 36, heads: 3, d_head: 16, mask: AttentionMask::Paired };
+    let sizes = Sizes { time: 36, heads: 3, d_head: 16, mask: AttentionMask::Paired, apart: 1 };
     let (qkv, dout) = (values(5 * 36 * 144, 7), values(5 * 36 * 48, 8));
     let on = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a thread pool");
@@ -169,10 +174,42 @@ fn threads_do_not_change_a_bit() {
 
 #[test]
 fn nan_is_not_hidden() {
-    let sizes = Sizes { time: 8, heads: 1, d_head: 4, mask: AttentionMask::Causal };
+    let sizes = Sizes { time: 8, heads: 1, d_head: 4, mask: AttentionMask::Causal, apart: 1 };
     let mut qkv = values(8 * 12, 9);
     qkv[3 * 12] = f32::NAN;
     let out = attend(&qkv, &values(32, 10), sizes).out;
     assert!(out[3 * 4..4 * 4].iter().all(|value| value.is_nan()));
     assert!(out[..3 * 4].iter().all(|value| value.is_finite()));
+}
+
+/// Across columns: every row of a group is a sequence of its own, which is copied out of the columns here.
+#[test]
+fn across_is_attention_of_rows() {
+    let (heads, d_head, rows, groups) = (2, 5, 7, [1, 3, 14]);
+    let (d_model, columns) = (heads * d_head, groups.iter().sum::<usize>());
+    let sizes = across::AcrossSizes { groups: &groups, rows, heads, d_head };
+    let (qkv, dout) = (values(columns * rows * 3 * d_model, 13), values(columns * rows * d_model, 14));
+    let mut found = Results { out: vec![f32::NAN; dout.len()], dqkv: vec![f32::NAN; qkv.len()] };
+    let mut log_denominators = vec![f32::NAN; columns * rows * heads];
+    across::forward(&qkv, &mut found.out, &mut log_denominators, sizes);
+    let saved = Saved { qkv: &qkv, out: &found.out, log_denominators: &log_denominators };
+    across::backward(saved, &dout, &mut found.dqkv, sizes);
+    let mut first = 0;
+    for group in groups {
+        for row in 0..rows {
+            let copied = |from: &[f32], width: usize| -> Vec<f32> {
+                let at = |column: usize| ((first + column) * rows + row) * width;
+                (0..group).flat_map(|column| from[at(column)..][..width].to_vec()).collect()
+            };
+            let mask = AttentionMask::Context(group);
+            let expected = attend(
+                &copied(&qkv, 3 * d_model),
+                &copied(&dout, d_model),
+                Sizes { time: group, heads, d_head, mask, apart: 1 },
+            );
+            assert_eq!(copied(&found.out, d_model), expected.out);
+            assert_eq!(copied(&found.dqkv, 3 * d_model), expected.dqkv);
+        }
+        first += group;
+    }
 }

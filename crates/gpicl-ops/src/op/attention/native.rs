@@ -71,7 +71,7 @@ impl Backward<Flex, 1> for Attention {
 
 fn sizes(qkv: &FlexTensor, heads: usize, mask: AttentionMask) -> Sizes {
     let [_, time, width]: [usize; 3] = qkv.shape().dims();
-    Sizes { time, heads, d_head: width / (3 * heads), mask }
+    Sizes { time, heads, d_head: width / (3 * heads), mask, apart: 1 }
 }
 
 fn attend(qkv: &FlexTensor, heads: usize, mask: AttentionMask) -> (FlexTensor, FlexTensor) {

@@ -1,0 +1,384 @@
+//! A learner for tables: a token a cell, attention over the features of a row and over the rows of a column in turn
+//! (Hollmann et al. 2025).
+//!
+//! It takes tables of any number of features, in any units, with cells that are missing, and knows no order of rows. Cells lie
+//! column by column, `[columns, rows, d_model]`, the columns of an episode one after another with that of its labels as the
+//! last. The rows of the context see each other; a query sees the context and itself.
+
+use burn::module::Module;
+use burn::tensor::{Int, Tensor};
+use gpicl_ops::{Activation, AttentionMask, Precision};
+use serde::{Deserialize, Serialize};
+
+use super::layers::{FeedForward, LayerNorm, Linear};
+use super::sheet::{Columns, Sheet};
+use super::state::State;
+use super::transformer::KeysValues;
+use super::{Dims, Initializer, SequenceModel, at_least_one, check};
+use crate::error::{Error, Result};
+use crate::tasks::host;
+
+/// Sizes of a [`Cells`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CellsConfig {
+    /// Width of the residual stream.
+    pub d_model: usize,
+    /// Number of blocks.
+    pub layers: usize,
+    /// Heads of a block; divides `d_model`.
+    pub heads: usize,
+    /// Width of the feed-forward hidden layer.
+    pub d_ff: usize,
+}
+
+impl Default for CellsConfig {
+    fn default() -> Self {
+        Self { d_model: 96, layers: 4, heads: 3, d_ff: 192 }
+    }
+}
+
+impl CellsConfig {
+    /// Checks the sizes against each other.
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming the field.
+    pub fn validate(&self) -> Result<()> {
+        let Self { d_model, layers, heads, d_ff } = *self;
+        at_least_one(&[("d_model", d_model), ("layers", layers), ("heads", heads), ("d_ff", d_ff)])?;
+        if !d_model.is_multiple_of(heads) {
+            return Err(Error::config(
+                "model.heads",
+                format!("{heads} does not divide model.d_model = {d_model}"),
+                "choose a divisor of d_model",
+            ));
+        }
+        Ok(())
+    }
+
+    pub(super) fn init(&self, dims: Dims, precision: Precision, init: &mut Initializer) -> Cells {
+        let Self { d_model, layers, heads, d_ff } = *self;
+        // A block adds to the residual stream three times.
+        let scale = 1.0 / ((3 * layers) as f32).sqrt();
+        let embedding = Embedding {
+            cell: Linear::new(Sheet::width(dims.classes), d_model, 1.0, precision, init),
+            hidden: Linear::new(d_model, d_model, 2.0_f32.sqrt(), precision, init),
+        };
+        let mut block = || Block {
+            across: Attention::new(d_model, heads, scale, precision, init),
+            along: Attention::new(d_model, heads, scale, precision, init),
+            feed_forward: FeedForward::new(d_model, d_ff, scale, precision, init),
+        };
+        let blocks = (0..layers).map(|_| block()).collect();
+        Cells {
+            embedding,
+            blocks,
+            norm: LayerNorm::new(d_model, init),
+            head: Head {
+                hidden: Linear::new(d_model, 2 * d_model, 1.0, precision, init),
+                out: Linear::new(2 * d_model, dims.classes, 1.0, Precision::Fp32, init),
+            },
+            input_dim: dims.input_dim,
+            classes: dims.classes,
+        }
+    }
+}
+
+/// See the [module](self).
+#[derive(Module, Debug)]
+pub struct Cells {
+    embedding: Embedding,
+    blocks: Vec<Block>,
+    norm: LayerNorm,
+    head: Head,
+    input_dim: usize,
+    classes: usize,
+}
+
+/// What is known of a cell to its token.
+#[derive(Module, Debug)]
+struct Embedding {
+    cell: Linear,
+    hidden: Linear,
+}
+
+/// The token of a row's label to its logits.
+#[derive(Module, Debug)]
+struct Head {
+    hidden: Linear,
+    out: Linear,
+}
+
+/// Attention over the features of a row, over the rows of a column, and a feed-forward layer; each adds to the stream.
+#[derive(Module, Debug)]
+struct Block {
+    across: Attention,
+    along: Attention,
+    feed_forward: FeedForward,
+}
+
+/// The part of a block in which cells learn of others.
+#[derive(Module, Debug)]
+struct Attention {
+    norm: LayerNorm,
+    qkv: Linear,
+    out: Linear,
+    heads: usize,
+    #[module(skip)]
+    precision: Precision,
+}
+
+impl Attention {
+    fn new(d_model: usize, heads: usize, scale: f32, precision: Precision, init: &mut Initializer) -> Self {
+        Self {
+            norm: LayerNorm::new(d_model, init),
+            qkv: Linear::new(d_model, 3 * d_model, 1.0, precision, init),
+            out: Linear::new(d_model, d_model, scale, precision, init),
+            heads,
+            precision,
+        }
+    }
+
+    fn qkv(&self, x: Tensor<3>) -> Tensor<3> {
+        self.qkv.forward(self.norm.forward(x), Activation::Identity)
+    }
+
+    /// Over the features of every row; `groups` has the columns of every episode.
+    fn across(&self, x: Tensor<3>, groups: &[usize]) -> Tensor<3> {
+        let attended = gpicl_ops::attention_across(self.qkv(x.clone()), groups, self.heads, self.precision);
+        self.out.forward_residual(attended, x)
+    }
+
+    /// Over the rows of every column, of which the first `context` are seen by all.
+    fn along(&self, x: Tensor<3>, context: usize) -> Tensor<3> {
+        let qkv = self.qkv(x.clone());
+        let attended = match context {
+            0 => gpicl_ops::attention_queries(qkv, None, self.heads, self.precision),
+            _ => gpicl_ops::attention(qkv, self.heads, AttentionMask::Context(context), self.precision),
+        };
+        self.out.forward_residual(attended, x)
+    }
+
+    /// As [`Attention::along`] for the rows of a context, and what queries need of them.
+    fn read(&self, x: Tensor<3>) -> (Tensor<3>, KeysValues) {
+        let [_, rows, _] = x.dims();
+        let qkv = self.qkv(x.clone());
+        let kept = KeysValues::of(&qkv);
+        let mask = AttentionMask::Context(rows);
+        let attended = gpicl_ops::attention(qkv, self.heads, mask, self.precision);
+        (self.out.forward_residual(attended, x), kept)
+    }
+
+    fn answer(&self, kept: &KeysValues, x: Tensor<3>) -> Tensor<3> {
+        let qkv = self.qkv(x.clone());
+        let attended = gpicl_ops::attention_queries(qkv, kept.context(), self.heads, self.precision);
+        self.out.forward_residual(attended, x)
+    }
+}
+
+/// What is left of a context: how its columns are told, and the keys and values of its cells. In the last block only those of
+/// the labels are asked for.
+#[derive(Clone, Debug)]
+pub struct CellsState {
+    columns: Columns,
+    layers: Vec<KeysValues>,
+}
+
+impl State for CellsState {
+    /// That of a mean episode: tables differ in their features.
+    fn size(&self) -> usize {
+        let all: usize = self.layers.iter().map(|layer| layer.sequences() * layer.size()).sum();
+        all / self.columns.groups().len()
+    }
+}
+
+impl Cells {
+    /// Contexts that [`SequenceModel::forward`] answers from grow by one example, or by this part of them.
+    const STEP: usize = 16;
+
+    /// A narrower input is a table of fewer features.
+    #[track_caller]
+    fn check_width(&self, what: &str, width: usize) {
+        check::at_most(what, self.input_dim, width);
+    }
+
+    /// Tokens `[columns, rows, d_model]` of what is known of the cells.
+    fn embed(&self, sheet: Sheet, like: &Tensor<3>) -> Tensor<3> {
+        let cells = gpicl_ops::upload(&sheet.values, sheet.shape, &like.device());
+        let hidden = self.embedding.cell.forward(cells, Activation::Gelu);
+        self.embedding.hidden.forward(hidden, Activation::Identity)
+    }
+
+    /// Logits `[batch, rows, classes]` of the labels' tokens `[batch, rows, d_model]`.
+    fn predict(&self, x: Tensor<3>) -> Tensor<3> {
+        let hidden = self.head.hidden.forward(self.norm.forward(x), Activation::Gelu);
+        self.head.out.forward(hidden, Activation::Identity)
+    }
+
+    /// The blocks one after another: `along` is attention over rows in the block of a number. After the last attention over
+    /// features, the columns of labels go on alone.
+    fn blocks(
+        &self,
+        mut x: Tensor<3>,
+        columns: &Columns,
+        mut along: impl FnMut(usize, &Attention, Tensor<3>) -> Tensor<3>,
+    ) -> Tensor<3> {
+        for (number, block) in self.blocks.iter().enumerate() {
+            x = block.across.across(x, columns.groups());
+            if number + 1 == self.blocks.len() {
+                let labels = Tensor::from_data(columns.of_labels().as_slice(), &x.device());
+                x = x.select(0, labels);
+            }
+            x = block.feed_forward.forward(along(number, &block.along, x));
+        }
+        x
+    }
+}
+
+impl SequenceModel for Cells {
+    type State = CellsState;
+
+    /// Each example is predicted from a context of examples before it, of which there are few: that of all where they are up
+    /// to 16, later one that lacks less than a sixteenth of them.
+    fn forward(&self, inputs: Tensor<3>, labels: Tensor<2, Int>) -> Tensor<3> {
+        let [_, time, _] = inputs.dims();
+        let mut answers = Vec::new();
+        let mut context = 0;
+        while context < time {
+            let next = (context + (context / Self::STEP).max(1)).min(time);
+            let inputs = inputs.clone().narrow(1, 0, next);
+            answers.push(self.forward_after(context, inputs, labels.clone().narrow(1, 0, next)));
+            context = next;
+        }
+        Tensor::cat(answers, 1)
+    }
+
+    fn forward_after(&self, context: usize, inputs: Tensor<3>, labels: Tensor<2, Int>) -> Tensor<3> {
+        let [_, time, width] = inputs.dims();
+        self.check_width("forward: width of the inputs", width);
+        let numbers = host(inputs.clone());
+        let columns = Columns::fit(&numbers, [time, width], context);
+        let known = if context == 0 { Vec::new() } else { label_numbers(labels.narrow(1, 0, context)) };
+        let sheet = columns.sheet(&numbers, [time, width], &known, self.classes);
+        let x = self.embed(sheet, &inputs);
+        let x = self.blocks(x, &columns, |_, attention, x| attention.along(x, context));
+        self.predict(x.narrow(1, context, time - context))
+    }
+
+    fn read(&self, inputs: Tensor<3>, labels: Tensor<2, Int>) -> CellsState {
+        let [batch, examples, width] = inputs.dims();
+        self.check_width("read: width of the inputs", width);
+        let numbers = host(inputs.clone());
+        if examples == 0 {
+            let columns = Columns::nothing(batch, width);
+            return CellsState { columns, layers: vec![KeysValues::none(); self.blocks.len()] };
+        }
+        let columns = Columns::fit(&numbers, [examples, width], examples);
+        let sheet = columns.sheet(&numbers, [examples, width], &label_numbers(labels), self.classes);
+        let x = self.embed(sheet, &inputs);
+        let mut layers = Vec::with_capacity(self.blocks.len());
+        self.blocks(x, &columns, |_, attention, x| {
+            let (x, kept) = attention.read(x);
+            layers.push(kept);
+            x
+        });
+        CellsState { columns, layers }
+    }
+
+    fn answer(&self, state: &CellsState, queries: Tensor<3>) -> Tensor<3> {
+        let CellsState { columns, layers } = state;
+        let [batch, count, width] = queries.dims();
+        check::same("answer: batch of the state", batch, columns.groups().len());
+        check::same("answer: layers of the state", self.blocks.len(), layers.len());
+        check::same("answer: width of the queries", columns.width(), width);
+        let sheet = columns.sheet(&host(queries.clone()), [count, width], &[], self.classes);
+        let x = self.embed(sheet, &queries);
+        self.predict(self.blocks(x, columns, |number, attention, x| attention.answer(&layers[number], x)))
+    }
+
+    /// That of a table all of whose columns say something. In the last block only labels' keys and values are kept.
+    fn state_size(&self, examples: usize) -> usize {
+        let [d_model, _] = self.embedding.hidden.weight.dims();
+        let columns = (self.blocks.len() - 1) * (self.input_dim + 1) + 1;
+        columns * KeysValues::size_after(examples, d_model)
+    }
+}
+
+/// Labels on the host.
+fn label_numbers(labels: Tensor<2, Int>) -> Vec<u32> {
+    labels.into_data().iter::<i64>().map(|label| u32::try_from(label).expect("labels are slots")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+
+    use super::*;
+
+    const DIMS: Dims = Dims { input_dim: 4, classes: 3, episode_length: 40 };
+
+    fn model() -> Cells {
+        let config = CellsConfig { d_model: 16, layers: 2, heads: 2, d_ff: 16 };
+        config.init(DIMS, Precision::Fp32, &mut Initializer::new(1, &Device::flex()))
+    }
+
+    /// Two episodes of 14 rows, one of them with fewer features and with a missing cell.
+    fn episodes() -> (Tensor<3>, Tensor<2, Int>) {
+        let value = |at: usize| match at {
+            57..112 if at % 4 == 3 => f32::NAN,
+            60 => f32::NAN,
+            _ => ((at * at * 7 + at) % 23) as f32,
+        };
+        let inputs =
+            Tensor::<1>::from_floats((0..112).map(value).collect::<Vec<_>>().as_slice(), &Device::flex());
+        let labels = (0..28).map(|at| at * 5 % 3).collect::<Vec<i32>>();
+        let labels = Tensor::<1, Int>::from_ints(labels.as_slice(), &Device::flex());
+        (inputs.reshape([2, 14, 4]), labels.reshape([2, 14]))
+    }
+
+    fn off(a: Tensor<3>, b: Tensor<3>) -> f32 {
+        (a - b).abs().max().into_scalar()
+    }
+
+    #[test]
+    fn the_order_of_examples_and_of_queries_means_nothing() {
+        let (model, (inputs, labels)) = (model(), episodes());
+        let order = [4, 0, 9, 2, 7, 1, 3, 8, 6, 5, 13, 11, 12, 10];
+        let order = Tensor::<1, Int>::from_ints(order, &Device::flex());
+        let before = model.forward_after(10, inputs.clone(), labels.clone());
+        let after = model.forward_after(10, inputs.select(1, order.clone()), labels.select(1, order.clone()));
+        let queries = order.narrow(0, 10, 4) - 10;
+        assert!(off(before.select(1, queries), after) < 1e-5);
+    }
+
+    #[test]
+    fn what_stands_beside_an_episode_and_behind_its_columns_means_nothing() {
+        let (model, (inputs, labels)) = (model(), episodes());
+        let both = model.forward_after(10, inputs.clone(), labels.clone());
+        let alone = |width: usize| {
+            let inputs = inputs.clone().narrow(0, 1, 1).narrow(2, 0, width);
+            model.forward_after(10, inputs, labels.clone().narrow(0, 1, 1))
+        };
+        assert!(off(both.clone().narrow(0, 1, 1), alone(4)) < 1e-5);
+        assert!(off(alone(4), alone(3)) < 1e-5);
+        assert!(both.abs().max().into_scalar::<f32>().is_finite());
+    }
+
+    /// Beyond 16 examples the context of some positions lacks a few.
+    #[test]
+    fn every_position_answers_from_a_context_before_it() {
+        let (model, (inputs, labels)) = (model(), episodes());
+        let (inputs, labels) = (inputs.repeat_dim(1, 3), labels.repeat_dim(1, 3));
+        let whole = model.forward(inputs.clone(), labels.clone());
+        assert_eq!(whole.dims(), [2, 42, 3]);
+        for (position, context) in [(0, 0), (5, 5), (16, 16), (33, 32), (39, 38), (41, 40)] {
+            let state = match context {
+                0 => model
+                    .read(Tensor::zeros([2, 0, 4], &Device::flex()), Tensor::zeros([2, 0], &Device::flex())),
+                _ => model.read(inputs.clone().narrow(1, 0, context), labels.clone().narrow(1, 0, context)),
+            };
+            let answer = model.answer(&state, inputs.clone().narrow(1, position, 1));
+            assert!(off(answer, whole.clone().narrow(1, position, 1)) < 1e-5, "position {position}");
+        }
+    }
+}
