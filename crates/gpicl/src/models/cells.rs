@@ -196,12 +196,6 @@ impl Cells {
     /// Contexts that [`SequenceModel::forward`] answers from grow by one example, or by this part of them.
     const STEP: usize = 16;
 
-    /// A narrower input is a table of fewer features.
-    #[track_caller]
-    fn check_width(&self, what: &str, width: usize) {
-        check::at_most(what, self.input_dim, width);
-    }
-
     /// Tokens `[columns, rows, d_model]` of what is known of the cells.
     fn embed(&self, sheet: Sheet, like: &Tensor<3>) -> Tensor<3> {
         let cells = gpicl_ops::upload(&sheet.values, sheet.shape, &like.device());
@@ -255,7 +249,6 @@ impl SequenceModel for Cells {
 
     fn forward_after(&self, context: usize, inputs: Tensor<3>, labels: Tensor<2, Int>) -> Tensor<3> {
         let [_, time, width] = inputs.dims();
-        self.check_width("forward: width of the inputs", width);
         let numbers = host(inputs.clone());
         let columns = Columns::fit(&numbers, [time, width], context);
         let known = if context == 0 { Vec::new() } else { label_numbers(labels.narrow(1, 0, context)) };
@@ -267,7 +260,6 @@ impl SequenceModel for Cells {
 
     fn read(&self, inputs: Tensor<3>, labels: Tensor<2, Int>) -> CellsState {
         let [batch, examples, width] = inputs.dims();
-        self.check_width("read: width of the inputs", width);
         let numbers = host(inputs.clone());
         if examples == 0 {
             let columns = Columns::nothing(batch, width);
@@ -294,6 +286,10 @@ impl SequenceModel for Cells {
         let sheet = columns.sheet(&host(queries.clone()), [count, width], &[], self.classes);
         let x = self.embed(sheet, &queries);
         self.predict(self.blocks(x, columns, |number, attention, x| attention.answer(&layers[number], x)))
+    }
+
+    fn reads_tables(&self) -> bool {
+        true
     }
 
     /// That of a table all of whose columns say something. In the last block only labels' keys and values are kept.

@@ -118,6 +118,11 @@ pub trait SequenceModel: Module {
     /// not told apart.
     fn answer(&self, state: &Self::State, queries: Tensor<3>) -> Tensor<3>;
 
+    /// Whether inputs are the cells of a table as they are: of any number of features, in any units, NaN where one is missing.
+    fn reads_tables(&self) -> bool {
+        false
+    }
+
     /// Numbers an episode in the state after `examples` examples, what [`State::size`] counts: the memory that bounds
     /// the learner (paper, section 4.2).
     fn state_size(&self, examples: usize) -> usize;
@@ -227,6 +232,10 @@ macro_rules! models {
                     $((Self::$name(model), ModelState::$name(state)) => model.answer(state, queries),)+
                     _ => panic!("answer: state: expected {}, found {}", self.kind(), state.kind()),
                 })
+            }
+
+            fn reads_tables(&self) -> bool {
+                match self { $(Self::$name(model) => model.reads_tables(),)+ }
             }
 
             fn state_size(&self, examples: usize) -> usize {

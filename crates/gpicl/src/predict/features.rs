@@ -28,13 +28,15 @@ impl Features {
         self.scales.len()
     }
 
-    /// `rows` `[n, width]` as `[n, count]`, within [`CLIP`] of 0; the mean where a number is missing.
-    pub(super) fn apply(&self, rows: &[f64]) -> Vec<f32> {
+    /// `rows` `[n, width]` as `[n, count]`, within [`CLIP`] of 0; the mean where a number is missing, or NaN if those are
+    /// `kept`.
+    pub(super) fn apply(&self, rows: &[f64], kept: bool) -> Vec<f32> {
         let mut standard = Vec::with_capacity(rows.len() / self.width * self.count());
         for row in rows.chunks_exact(self.width) {
-            standard.extend(
-                self.scales.iter().map(|&(column, scale)| scale.apply(row[column]).clamp(-CLIP, CLIP) as f32),
-            );
+            standard.extend(self.scales.iter().map(|&(column, scale)| match row[column] {
+                missing if kept && missing.is_nan() => f32::NAN,
+                cell => scale.apply(cell).clamp(-CLIP, CLIP) as f32,
+            }));
         }
         standard
     }
@@ -53,8 +55,10 @@ mod tests {
         let close = |found: Vec<f32>, wanted: &[f32]| {
             assert!(found.iter().zip(wanted).all(|(a, b)| (a - b).abs() < 1e-5), "{found:?}");
         };
-        close(features.apply(&rows), &[-1.0, -1.0, 1.0, 1.0]);
+        close(features.apply(&rows, false), &[-1.0, -1.0, 1.0, 1.0]);
         let odd = [f64::MAX, 0.0, 0.0, nan, f64::MIN, -1e300, 1.0, f64::NEG_INFINITY];
-        close(features.apply(&odd), &[10.0, 0.0, -10.0, -10.0]);
+        close(features.apply(&odd, false), &[10.0, 0.0, -10.0, -10.0]);
+        let told = features.apply(&odd, true);
+        assert!(told[0] == 10.0 && told[1].is_nan() && told[2..] == [-10.0, -10.0], "{told:?}");
     }
 }

@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor};
 use rayon::prelude::*;
 
 use super::features::Features;
-use super::view::{View, rates};
+use super::view::{Choice, View, rates};
 use crate::device::DeviceKind;
 use crate::error::{Error, Result};
 use crate::models::{Model, ModelState, SequenceModel as _};
@@ -55,6 +55,9 @@ impl Predictor {
     /// Queries that a core standardises and projects at a time.
     const PREPARED: usize = 64;
 
+    /// Most labelled rows that a member reads where the model sets no bound: attention to more costs more time than it is worth.
+    const MOST_ROWS: usize = 1024;
+
     /// Loads a checkpoint file, or a run's newest one, onto the CPU.
     ///
     /// # Errors
@@ -79,7 +82,8 @@ impl Predictor {
     /// Class probabilities `[queries, classes]` of `queries` `[queries, features]`.
     ///
     /// Features are standardised by the context's mean and deviation, and end at [`CLIP`](super::CLIP) deviations; a
-    /// missing number becomes the mean, and a feature that is constant or empty in the context is left out. If the context
+    /// missing number becomes the mean, or is told as missing to a model that reads tables, and a feature that is constant or
+    /// empty in the context is left out. If the context
     /// has more rows than the model reads, every member of the ensemble gets another subset, with as many rows of each
     /// class as there are, and its probabilities are corrected by the classes' shares of all rows. Mean and deviation are
     /// those of all rows, each by how often it is read.
@@ -103,37 +107,55 @@ impl Predictor {
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<Vec<f32>> {
         let width = self.check(context, queries, config)?;
-        let most = self.info.dims.episode_length - 1;
+        let tables = self.model.reads_tables();
+        let most = if tables { Self::MOST_ROWS } else { self.info.dims.episode_length - 1 };
         let rates = rates(context.labels, context.classes, most);
         let weights = context.labels.iter().map(|&label| rates[label as usize]);
         let features = Features::fit(context.features, width, weights);
         if features.count() == 0 {
             return Err(Error::argument("predict", "every feature of the context is constant or empty"));
         }
-        let known = features.apply(context.features);
+        let known = features.apply(context.features, tables);
         let row = |row: usize| &known[row * features.count()..(row + 1) * features.count()];
         let count = queries.len() / width;
         let (dims, classes) = (self.info.dims, context.classes);
+        let views: Vec<View> = (0..config.ensemble as u64)
+            .map(|member| {
+                let view = if tables { View::ordered } else { View::projected };
+                view(dims, config.seed, member, features.count(), classes)
+            })
+            .collect();
         let mut probabilities = vec![0.0; count * classes];
         let mut answers = 0;
-        for member in 0..config.ensemble as u64 {
-            let view = View::new(dims, config.seed, member, features.count(), classes);
-            let choice = view.choose(context.labels, classes, most);
-            let labels: Vec<u32> =
-                choice.rows.iter().map(|&row| view.slots[context.labels[row] as usize]).collect();
-            let known = view.project(choice.rows.iter().map(|&at| row(at)));
-            let state = self.model.read(self.inputs(&known), label_tensor(&labels, 1, &self.device));
+        // Members that read tables share the cores by the member.
+        for views in views.chunks(if tables { config.ensemble } else { 1 }) {
+            let choices: Vec<Choice> =
+                views.iter().map(|view| view.choose(context.labels, classes, most)).collect();
+            let (mut inputs, mut labels) = (Vec::new(), Vec::new());
+            for (view, choice) in views.iter().zip(&choices) {
+                labels.extend(choice.rows.iter().map(|&row| view.slots[context.labels[row] as usize]));
+                inputs.extend(view.apply(choice.rows.iter().map(|&at| row(at))));
+            }
+            let labels = label_tensor(&labels, views.len(), &self.device);
+            let state = self.model.read(self.inputs(&inputs, views), labels);
+            let together = (Self::TOGETHER / views.len()).max(1);
             for (queries, out) in
-                queries.chunks(Self::TOGETHER * width).zip(probabilities.chunks_mut(Self::TOGETHER * classes))
+                queries.chunks(together * width).zip(probabilities.chunks_mut(together * classes))
             {
-                let project = |rows: &[f64]| {
-                    let rows = features.apply(rows);
-                    view.project(rows.chunks_exact(features.count()))
+                let prepare = |view: &View, rows: &[f64]| {
+                    let rows = features.apply(rows, tables);
+                    view.apply(rows.chunks_exact(features.count()))
                 };
-                let queries: Vec<f32> =
-                    queries.par_chunks(Self::PREPARED * width).flat_map_iter(project).collect();
-                self.answer(&state, &queries, &view.slots, &choice.weights, out);
-                answers += out.len() / classes;
+                let inputs: Vec<f32> = views
+                    .par_iter()
+                    .flat_map(|view| {
+                        queries
+                            .par_chunks(Self::PREPARED * width)
+                            .flat_map_iter(move |rows| prepare(view, rows))
+                    })
+                    .collect();
+                self.answer(&state, self.inputs(&inputs, views), views, &choices, out);
+                answers += out.len() / classes * views.len();
                 progress(answers, count * config.ensemble);
             }
         }
@@ -142,24 +164,36 @@ impl Predictor {
         Ok(probabilities)
     }
 
-    /// `numbers` `[count, input_dim]` as the inputs of one episode, `[1, count, input_dim]`.
-    fn inputs(&self, numbers: &[f32]) -> Tensor<3> {
-        let input_dim = self.info.dims.input_dim;
-        gpicl_ops::upload(numbers, [1, numbers.len() / input_dim, input_dim], &self.device)
+    /// `numbers`, the rows of a member after those of another, as the inputs of an episode each, `[members, rows, width]`.
+    fn inputs(&self, numbers: &[f32], views: &[View]) -> Tensor<3> {
+        let width = views[0].width();
+        let rows = numbers.len() / (views.len() * width);
+        gpicl_ops::upload(numbers, [views.len(), rows, width], &self.device)
     }
 
-    /// Adds the queries' class probabilities, `weights` times as likely as the model says, to `out`.
-    fn answer(&self, state: &ModelState, queries: &[f32], slots: &[u32], weights: &[f32], out: &mut [f32]) {
-        let classes = self.info.dims.classes;
-        let logits = self.model.answer(state, self.inputs(queries));
-        for (row, out) in host(logits).chunks_exact(classes).zip(out.chunks_exact_mut(slots.len())) {
-            let logits: Vec<f32> =
-                slots.iter().zip(weights).map(|(&slot, weight)| row[slot as usize] + weight.ln()).collect();
-            let top = logits.iter().copied().fold(f32::MIN, f32::max);
-            let odds: Vec<f32> = logits.iter().map(|logit| (logit - top).exp()).collect();
-            let total: f32 = odds.iter().sum();
-            for (out, odds) in out.iter_mut().zip(odds) {
-                *out += odds / total;
+    /// Adds the queries' class probabilities by every member, each times its choice's weight, to `out`.
+    fn answer(
+        &self,
+        state: &ModelState,
+        queries: Tensor<3>,
+        views: &[View],
+        choices: &[Choice],
+        out: &mut [f32],
+    ) {
+        let logits = host(self.model.answer(state, queries));
+        let slots = self.info.dims.classes;
+        for ((view, choice), logits) in
+            views.iter().zip(choices).zip(logits.chunks_exact(logits.len() / views.len()))
+        {
+            for (row, out) in logits.chunks_exact(slots).zip(out.chunks_exact_mut(view.slots.len())) {
+                let logit = |(&slot, weight): (&u32, &f32)| row[slot as usize] + weight.ln();
+                let logits: Vec<f32> = view.slots.iter().zip(&choice.weights).map(logit).collect();
+                let top = logits.iter().copied().fold(f32::MIN, f32::max);
+                let odds: Vec<f32> = logits.iter().map(|logit| (logit - top).exp()).collect();
+                let total: f32 = odds.iter().sum();
+                for (out, odds) in out.iter_mut().zip(odds) {
+                    *out += odds / total;
+                }
             }
         }
     }

@@ -6,13 +6,20 @@ use crate::models::Dims;
 use crate::rng::{Rng, Stream};
 use crate::tasks::{TaskId, permutation, random_matrix};
 
-/// A projection, label slots, and the rows that it reads.
+/// What it makes of features, label slots, and the rows that it reads.
 pub(super) struct View {
-    /// `[input_dim, features]`.
-    projection: RandomMatrix,
+    columns: Columns,
     /// The label slot of every class.
     pub(super) slots: Vec<u32>,
     rng: Rng,
+}
+
+/// What a member makes of a row's features.
+enum Columns {
+    /// Projects them, by `[input_dim, features]`.
+    Projected(RandomMatrix),
+    /// Puts them into an order of its own, of very many some.
+    Ordered(Vec<usize>),
 }
 
 /// The rows that become a context.
@@ -43,12 +50,36 @@ pub(super) fn rates(labels: &[u32], classes: usize, most: usize) -> Vec<f64> {
 }
 
 impl View {
-    pub(super) fn new(dims: Dims, seed: u64, member: u64, features: usize, classes: usize) -> Self {
+    /// Most features that a member looks at where they are not projected.
+    pub(super) const MOST_FEATURES: usize = 100;
+
+    /// Of a model that reads projected features.
+    pub(super) fn projected(dims: Dims, seed: u64, member: u64, features: usize, classes: usize) -> Self {
         let task = TaskId::unseen(member).key();
-        Self {
-            projection: random_matrix(seed, task, dims.input_dim, features),
-            slots: permutation(seed, task, classes, dims.classes),
-            rng: Rng::new(seed, Stream::Context, member),
+        let columns = Columns::Projected(random_matrix(seed, task, dims.input_dim, features));
+        Self::of(columns, dims, seed, member, classes)
+    }
+
+    /// Of a model that reads tables.
+    pub(super) fn ordered(dims: Dims, seed: u64, member: u64, features: usize, classes: usize) -> Self {
+        let task = TaskId::unseen(member).key();
+        let mut order: Vec<usize> = (0..features).collect();
+        Rng::new(seed, Stream::Projection, task).shuffle(&mut order);
+        order.truncate(Self::MOST_FEATURES);
+        Self::of(Columns::Ordered(order), dims, seed, member, classes)
+    }
+
+    fn of(columns: Columns, dims: Dims, seed: u64, member: u64, classes: usize) -> Self {
+        let task = TaskId::unseen(member).key();
+        let slots = permutation(seed, task, classes, dims.classes);
+        Self { columns, slots, rng: Rng::new(seed, Stream::Context, member) }
+    }
+
+    /// Numbers of a row that the model reads.
+    pub(super) fn width(&self) -> usize {
+        match &self.columns {
+            Columns::Projected(matrix) => matrix.out_dim,
+            Columns::Ordered(order) => order.len(),
         }
     }
 
@@ -85,11 +116,16 @@ impl View {
         Choice { rows, weights }
     }
 
-    /// Rows `[n, features]` projected to `[n, input_dim]`.
-    pub(super) fn project<'a>(&self, rows: impl ExactSizeIterator<Item = &'a [f32]> + Clone) -> Vec<f32> {
-        let mut out = vec![0.0; rows.len() * self.projection.out_dim];
-        self.projection.project(rows, None, &mut out);
-        out
+    /// Rows `[n, features]` as the model reads them, `[n, width]`.
+    pub(super) fn apply<'a>(&self, rows: impl ExactSizeIterator<Item = &'a [f32]> + Clone) -> Vec<f32> {
+        match &self.columns {
+            Columns::Projected(matrix) => {
+                let mut out = vec![0.0; rows.len() * matrix.out_dim];
+                matrix.project(rows, None, &mut out);
+                out
+            }
+            Columns::Ordered(order) => rows.flat_map(|row| order.iter().map(|&at| row[at])).collect(),
+        }
     }
 }
 
@@ -103,7 +139,7 @@ mod tests {
     fn rare_rows_are_kept_and_frequent_ones_stand_for_the_rest() {
         let labels: Vec<u32> = (0..1000).map(|row| u32::from(row >= 980)).collect();
         let choose = |member, labels: &[u32], classes| {
-            View::new(DIMS, 0, member, 2, classes).choose(labels, classes, 99)
+            View::projected(DIMS, 0, member, 2, classes).choose(labels, classes, 99)
         };
         let Choice { rows, weights } = choose(0, &labels, 2);
         assert_eq!((rows.len(), rows.iter().filter(|&&row| row >= 980).count()), (99, 20));

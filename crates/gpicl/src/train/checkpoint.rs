@@ -326,7 +326,25 @@ fn load_weights_where(
     path: &Path,
     choose: impl FnOnce(&CheckpointInfo) -> Result<Device>,
 ) -> Result<(CheckpointInfo, Model, Device)> {
-    let (info, tensors) = read::<CheckpointInfo>(path)?;
+    let file = std::fs::read(path).map_err(Error::io("read", path))?;
+    weights_of(&file, path, choose)
+}
+
+/// [`load_weights`] of a file that is in memory, called `name`.
+///
+/// # Errors
+/// As [`load_weights`].
+pub fn load_weights_from(file: &[u8], name: &Path, device: &Device) -> Result<(CheckpointInfo, Model)> {
+    let (info, model, _) = weights_of(file, name, |_| Ok(device.clone()))?;
+    Ok((info, model))
+}
+
+fn weights_of(
+    file: &[u8],
+    path: &Path,
+    choose: impl FnOnce(&CheckpointInfo) -> Result<Device>,
+) -> Result<(CheckpointInfo, Model, Device)> {
+    let (info, tensors) = parse::<CheckpointInfo>(file, path)?;
     let device = choose(&info)?;
     let model = info.config.model.init(info.dims, info.config.precision, info.config.seed, &device)?;
     match restored(model, tensors, &device) {
@@ -408,12 +426,15 @@ fn write<T: Serialize>(path: &Path, tensors: &Tensors, info: &T) -> Result<()> {
 }
 
 fn read<T: DeserializeOwned>(path: &Path) -> Result<(T, Tensors)> {
+    parse(&std::fs::read(path).map_err(Error::io("read", path))?, path)
+}
+
+fn parse<T: DeserializeOwned>(file: &[u8], path: &Path) -> Result<(T, Tensors)> {
     let fail =
         |problem: String| Error::file(path, problem, "use an earlier checkpoint, or a file gpicl wrote");
-    let file = std::fs::read(path).map_err(Error::io("read", path))?;
-    let (_, header) = SafeTensors::read_metadata(&file)
+    let (_, header) = SafeTensors::read_metadata(file)
         .map_err(|error| fail(format!("is no whole safetensors file ({error})")))?;
-    let tensors = SafeTensors::deserialize(&file)
+    let tensors = SafeTensors::deserialize(file)
         .map_err(|error| fail(format!("is no whole safetensors file ({error})")))?;
     let json = header
         .metadata()

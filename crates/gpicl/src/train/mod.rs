@@ -22,7 +22,8 @@ mod weights;
 
 pub use averaging::Average;
 pub use checkpoint::{
-    CheckpointInfo, Checkpoints, Learned, Progress, load_to_test, load_weights, read_info, save_weights,
+    CheckpointInfo, Checkpoints, Learned, Progress, load_to_test, load_weights, load_weights_from, read_info,
+    save_weights,
 };
 pub use config::{OptimizerKind, TrainConfig};
 pub use inspect::{Inspection, inspect};
