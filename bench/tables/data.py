@@ -96,9 +96,9 @@ def context_size(table, rows, queries, least_share):
     half = len(table.labels) // 2
     size = min(rows, half)
     if size < least_share * rows:
-        return None, f"half of its {len(table.labels)} rows is less than {least_share:.2g} of {rows}"
+        return None, f"half of the table is less than {least_share:.2g} of the size"
     if min(size, queries) < table.classes:
-        return None, f"{table.classes} classes need as many labelled rows and queries"
+        return None, "more classes than labelled rows or queries"
     return size, None
 
 
@@ -106,5 +106,9 @@ def split(table, size, queries, number):
     """Indices of labelled rows and of at most `queries` others, the shares of classes as in the table."""
     total = len(table.labels)
     return train_test_split(
-        np.arange(total), train_size=size, test_size=min(queries, total - size), stratify=table.labels, random_state=number
+        np.arange(total),
+        train_size=size,
+        test_size=min(queries, total - size),
+        stratify=table.labels,
+        random_state=number,
     )

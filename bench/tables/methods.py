@@ -4,16 +4,15 @@ import hashlib
 import os
 import shlex
 import subprocess
+import sys
 import tempfile
 import time
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
-import lightgbm
 import numpy as np
 import pandas as pd
-import sklearn
 from sklearn.compose import make_column_selector, make_column_transformer
 from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
 from sklearn.impute import SimpleImputer
@@ -25,6 +24,14 @@ from sklearn.svm import SVC
 
 from data import Fault
 
+
+def lightgbm_classifier():
+    """It asks for all cores unless told; `run` sets the variable. Imported here, for others' memory is measured too."""
+    import lightgbm
+
+    return lightgbm.LGBMClassifier(random_state=0, verbose=-1, n_jobs=int(os.environ["OMP_NUM_THREADS"]))
+
+
 # Defaults, but for seeds, the forest's trees, and steps enough for logistic regression to converge.
 CLASSICAL = {
     "logistic": lambda: LogisticRegression(max_iter=1000),
@@ -33,8 +40,7 @@ CLASSICAL = {
     "svm-rbf": lambda: SVC(probability=True, random_state=0),
     "forest": lambda: RandomForestClassifier(300, random_state=0),
     "boosting": lambda: GradientBoostingClassifier(random_state=0),
-    # It asks for all cores unless told; the variable is set by `run`.
-    "lightgbm": lambda: lightgbm.LGBMClassifier(random_state=0, verbose=-1, n_jobs=int(os.environ["OMP_NUM_THREADS"])),
+    "lightgbm": lightgbm_classifier,
 }
 OURS = "gpicl"
 # Ranked among each other; what else there is stands beside them.
@@ -51,7 +57,7 @@ warnings.filterwarnings("ignore", "Skipping features without any observed values
 
 @dataclass
 class Answer:
-    """`labels`: `[queries]`; `probabilities`: `[queries, classes]`; seconds, `fit` None where it is part of `predict`."""
+    """`labels`: `[queries]`; `probabilities`: `[queries, classes]`; seconds, `fit` None where `predict` has both."""
 
     labels: np.ndarray
     probabilities: np.ndarray
@@ -64,7 +70,7 @@ class Failed(Exception):
 
 
 def pipeline(method):
-    """Missing numbers become the median, missing texts the most frequent one; numbers are standardised, texts one-hot."""
+    """Missing numbers become the median and missing texts the most frequent; numbers standardised, texts one-hot."""
     numbers = make_pipeline(SimpleImputer(strategy="median"), StandardScaler())
     texts = make_pipeline(
         SimpleImputer(strategy="most_frequent"), OneHotEncoder(handle_unknown="ignore", sparse_output=False)
@@ -80,8 +86,9 @@ class Classical:
 
     def __init__(self, name):
         self.name = name
-        library = lightgbm if name == "lightgbm" else sklearn
-        self.version = f"{library.__name__} {library.__version__}: {CLASSICAL[name]()!r}"
+        made = CLASSICAL[name]()
+        library = sys.modules[type(made).__module__.partition(".")[0]]
+        self.version = f"{library.__name__} {library.__version__}: {made!r}"
 
     def answer(self, features, labels, queries, classes):
         start = time.perf_counter()
@@ -102,7 +109,8 @@ class Gpicl:
     def __init__(self, binary, checkpoint, options):
         self.binary, self.checkpoint, self.options = binary, checkpoint, options
         said = subprocess.run([binary, "--version"], capture_output=True, text=True, check=True).stdout.strip()
-        self.version = f"{said}, program {digest(binary)}, checkpoint {digest(checkpoint)}, options: {shlex.join(options) or 'none'}"
+        told = shlex.join(options) or "none"
+        self.version = f"{said}, program {digest(binary)}, checkpoint {digest(checkpoint)}, options: {told}"
 
     def command(self, context, query, out):
         checkpoint = ["--checkpoint", self.checkpoint] if self.checkpoint else []

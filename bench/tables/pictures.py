@@ -77,5 +77,7 @@ def forest(sizes, path):
             axis.plot(splits.mean(), place, "o", color=COLOURS[OURS], markersize=5)
         axis.set_title(f"{size.rows} labelled rows")
     axes[0, 0].set_yticks(range(len(names)), names)
-    figure.supxlabel("accuracy of gpicl less the forest's, points; line and band: mean over tables and its 95% interval", fontsize=10)
+    figure.supxlabel(
+        "accuracy of gpicl less the forest's, points; line and band: mean over tables and its 95% interval", fontsize=10
+    )
     save(figure, path)

@@ -14,7 +14,8 @@ from methods import OURS, RANKED
 class Size:
     """What all methods did with `rows` labelled rows, on the tables that every one of them finished.
 
-    `accuracy`, `log_loss`, `predict`: `[tables, splits, methods]`, as is `fit`, NaN where a method has none; `bins`: `[.., 15, 3]`.
+    `[tables, splits, methods]`: `accuracy`, `log_loss`, `fit`, NaN where a method has none, and `predict`, in seconds;
+    `[tables, splits, methods, BINS, 3]`: `bins`.
     """
 
     rows: int
@@ -86,9 +87,8 @@ def summary(size):
     accuracy, log_loss = size.accuracy_ranks(), size.log_loss_ranks()
     means = 100 * size.accuracy.mean((0, 1)), size.log_loss.mean((0, 1)), 100 * size.calibration().mean(0)
     seconds = np.median(size.fit, (0, 1)), np.median(size.predict, (0, 1))
-    yield from header([
-        "method", "mean rank by accuracy", "by log-loss", "accuracy, %", "log-loss", "calibration error, %", "fit, s", "predict, s",
-    ])  # fmt: skip
+    values = ["accuracy, %", "log-loss", "calibration error, %", "fit, s", "predict, s"]
+    yield from header(["method", "mean rank by accuracy", "by log-loss", *values])
     for place in np.argsort(accuracy):  # NaN, beside the ranking, is last.
         values = [number(ranks[place], 2) for ranks in (accuracy, log_loss)]
         values += [number(mean[place], digits) for mean, digits in zip(means, (1, 3, 1))]
@@ -135,10 +135,8 @@ def page(args, sizes, entries, left_out, failures, versions):
     """Lines of the report."""
     yield "# gpicl beside classical methods on small tables"
     yield ""
-    yield f"{args.splits} splits of each table at each size, at most {args.queries} queries a split; one thread a method, {machine()}."
-    yield "What the numbers mean is in [README.md](README.md). The pictures: ranks.svg" + (
-        ", forest.svg." if any({OURS, "forest"} <= set(size.methods) for size in sizes) else "."
-    )
+    yield f"{args.splits} splits of each table at each size, at most {args.queries} queries a split."
+    yield f"One thread a method, {machine()}. `bench/tables/README.md` says what the numbers mean."
     for size in sizes:
         absent = [name for name in RANKED if name not in size.methods]
         yield ""
@@ -163,10 +161,18 @@ def page(args, sizes, entries, left_out, failures, versions):
     yield ""
     yield "## Left out, and smaller than asked"
     yield ""
-    shorter = [f"- {table.name} at {rows}: {size} labelled rows, half of the table" for table, rows, size in entries if size < rows]
-    without = [f"- {table} at {rows} left out: {why}" for table, rows, why in left_out]
-    failed = [f"- {table} at {rows} left out: {name} failed: {why}" for name, table, rows, why in dict.fromkeys(failures)]
-    yield from shorter + without + failed or ["Nothing."]
+    notes = [
+        (table.name, rows, "half of the table stands for the size") for table, rows, size in entries if size < rows
+    ]
+    notes += [(table, rows, f"left out: {why}") for table, rows, why in left_out]
+    notes += [(table, rows, f"left out: {name} failed: {why}") for name, table, rows, why in dict.fromkeys(failures)]
+    together = {}
+    for table, rows, why in notes:
+        together.setdefault((rows, why), []).append(table)
+    for (rows, why), tables in sorted(together.items()):
+        yield f"- {rows} labelled rows, {why}: {', '.join(tables)}"
+    if not notes:
+        yield "Nothing."
     yield ""
     yield "## Versions"
     yield ""

@@ -13,13 +13,13 @@ SEED = 0
 
 
 def log_loss(probabilities, labels):
-    """Mean of -ln p(label), `[queries, classes]` and `[queries]`; a class that the labelled rows lack has p = 0, clipped."""
+    """Mean of -ln p(label), p clipped, from `[queries, classes]` and `[queries]`."""
     right = probabilities[np.arange(len(labels)), labels]
     return float(-np.log(np.clip(right, LEAST_PROBABILITY, 1.0)).mean())
 
 
 def bins(probabilities, labels):
-    """`[BINS, 3]`: queries, sum of the greatest probabilities, and hits, in bins of equal width of that probability."""
+    """`[BINS, 3]`: queries, sum of the greatest probabilities, hits; in bins of equal width of that probability."""
     top, confidence = probabilities.argmax(1), probabilities.max(1)
     place = np.minimum((confidence * BINS).astype(int), BINS - 1)
     columns = (np.ones(len(labels)), confidence, top == labels)
@@ -38,7 +38,7 @@ def mean_ranks(values):
 
 
 def interval(values, statistic=lambda drawn: drawn.mean((1, 2))):
-    """95% bootstrap interval of a statistic of `[tables, splits, ..]`: tables are drawn, then splits of each one drawn.
+    """95% bootstrap interval of a statistic of `[tables, splits, ..]`: tables are drawn, then splits of each.
 
     `statistic` takes `[resamples, tables, splits, ..]` to `[resamples]`.
     """

@@ -1,6 +1,7 @@
 """Seconds and memory of many queries: every method a process that reads two CSV files."""
 
 import json
+import math
 import os
 import shlex
 import statistics
@@ -51,7 +52,7 @@ def timed(command, threads):
 
 def command(name, method, context, query, out):
     if name != OURS:
-        return [sys.executable, str(HERE / "classical_worker.py"), name, str(context), str(query)]
+        return [sys.executable, str(HERE / "classical_worker.py"), name, str(context), str(query), str(out)]
     return method.command(context, query, out)
 
 
@@ -71,33 +72,39 @@ def lines(chosen, threads):
     """Lines of the report."""
     yield f"# {QUERIES:,} queries against made tables of {FEATURES} features and {CLASSES} classes"
     yield ""
-    yield f"{report.machine()}; medians of {ROUNDS} rounds. `process` is all of it: start, reading CSV, fit, predict; peak is"
-    yield "resident memory." + (f" gpicl writes its predictions too, with `{shlex.join(chosen[OURS].options)}`." if OURS in chosen else "")
+    ours = f" gpicl is told `{shlex.join(chosen[OURS].options)}`." if OURS in chosen else ""
+    yield f"{report.machine()}; medians of {ROUNDS} rounds, the greatest peak of resident memory."
+    yield f"A process starts, reads two CSV files, fits, predicts and writes.{ours}"
     yield ""
     yield from report.header(["method", "labelled rows", "threads", "process, s", "fit, s", "predict, s", "peak, MiB"])
     same = []
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         for labelled in LABELLED:
-            context, query = tables(folder, labelled)
+            files = tables(folder, labelled)
             for name, method in chosen.items():
                 for count in sorted({1, threads}):
-                    runs = [timed(command(name, method, context, query, folder / "out.csv"), count) for _ in range(ROUNDS)]
-                    seconds = statistics.median(watched["seconds"] for _, watched in runs)
-                    peak = max(watched["peak_mib"] for _, watched in runs)
-                    inner = [json.loads(text) for text, _ in runs] if name != OURS else []
-                    parts = [statistics.median(i[part] for i in inner) if inner else float("nan") for part in ("fit", "predict")]
-                    cells = [name, str(labelled), str(count), f"{seconds:.2f}"]
-                    row = report.line([*cells, *(report.number(p, 3) for p in parts), f"{peak:.0f}"])
-                    print(row, file=sys.stderr, flush=True)
-                    yield row
+                    cells = measure(name, command(name, method, *files, folder / "out.csv"), count)
+                    yield report.line([name, str(labelled), str(count), *cells])
             if OURS in chosen:
-                answers = alike(chosen[OURS], context, query, folder, threads)
+                answers = alike(chosen[OURS], *files, folder, threads)
                 same.append([str(labelled), *("yes" if answer else "**no**" for answer in answers)])
     if same:
         yield ""
-        yield from report.header(["labelled rows", f"same bytes under 1 and {threads} threads", f"the first {BATCH} queries alone"])
+        alone = f"the first {BATCH} queries alone"
+        yield from report.header(["labelled rows", f"same bytes under 1 and {threads} threads", alone])
         yield from map(report.line, same)
+
+
+def measure(name, command, threads):
+    """Cells of a line: seconds of the process, of fit and predict where it tells them, and MiB."""
+    print(f"{name}, threads: {threads}", file=sys.stderr, flush=True)
+    runs = [timed(command, threads) for _ in range(ROUNDS)]
+    told = [json.loads(text) if name != OURS else {} for text, _ in runs]
+    seconds = statistics.median(watched["seconds"] for _, watched in runs)
+    parts = [statistics.median(inner.get(part, math.nan) for inner in told) for part in ("fit", "predict")]
+    peak = max(watched["peak_mib"] for _, watched in runs)
+    return [f"{seconds:.2f}", *(report.number(part, 3) for part in parts), f"{peak:.0f}"]
 
 
 def run(chosen, args):

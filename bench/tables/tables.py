@@ -1,4 +1,4 @@
-"""Measures `gpicl predict` beside classical methods on small tables, all on the same splits, and writes who is ahead."""
+"""Measures `gpicl predict` beside classical methods on small tables, all on the same splits; writes who is ahead."""
 
 import argparse
 import os
@@ -83,7 +83,9 @@ def run(tables, chosen, args):
     entries, left_out = plan(tables, args)
     if not entries:
         name, rows, why = left_out[0]
-        raise data.Fault(f"--rows: no table is left; the first, `{name}` at {rows}: {why}; give fewer rows or larger tables")
+        raise data.Fault(
+            f"--rows: no table is left; the first, `{name}` at {rows}: {why}; give fewer rows or larger tables"
+        )
     keys, units = {}, []
     for table, rows, size in entries:
         for split in range(args.splits):
@@ -133,17 +135,28 @@ def parse():
         return sorted({int(size) for size in text.split(",")})
 
     parser = argparse.ArgumentParser(prog="bench/tables/run", description=__doc__, allow_abbrev=False)
-    parser.add_argument("--tables", type=Path, metavar="DIR", help="CSV files; default: $GPICL_DATA_DIR/tables, if it is set")
+    parser.add_argument(
+        "--tables", type=Path, metavar="DIR", help="CSV files; default: $GPICL_DATA_DIR/tables, if it is set"
+    )
     parser.add_argument("--rows", type=sizes, default=[30, 100, 300, 1000], help="labelled rows (30,100,300,1000)")
     parser.add_argument("--splits", type=int, default=10, help="of each table at each size (10)")
     parser.add_argument("--queries", type=int, default=200, help="of a split, at most (200)")
-    parser.add_argument("--least-share", type=float, default=2 / 3, metavar="SHARE",
-                        help="half of a table stands for a size of which it is at least this share (2/3)")
+    parser.add_argument(
+        "--least-share",
+        type=float,
+        default=2 / 3,
+        metavar="SHARE",
+        help="half of a table stands for a size of which it is at least this share (2/3)",
+    )
     parser.add_argument("--only", type=names, metavar="TABLES", help="some tables, by name")
     parser.add_argument("--methods", type=names, default=methods.METHODS, help=",".join(methods.METHODS))
     parser.add_argument("--gpicl", type=Path, metavar="BINARY", help="default: built from here")
-    parser.add_argument("--checkpoint", type=Path, metavar="PATH", help="of gpicl; default: the learner that is built in")
-    parser.add_argument("--options", type=shlex.split, default=[], help='more for `gpicl predict`: --options="--ensemble 4"')
+    parser.add_argument(
+        "--checkpoint", type=Path, metavar="PATH", help="of gpicl; default: the learner that is built in"
+    )
+    parser.add_argument(
+        "--options", type=shlex.split, default=[], help='more for `gpicl predict`: --options="--ensemble 4"'
+    )
     parser.add_argument("--jobs", type=int, default=1, help="splits beside each other (1)")
     parser.add_argument("--out", type=Path, metavar="DIR", default=HERE / "results")
     parser.add_argument("--speed", action="store_true", help="instead: seconds and memory of 10,000 queries")
