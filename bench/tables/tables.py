@@ -117,7 +117,7 @@ def run(tables, chosen, args):
 def build():
     """This project's program, built if it is not."""
     subprocess.run(["cargo", "build", "--release", "--locked", "--package", "gpicl-cli"], cwd=ROOT, check=True)
-    return Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release" / "gpicl"
+    return ROOT / os.environ.get("CARGO_TARGET_DIR", "target") / "release" / "gpicl"
 
 
 def method(name, args):
