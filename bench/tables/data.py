@@ -1,0 +1,114 @@
+"""Tables, and how they are split into labelled rows and queries."""
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from sklearn import datasets
+from sklearn.model_selection import train_test_split
+
+SKLEARN = ["iris", "wine", "breast_cancer", "digits"]
+
+
+class Fault(Exception):
+    """Bad input: names the file or option and what to do."""
+
+
+@dataclass
+class Table:
+    """`features`: a frame of numbers and texts, NaN where a cell is missing; `labels`: `[rows]`, classes from 0."""
+
+    name: str
+    features: pd.DataFrame
+    labels: np.ndarray
+
+    @property
+    def classes(self):
+        return int(self.labels.max()) + 1
+
+    @cached_property
+    def digest(self):
+        """Changes with any cell or label."""
+        text = self.features.to_csv(index=False) + ",".join(map(str, self.labels))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def read_csv(path):
+    """A table from a file with a header, its label the last column."""
+    try:
+        frame = pd.read_csv(path, float_precision="round_trip")
+    except (OSError, ValueError) as error:
+        raise Fault(f"{path}: {error}; give a CSV file with a header line") from error
+    if frame.shape[1] < 2:
+        raise Fault(f"{path}: {frame.shape[1]} columns; give features and, in the last column, the label")
+    label = frame.columns[-1]
+    missing = frame[label].isna()
+    if missing.any():
+        line = missing.idxmax() + 2  # The header is line 1.
+        raise Fault(f"{path}: line {line}: column `{label}`: no label; leave the row out")
+    return table(path.stem, path, frame.iloc[:, :-1], frame[label])
+
+
+def table(name, source, features, label):
+    """A `Table`; columns that are not of numbers become texts."""
+    features = features.copy()
+    for column in features.columns:
+        cells = features[column]
+        if cells.dtype == bool or not pd.api.types.is_numeric_dtype(cells):
+            features[column] = cells.astype(object).where(cells.isna(), cells.astype(str))
+    labels, classes = pd.factorize(label, sort=True)
+    counts = np.bincount(labels)
+    if len(classes) < 2:
+        raise Fault(f"{source}: column `{label.name}`: one class; a table needs two or more")
+    if counts.min() < 2:
+        rare = classes[counts.argmin()]
+        raise Fault(f"{source}: column `{label.name}`: one row has `{rare}`; a split needs two or more of each class")
+    return Table(name, features, labels)
+
+
+def sklearn_table(name):
+    """One of scikit-learn's own."""
+    data = getattr(datasets, f"load_{name}")(as_frame=True)
+    return table(name, f"scikit-learn's {name}", data.data, data.target)
+
+
+def load(folder, only):
+    """All tables of a folder (or None) and of scikit-learn, or those whose names are in `only`, by name."""
+    paths = sorted(Path(folder).glob("*.csv")) if folder else []
+    if folder and not paths:
+        raise Fault(f"--tables {folder}: no *.csv there; give a folder of tables")
+    known = {path.stem: lambda path=path: read_csv(path) for path in paths}
+    for name in SKLEARN:
+        if name in known:
+            raise Fault(f"--tables {folder}: `{name}.csv` has the name of a table of scikit-learn; rename it")
+        known[name] = lambda name=name: sklearn_table(name)
+    unknown = [name for name in only or [] if name not in known]
+    if unknown:
+        raise Fault(f"--only {unknown[0]}: no such table; expected some of {', '.join(sorted(known))}")
+    return [known[name]() for name in sorted(only or known)]
+
+
+def context_size(table, rows, queries, least_share):
+    """How many rows of a table are labelled at the size `rows`; or None and why the size is left out."""
+    half = len(table.labels) // 2
+    size = min(rows, half)
+    if size < least_share * rows:
+        return None, f"half of the table is less than {least_share:.2g} of the size"
+    if min(size, queries) < table.classes:
+        return None, "more classes than labelled rows or queries"
+    return size, None
+
+
+def split(table, size, queries, number):
+    """Indices of labelled rows and of at most `queries` others, the shares of classes as in the table."""
+    total = len(table.labels)
+    return train_test_split(
+        np.arange(total),
+        train_size=size,
+        test_size=min(queries, total - size),
+        stratify=table.labels,
+        random_state=number,
+    )
