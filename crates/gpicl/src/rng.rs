@@ -34,6 +34,8 @@ pub enum Stream {
     Validation = 11,
     /// Which points a bootstrap draws.
     Bootstrap = 12,
+    /// Functions of the prior of tables.
+    Prior = 13,
 }
 
 /// A sequence of draws from one (seed, stream, k).
