@@ -219,13 +219,13 @@ impl Source for Prior {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
+    use std::collections::{BTreeMap, HashSet};
     use std::sync::Arc;
 
     use sha2::{Digest as _, Sha256};
 
     use super::*;
-    use crate::tasks::{BatchSource, Mode, SourceKind as _};
+    use crate::tasks::{BatchSource, Mode};
 
     fn prior(change: impl FnOnce(&mut PriorConfig)) -> Prior {
         let mut config = PriorConfig::default();
@@ -237,17 +237,19 @@ mod tests {
         prior(|config| config.families = Families::only(family).unwrap())
     }
 
-    fn tables(prior: &Prior, count: u64, rows: usize) -> impl Iterator<Item = MadeTable> {
-        (0..count).map(move |number| {
-            let draw = Draw::new(5, number);
-            prior.table(prior.seen_task(draw), draw, rows)
-        })
+    fn tables(prior: &Prior, count: u64, rows: usize) -> Vec<MadeTable> {
+        let draws = (0..count).map(|number| Draw::new(5, number));
+        draws.map(|draw| prior.table(prior.seen_task(draw), draw, rows)).collect()
     }
 
-    /// With bits, so that NaN equals itself.
+    /// What is compared: NaN equals itself.
     fn bits(table: &MadeTable) -> (Vec<Vec<u32>>, &[u32]) {
         let columns = table.columns.iter().map(|column| column.iter().map(|x| x.to_bits()).collect());
         (columns.collect(), &table.labels)
+    }
+
+    fn cells(tables: &[MadeTable]) -> impl Iterator<Item = f32> {
+        tables.iter().flat_map(|table| &table.columns).flatten().copied()
     }
 
     #[test]
@@ -258,13 +260,24 @@ mod tests {
                 let (task, draw) = (TaskId::seen(number), Draw::new(3, number));
                 let long = prior.table(task, draw, 60);
                 assert_eq!(bits(&long), bits(&prior.table(task, draw, 60)));
-                let short = prior.table(task, draw, 17);
-                assert_eq!(long.family, short.family);
-                assert_eq!(long.labels[..17], short.labels);
-                let first: Vec<Vec<f32>> = long.columns.iter().map(|column| column[..17].to_vec()).collect();
-                let first = MadeTable { columns: first, ..short.clone() };
-                assert_eq!(bits(&first), bits(&short));
+                let first = MadeTable {
+                    columns: long.columns.iter().map(|column| column[..17].to_vec()).collect(),
+                    labels: long.labels[..17].to_vec(),
+                    ..long
+                };
+                assert_eq!(bits(&first), bits(&prior.table(task, draw, 17)), "{family} {number}");
             }
+        }
+    }
+
+    #[test]
+    fn another_draw_has_other_rows_of_the_same_columns() {
+        let prior = prior(|config| config.missing = false);
+        for number in 0..20 {
+            let of = |seed| prior.table(TaskId::seen(number), Draw::new(seed, 0), 50);
+            let (one, other) = (of(1), of(2));
+            assert_eq!((one.family, one.columns.len()), (other.family, other.columns.len()));
+            assert_ne!(bits(&one), bits(&other));
         }
     }
 
@@ -273,9 +286,7 @@ mod tests {
         let source = Arc::new(prior(|config| config.episode_length = 40));
         let batch = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            pool.install(|| {
-                BatchSource::new(source.clone(), 12, Mode::MetaTrain, 1).unwrap().batch(2)
-            })
+            pool.install(|| BatchSource::new(source.clone(), 12, Mode::MetaTrain, 1).unwrap().batch(2))
         };
         let (one, three) = (batch(1), batch(3));
         assert_eq!(one.labels, three.labels);
@@ -283,83 +294,168 @@ mod tests {
     }
 
     #[test]
-    fn print_statistics() {
-        for family in Families::NAMES {
-            let prior = only(family);
-            let start = std::time::Instant::now();
-            let made: Vec<MadeTable> = tables(&prior, 200, 368).collect();
-            let took = start.elapsed().as_secs_f64() / 200.0 * 1e3;
-            let mut all = made.iter().map(|table| judged(table)).collect::<Vec<_>>();
-            let n = all.len() as f32;
-            let (major, near, stump) = all.iter().fold((0.0, 0.0, 0.0), |sum, one| (sum.0 + one[0] / n, sum.1 + one[1] / n, sum.2 + one[2] / n));
-            all.sort_by(|a, b| (a[1] - a[0]).total_cmp(&(b[1] - b[0])));
-            let gain = |q: f32| { let one = all[(q * (n - 1.0)) as usize]; one[1] - one[0] };
-            let classes = made.iter().map(|t| t.labels.iter().collect::<HashSet<_>>().len()).collect::<Vec<_>>();
-            let single = classes.iter().filter(|&&c| c < 2).count();
-            println!("{family:12} ms {took:.2} major {major:.3} 5nn {near:.3} stump {stump:.3} gain quantiles {:.2} {:.2} {:.2} {:.2} {:.2} single {single}", gain(0.05), gain(0.25), gain(0.5), gain(0.75), gain(0.95));
-        }
-    }
-
-    /// Shares of right answers for the last rows from the first 100: the commonest class, five neighbours, the best stump.
-    fn judged(table: &MadeTable) -> [f32; 3] {
-        const CONTEXT: usize = 100;
-        let rows = table.labels.len();
-        let scaled: Vec<Vec<f32>> = table
-            .columns
-            .iter()
-            .map(|column| {
-                let known: Vec<f32> = column[..CONTEXT].iter().copied().filter(|x| !x.is_nan()).collect();
-                let mean = known.iter().sum::<f32>() / known.len().max(1) as f32;
-                let variance = known.iter().map(|x| (x - mean).powi(2)).sum::<f32>() / known.len().max(1) as f32;
-                let scale = if variance > 1e-9 { 1.0 / variance.sqrt() } else { 0.0 };
-                column.iter().map(|x| if x.is_nan() { 0.0 } else { (x - mean) * scale }).collect()
-            })
-            .collect();
-        let commonest = |rows: &[usize]| {
-            let mut counts = std::collections::BTreeMap::new();
-            rows.iter().for_each(|&row| *counts.entry(table.labels[row]).or_insert(0) += 1);
-            counts.into_iter().max_by_key(|(_, count)| *count).map(|(label, _)| label)
-        };
-        let context: Vec<usize> = (0..CONTEXT).collect();
-        let right = |answer: &dyn Fn(usize) -> Option<u32>| {
-            let hits = (CONTEXT..rows).filter(|&row| answer(row) == Some(table.labels[row])).count();
-            hits as f32 / (rows - CONTEXT) as f32
-        };
-        let major = commonest(&context);
-        let neighbours = |row: usize| {
-            let distance = |&other: &usize| -> f32 { scaled.iter().map(|x| (x[row] - x[other]).powi(2)).sum() };
-            let mut order = context.clone();
-            order.sort_by(|a, b| distance(a).total_cmp(&distance(b)));
-            commonest(&order[..5])
-        };
-        let mut best = (0, 0, 0.0, None, None);
-        for (feature, column) in scaled.iter().enumerate() {
-            for cut in [-1.0, -0.5, 0.0, 0.5, 1.0] {
-                let (below, above): (Vec<usize>, Vec<usize>) = context.iter().partition(|&&row| column[row] <= cut);
-                let sides = [&below, &above].map(|side| commonest(side));
-                let side = |rows: &[usize], class| rows.iter().filter(|&&row| Some(table.labels[row]) == class).count();
-                let hits = side(&below, sides[0]) + side(&above, sides[1]);
-                if hits > best.0 {
-                    best = (hits, feature, cut, sides[0], sides[1]);
+    fn splits_and_seen_and_unseen_tasks_have_nothing_in_common() {
+        let config = PriorConfig { episode_length: 8, ..PriorConfig::default() };
+        let mut seen = HashSet::new();
+        for split in [Split::Train, Split::Validation, Split::Test] {
+            let prior = Prior::new(&config, split).unwrap();
+            for draw in (0..40).map(|number| Draw::new(1, number)) {
+                for task in [prior.seen_task(draw), prior.unseen_task(draw)] {
+                    let (columns, labels) =
+                        (prior.table(task, draw, 8).columns, prior.table(task, draw, 8).labels);
+                    let bits: Vec<Vec<u32>> =
+                        columns.iter().map(|column| column.iter().map(|x| x.to_bits()).collect()).collect();
+                    assert!(seen.insert((bits, labels)), "{} {draw:?}", split.name());
                 }
             }
         }
-        let (_, feature, cut, below, above) = best;
-        let stump = |row: usize| if scaled[feature][row] <= cut { below } else { above };
-        [right(&|_| major), right(&neighbours), right(&stump)]
     }
 
     #[test]
-    fn a_golden_table() {
-        let mut hash = Sha256::new();
-        let prior = prior(|_| {});
-        for table in tables(&prior, 200, 32) {
-            hash.update(table.family);
-            for column in &table.columns {
-                column.iter().for_each(|x| hash.update(x.to_bits().to_le_bytes()));
+    fn cells_are_finite_or_missing_and_labels_are_slots() {
+        for family in Families::NAMES {
+            let made = tables(&only(family), 100, 64);
+            assert!(cells(&made).all(|x| x.is_nan() || x.abs() < 100.0), "{family}");
+            for table in &made {
+                assert_eq!(table.family, *family);
+                assert!((2..=20).contains(&table.columns.len()));
+                assert!(table.labels.iter().all(|&label| label < 10));
             }
-            table.labels.iter().for_each(|label| hash.update(label.to_le_bytes()));
+            // Few draws miss all classes but one.
+            let of_one = |table: &&MadeTable| table.labels.iter().all(|label| *label == table.labels[0]);
+            assert!(made.iter().filter(of_one).count() <= 3, "{family}");
         }
-        assert_eq!(crate::data::hex(&hash.finalize()[..8]), "?");
+    }
+
+    #[test]
+    fn a_tenth_of_cells_at_most_is_missing_and_none_where_none_should_be() {
+        let made = tables(&prior(|_| {}), 400, 64);
+        let missing = cells(&made).filter(|x| x.is_nan()).count() as f64 / cells(&made).count() as f64;
+        assert!((0.005..0.1).contains(&missing), "{missing}");
+        let with = |table: &&MadeTable| table.columns.iter().flatten().any(|x| x.is_nan());
+        let share = made.iter().filter(with).count() as f32 / 400.0;
+        assert!((0.5 * missing::TABLES..missing::TABLES).contains(&share), "{share}");
+        let whole = prior(|config| config.missing = false);
+        let mut batch = BatchSource::new(Arc::new(whole), 64, Mode::MetaTrain, 1).unwrap().batch(0);
+        assert!(batch.inputs.iter().all(|x| x.is_finite()));
+        // Absent columns follow a table's own.
+        batch = BatchSource::new(Arc::new(prior(|_| {})), 64, Mode::MetaTrain, 1).unwrap().batch(0);
+        let absent = batch.inputs.chunks(20).filter(|row| row[19].is_nan()).count();
+        assert!(absent > batch.labels.len() / 2, "{absent}");
+    }
+
+    #[test]
+    fn features_and_classes_are_of_every_number_and_slot() {
+        let made = tables(&prior(|_| {}), 600, 200);
+        let features: HashSet<usize> = made.iter().map(|table| table.columns.len()).collect();
+        assert_eq!(features.len(), 19, "2 to 20");
+        let classes = |table: &MadeTable| table.labels.iter().collect::<HashSet<_>>().len();
+        let numbers: HashSet<usize> = made.iter().map(classes).collect();
+        assert!((2..=10).all(|number| numbers.contains(&number)), "{numbers:?}");
+        let two = made.iter().filter(|table| classes(table) == 2).count();
+        assert!((240..420).contains(&two), "{two}");
+        let slots: HashSet<u32> = made.iter().flat_map(|table| &table.labels).copied().collect();
+        assert_eq!(slots.len(), 10);
+        let families: HashSet<&str> = made.iter().map(|table| table.family).collect();
+        assert_eq!(families.len(), Families::NAMES.len());
+    }
+
+    /// The best of five neighbours and a stump of 100 rows is ahead of the commonest class in every family, and it is right
+    /// sometimes and not always.
+    #[test]
+    fn tables_of_every_family_can_be_learned_from() {
+        for family in Families::NAMES {
+            let judged: Vec<[f32; 2]> = tables(&only(family), 60, 200).iter().map(judged).collect();
+            let mean = |of: usize| judged.iter().map(|one| one[of]).sum::<f32>() / judged.len() as f32;
+            assert!(mean(1) > mean(0) + 0.08, "{family}: {} {}", mean(0), mean(1));
+            let (hard, easy) = (judged.iter().any(|one| one[1] < 0.6), judged.iter().any(|one| one[1] > 0.9));
+            assert!(hard && easy, "{family}");
+        }
+    }
+
+    /// Rows that are known; those after them are asked for.
+    const KNOWN: usize = 100;
+
+    /// Accuracy of the commonest class, and of the better of five neighbours and a stump.
+    fn judged(table: &MadeTable) -> [f32; 2] {
+        let columns: Vec<Vec<f32>> = table.columns.iter().map(|column| filled(column)).collect();
+        let known: Vec<usize> = (0..KNOWN).collect();
+        let commonest = |rows: &[usize]| {
+            let mut counts = BTreeMap::new();
+            rows.iter().for_each(|&row| *counts.entry(table.labels[row]).or_insert(0) += 1);
+            counts.into_iter().max_by_key(|(_, count)| *count).map(|(label, _)| label)
+        };
+        let right = |rows: &[usize], answer: &dyn Fn(usize) -> Option<u32>| {
+            let hits = rows.iter().filter(|&&row| answer(row) == Some(table.labels[row])).count();
+            hits as f32 / rows.len() as f32
+        };
+        let neighbours = |row: usize| {
+            let distance =
+                |other: usize| -> f32 { columns.iter().map(|x| (x[row] - x[other]).powi(2)).sum() };
+            let mut order: Vec<(f32, usize)> = known.iter().map(|&other| (distance(other), other)).collect();
+            order.sort_by(|a, b| a.0.total_cmp(&b.0));
+            commonest(&order[..5].iter().map(|&(_, other)| other).collect::<Vec<_>>())
+        };
+        let stumps = columns.iter().flat_map(|column| [-1.0, -0.5, 0.0, 0.5, 1.0].map(|cut| (column, cut)));
+        let stumps = stumps.map(|(column, cut)| {
+            let (below, above): (Vec<usize>, Vec<usize>) = known.iter().partition(|&&row| column[row] <= cut);
+            let [below, above] = [commonest(&below), commonest(&above)];
+            move |row: usize| if column[row] <= cut { below } else { above }
+        });
+        let stump = stumps.max_by(|a, b| right(&known, a).total_cmp(&right(&known, b))).unwrap();
+        let asked: Vec<usize> = (KNOWN..table.labels.len()).collect();
+        let most = commonest(&known);
+        [right(&asked, &|_| most), right(&asked, &neighbours).max(right(&asked, &stump))]
+    }
+
+    /// Standardised by the known rows, what is missing at 0.
+    fn filled(column: &[f32]) -> Vec<f32> {
+        let known: Vec<f32> = column[..KNOWN].iter().copied().filter(|x| !x.is_nan()).collect();
+        let count = known.len().max(1) as f32;
+        let mean = known.iter().sum::<f32>() / count;
+        let deviation = (known.iter().map(|x| (x - mean).powi(2)).sum::<f32>() / count).sqrt().max(1e-6);
+        column.iter().map(|x| if x.is_nan() { 0.0 } else { (x - mean) / deviation }).collect()
+    }
+
+    #[test]
+    fn chance_is_that_of_the_mean_task() {
+        assert_eq!(prior(|_| {}).task_classes(), 3);
+        assert_eq!(prior(|config| config.classes = 2).task_classes(), 2);
+    }
+
+    #[test]
+    fn what_does_not_fit_names_the_field() {
+        let error = |change: fn(&mut PriorConfig)| {
+            let mut config = PriorConfig::default();
+            change(&mut config);
+            Prior::new(&config, Split::Train).unwrap_err().to_string()
+        };
+        assert!(error(|config| config.episode_length = 1).contains("`prior.episode_length`: is 1"));
+        assert!(error(|config| config.input_dim = 0).contains("`prior.input_dim`: is 0"));
+        assert!(error(|config| config.least_features = 21).contains("`prior.least_features`: is 21"));
+        assert!(error(|config| config.classes = 1).contains("`prior.classes`: is 1"));
+        assert!(error(|config| config.families.trees = -1.0).contains("`prior.families.trees`: is -1"));
+        let none = error(|config| config.families = toml::from_str("").unwrap());
+        assert!(none.contains("`prior.families`") && none.contains("trees"), "{none}");
+        let read = |text: &str| toml::from_str::<PriorConfig>(text);
+        assert!(read("families = { tree = 1.0 }").unwrap_err().to_string().contains("`tree`"));
+        assert!(read("sed = 1").unwrap_err().to_string().contains("`sed`"));
+        assert_eq!(read("families = { trees = 1.0 }").unwrap().families, Families::only("trees").unwrap());
+        let small = |input_dim, slots| {
+            let sized = Prior::sized(&PriorConfig::default(), Split::Train, Some(input_dim), slots);
+            sized.unwrap_err().to_string()
+        };
+        assert!(small(10, 10).contains("`prior.input_dim`") && small(20, 4).contains("`prior.classes`"));
+    }
+
+    #[test]
+    fn made_tables_stay_what_they_are() {
+        let mut hash = Sha256::new();
+        for table in tables(&prior(|_| {}), 100, 32) {
+            hash.update(table.family);
+            let (columns, labels) = bits(&table);
+            columns.iter().flatten().chain(labels).for_each(|word| hash.update(word.to_le_bytes()));
+        }
+        assert_eq!(crate::data::hex(&hash.finalize()[..8]), "");
     }
 }
