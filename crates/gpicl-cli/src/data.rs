@@ -16,6 +16,7 @@ use serde_json::json;
 
 use crate::args::DataDirArgs;
 use crate::output::Output;
+use crate::prior::{self, PriorArgs};
 
 /// Arguments of `gpicl data`.
 #[derive(Debug, Args)]
@@ -43,12 +44,16 @@ enum DataCommand {
         data_dir: DataDirArgs,
     },
     /// Load a data set and show what is in it; reports what is wrong with a file.
+    ///
+    /// Of the prior of tables (`prior`, or `prior:FAMILY` such as prior:trees) it prints one made table as CSV.
     Show {
-        /// A name, NAME@SEED for a made one, or FORMAT:PATH such as csv:table.csv.
+        /// A name, NAME@SEED for a made one, FORMAT:PATH such as csv:table.csv, or prior, prior:FAMILY.
         data: String,
         /// Write a sheet of its first images as PNG; `-` is standard output.
         #[arg(long, value_name = "PNG")]
         sheet: Option<PathBuf>,
+        #[command(flatten)]
+        prior: PriorArgs,
         #[command(flatten)]
         data_dir: DataDirArgs,
     },
@@ -95,7 +100,13 @@ pub fn data(args: &DataArgs, output: &Output) -> Result<ExitCode> {
             }
             Ok(ExitCode::SUCCESS)
         }
-        DataCommand::Show { data, sheet, data_dir } => show(data, sheet.as_ref(), data_dir, output),
+        DataCommand::Show { data, sheet, prior, data_dir } => match prior::family(data) {
+            Some(family) => prior.show(family, sheet.is_some(), output),
+            None => {
+                prior.refuse()?;
+                show(data, sheet.as_ref(), data_dir, output)
+            }
+        },
         DataCommand::Embed(args) => embed(args, output),
     }
 }

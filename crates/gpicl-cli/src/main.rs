@@ -9,6 +9,7 @@ mod inspect;
 mod output;
 mod predict;
 mod presets;
+mod prior;
 mod report;
 mod reproduce;
 mod sweep;

@@ -138,6 +138,11 @@ fn test_sets(
             of_training = TestSet::of_training_examples(&sources, seed);
         }
         if !request.baselines.is_empty() {
+            if let Some(it) = components.iter().find(|it| it.source.missing()) {
+                let problem = format!("know no missing cells, which {}{} makes", it.place, it.source.table());
+                let fix = "leave them out, or give runs that were meta-trained without missing cells";
+                return Err(Error::config("--baselines", problem, fix));
+            }
             tuning = Some(TestSet::tuning_on(SourceSplits::together(&sources)?, config.seed));
         }
     }

@@ -34,6 +34,8 @@ pub enum Stream {
     Validation = 11,
     /// Which points a bootstrap draws.
     Bootstrap = 12,
+    /// Functions of the prior of tables.
+    Prior = 13,
     /// By which vector a column of a table is told from the others.
     Signature = 14,
     /// Where meta-training splits an episode into context and queries.

@@ -1,6 +1,7 @@
 //! Pictures, one kind a file, in one style.
 
 mod canvas;
+pub mod clouds;
 pub mod grid;
 pub mod heatmap;
 mod legend;

@@ -153,6 +153,12 @@ macro_rules! models {
                 !matches!(self, Self::Vsml(_))
             }
 
+            /// Whether it reads inputs with missing cells, NaN. All but the one that was made for tables compute with what
+            /// they are given.
+            pub fn reads_missing(&self) -> bool {
+                self.kind() == "cells"
+            }
+
             /// Checks the sizes against each other.
             ///
             /// # Errors

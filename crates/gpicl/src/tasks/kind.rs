@@ -36,6 +36,11 @@ pub trait SourceKind: Debug {
     /// Says in its configuration what is left to the data.
     fn complete(&mut self) {}
 
+    /// Whether cells of an input can be NaN: missing.
+    fn missing(&self) -> bool {
+        false
+    }
+
     /// The data set that its tasks are made of; none if it makes them.
     fn data(&self) -> Option<&DataConfig>;
 

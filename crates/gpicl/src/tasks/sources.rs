@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::distribution::TasksConfig;
 use super::kind::SourceKind;
+use super::prior::PriorConfig;
 use super::projected::ProjectedConfig;
 use crate::data::DataConfig;
 
@@ -96,7 +97,10 @@ macro_rules! sources {
     };
 }
 
-sources! {}
+sources! {
+    /// Made tables.
+    prior => Prior(PriorConfig),
+}
 
 /// The weight of a source that says nothing of it.
 fn one() -> f64 {

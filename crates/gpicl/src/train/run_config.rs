@@ -148,7 +148,22 @@ impl RunConfig {
                 return Err(Error::config(table, problem, fix));
             }
         }
-        MixConfig::validate_all(&self.mix)
+        MixConfig::validate_all(&self.mix)?;
+        self.validate_missing()
+    }
+
+    /// One missing cell makes all numbers of a model NaN that does not know of such.
+    fn validate_missing(&self) -> Result<()> {
+        let components = self.components();
+        match components.iter().find(|it| it.source.missing()) {
+            Some(it) if !self.model.reads_missing() => {
+                let problem =
+                    format!("makes cells that the architecture `{}` cannot read", self.model.kind());
+                let fix = "set it to false, or choose model.kind=cells";
+                Err(it.blame(Error::config(format!("{}.missing", it.source.table()), problem, fix)))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Checks of every source what is known without its data: that a data set is one that there is, and that every field

@@ -1,0 +1,141 @@
+//! `gpicl data show prior`: made tables, as numbers and as a picture.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Args;
+use gpicl::data::Split;
+use gpicl::tasks::{Draw, Families, MadeTable, Prior, PriorConfig, Source as _};
+use gpicl::{Error, OutFile};
+use gpicl_lab::figures::clouds::{Cloud, Clouds};
+use serde_json::json;
+
+use crate::output::Output;
+
+/// What is shown of the prior of tables.
+#[derive(Debug, Args)]
+pub struct PriorArgs {
+    /// Which made table, with `prior`: each number is another one.
+    #[arg(long, value_name = "NUMBER")]
+    seed: Option<u64>,
+    /// Rows of a made table; default: those of an episode, or 70 of a picture.
+    #[arg(long, value_name = "COUNT")]
+    rows: Option<usize>,
+    /// Instead of printing a made table, draw a dozen of two features; `-` is standard output.
+    #[arg(long, value_name = "SVG")]
+    plot: Option<PathBuf>,
+}
+
+/// Tables of a picture.
+const DOZEN: u64 = 12;
+/// Points of each: as many as leave the file below 100 KB.
+const POINTS: usize = 70;
+
+/// The family that `spec` names after `prior:`, empty for all; none if it is a data set's.
+pub fn family(spec: &str) -> Option<&str> {
+    match spec.strip_prefix("prior")? {
+        "" => Some(""),
+        rest => rest.strip_prefix(':'),
+    }
+}
+
+impl PriorArgs {
+    /// For a data set, which none of these apply to.
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming the argument.
+    pub fn refuse(&self) -> Result<()> {
+        let given = [
+            ("--seed", self.seed.is_some()),
+            ("--rows", self.rows.is_some()),
+            ("--plot", self.plot.is_some()),
+        ];
+        match given.iter().find(|(_, given)| *given) {
+            Some((name, _)) => {
+                Err(Error::config(*name, "is for made tables", "leave it out, or show prior or prior:FAMILY")
+                    .into())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Prints a table of `family`, of any if that is empty, or draws a dozen.
+    ///
+    /// # Errors
+    /// A family that there is not, arguments that do not fit, or a file that cannot be written.
+    pub fn show(&self, family: &str, sheet: bool, output: &Output) -> Result<ExitCode> {
+        if sheet {
+            return Err(Error::config("--sheet", "is for images", "give --plot to see made tables").into());
+        }
+        if self.rows == Some(0) {
+            return Err(Error::config("--rows", "is 0", "give at least 1").into());
+        }
+        let families = match family {
+            "" => Families::default(),
+            name => Families::only(name).ok_or_else(|| {
+                let fix = format!("give one of {}", Families::NAMES.join(", "));
+                Error::config("data", format!("there is no family `{name}`"), fix)
+            })?,
+        };
+        let config = PriorConfig { families, ..PriorConfig::default() };
+        match &self.plot {
+            Some(plot) => self.draw(family, &config, &OutFile::new(plot)?, output),
+            None => self.print(&config, output),
+        }
+    }
+
+    fn print(&self, config: &PriorConfig, output: &Output) -> Result<ExitCode> {
+        let prior = Prior::new(config, Split::Train)?;
+        let MadeTable { family, columns, labels } =
+            made(&prior, self.seed.unwrap_or_default(), self.rows.unwrap_or(config.episode_length));
+        let names: Vec<String> = (1..=columns.len()).map(|number| format!("x{number}")).collect();
+        output.note(format!(
+            "a table of the family `{family}`: {} rows, {} features",
+            labels.len(),
+            columns.len()
+        ));
+        output.json(&json!({"family": family, "features": names, "columns": columns, "labels": labels}));
+        // A missing cell is an empty one.
+        let cell = |x: f32| if x.is_nan() { String::new() } else { x.to_string() };
+        let mut text = format!("{},label\n", names.join(","));
+        for (row, label) in labels.iter().enumerate() {
+            columns.iter().for_each(|column| text += &format!("{},", cell(column[row])));
+            text += &format!("{label}\n");
+        }
+        output.text(text.trim_end());
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn draw(&self, family: &str, config: &PriorConfig, out: &OutFile, output: &Output) -> Result<ExitCode> {
+        let output = output.beside(out, "--plot")?;
+        let of = |family: &str| {
+            let families = Families::only(family).unwrap_or_else(|| config.families.clone());
+            // Two columns, both there in every row.
+            let flat =
+                PriorConfig { input_dim: 2, least_features: 2, missing: false, families, ..config.clone() };
+            Prior::new(&flat, Split::Train)
+        };
+        let first = self.seed.unwrap_or_default();
+        let mut clouds = Vec::new();
+        for (number, name) in (first..first.saturating_add(DOZEN)).zip(Families::NAMES.iter().cycle()) {
+            let MadeTable { family, columns, labels } = made(
+                &of(if family.is_empty() { name } else { family })?,
+                number,
+                self.rows.unwrap_or(POINTS),
+            );
+            let points = columns[0].iter().zip(&columns[1]).map(|(&x, &y)| (f64::from(x), f64::from(y)));
+            clouds.push(Cloud { title: family.into(), points: points.collect(), classes: labels });
+        }
+        let title = "Made tables of two features; a colour a class".into();
+        out.write(Clouds { title, columns: 4, clouds }.svg()?.as_bytes())?;
+        output.note(format!("wrote {out}"));
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// The table that `number` names.
+fn made(prior: &Prior, number: u64, rows: usize) -> MadeTable {
+    let draw = Draw::new(number, 0);
+    prior.table(prior.seen_task(draw), draw, rows)
+}
