@@ -1,6 +1,6 @@
 //! `gpicl predict`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -17,9 +17,9 @@ use crate::output::Output;
 /// Arguments of `gpicl predict`.
 #[derive(Debug, Args)]
 pub struct PredictArgs {
-    /// A checkpoint file, or a run folder (its newest checkpoint).
+    /// A checkpoint file, or a run folder (its newest checkpoint); default: the learner for tables that comes with the program.
     #[arg(long, value_name = "CHECKPOINT|RUN")]
-    checkpoint: PathBuf,
+    checkpoint: Option<PathBuf>,
     /// Table of the labelled rows to learn from.
     #[arg(long, value_name = "TABLE")]
     context: PathBuf,
@@ -44,10 +44,10 @@ pub struct PredictArgs {
     /// What else means that there is no value, besides an empty cell, NA, NaN, null and the like; may be given again.
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     missing: Vec<String>,
-    /// Random projections to average over.
+    /// Members to average over; each sees columns in another order, or projected otherwise, and other rows where there are many.
     #[arg(long, default_value_t = PredictConfig::default().ensemble)]
     ensemble: usize,
-    /// Seed of the projections.
+    /// Seed of what the members see.
     #[arg(long, default_value_t = PredictConfig::default().seed)]
     seed: u64,
 }
@@ -65,7 +65,7 @@ pub fn predict(args: &PredictArgs, output: &Output) -> Result<ExitCode> {
     let PredictArgs { checkpoint, context, query, .. } = args;
     let out = &OutFile::new(&args.out)?;
     let output = output.beside(out, "--out")?;
-    let files = PredictFiles { checkpoint, context, query, out };
+    let files = PredictFiles { checkpoint: checkpoint.as_deref(), context, query, out };
     let bar = output.counter("answers");
     let report = predict_table(&files, &tables, &config, &mut |answers, of| {
         bar.set_length(of as u64);
@@ -73,7 +73,7 @@ pub fn predict(args: &PredictArgs, output: &Output) -> Result<ExitCode> {
     });
     bar.finish_and_clear();
     let mut report = report?;
-    if learned_nothing(args) {
+    if let Some(checkpoint) = checkpoint.as_deref().filter(|checkpoint| learned_nothing(checkpoint)) {
         let said = format!("the verdict on {} is no learning; its answers are guesses", checkpoint.display());
         report.warnings.push(said);
     }
@@ -95,11 +95,11 @@ pub fn predict(args: &PredictArgs, output: &Output) -> Result<ExitCode> {
 }
 
 /// Whether the run that the checkpoint is of was judged, and learned nothing.
-fn learned_nothing(args: &PredictArgs) -> bool {
+fn learned_nothing(checkpoint: &Path) -> bool {
     // RUN, or RUN/checkpoints/FILE.
-    let run = match args.checkpoint.is_dir() {
-        true => Some(args.checkpoint.as_path()),
-        false => args.checkpoint.parent().and_then(|folder| folder.parent()),
+    let run = match checkpoint.is_dir() {
+        true => Some(checkpoint),
+        false => checkpoint.parent().and_then(|folder| folder.parent()),
     };
     let results = run.and_then(|run| Results::read(&run.join("results.json")).ok());
     results.is_some_and(|results| results.outcome == Some(Outcome::NoLearning))

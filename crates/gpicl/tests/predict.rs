@@ -34,7 +34,8 @@ fn predicted(
     tables: &TableConfig,
     config: &PredictConfig,
 ) -> gpicl::Result<PredictReport> {
-    let (checkpoint, out) = (&checkpoint(), &OutFile::new(out)?);
+    let (checkpoint, out) = (checkpoint(), &OutFile::new(out)?);
+    let checkpoint = Some(checkpoint.as_path());
     predict_table(&PredictFiles { checkpoint, context, query, out }, tables, config, &mut |_, _| {})
 }
 
@@ -503,7 +504,7 @@ fn a_learner_that_cannot_learn_is_named() {
     let warnings = |checkpoint: &Path| {
         let [context, query, out] = &files;
         let out = &OutFile::new(out).unwrap();
-        let files = PredictFiles { checkpoint, context, query, out };
+        let files = PredictFiles { checkpoint: Some(checkpoint), context, query, out };
         predict_table(&files, &TableConfig::default(), &PredictConfig::default(), &mut |_, _| {})
             .unwrap()
             .warnings

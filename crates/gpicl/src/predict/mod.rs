@@ -1,5 +1,6 @@
 //! A checkpoint as a classifier for somebody's table: the labelled rows are the context, no gradient step.
 
+mod codes;
 mod features;
 mod predictor;
 mod table;

@@ -6,13 +6,17 @@ use burn::module::Module as _;
 use burn::tensor::{Device, Tensor};
 use rayon::prelude::*;
 
+use super::codes;
 use super::features::Features;
 use super::view::{Choice, View, rates};
 use crate::device::DeviceKind;
 use crate::error::{Error, Result};
 use crate::models::{Model, ModelState, SequenceModel as _};
 use crate::tasks::{host, label_tensor};
-use crate::train::{CheckpointInfo, checkpoint_path, load_weights};
+use crate::train::{CheckpointInfo, checkpoint_path, load_weights, load_weights_from};
+
+/// The weights of the learner for tables that comes with the program.
+const TABLES: &[u8] = include_bytes!("../../learners/tables.safetensors");
 
 /// How predictions are made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +59,9 @@ impl Predictor {
     /// Queries that a core standardises and projects at a time.
     const PREPARED: usize = 64;
 
+    /// Most classes where members tell groups of them apart.
+    const MOST_CLASSES: usize = 1000;
+
     /// Most labelled rows that a member reads where the model sets no bound: attention to more costs more time than it is worth.
     const MOST_ROWS: usize = 1024;
 
@@ -69,6 +76,16 @@ impl Predictor {
         Ok(Self { model: model.valid(), info, device })
     }
 
+    /// The learner for tables that comes with the program (`learners/tables.md`), on the CPU.
+    ///
+    /// # Errors
+    /// None in a whole program.
+    pub fn built_in() -> Result<Self> {
+        let device = DeviceKind::Cpu.device()?;
+        let (info, model) = load_weights_from(TABLES, Path::new("learners/tables.safetensors"), &device)?;
+        Ok(Self { model: model.valid(), info, device })
+    }
+
     /// What the checkpoint says about itself.
     pub fn info(&self) -> &CheckpointInfo {
         &self.info
@@ -77,6 +94,17 @@ impl Predictor {
     /// Whether its predictions depend on the labelled rows: an architecture without a state cannot learn from them.
     pub fn learns(&self) -> bool {
         self.model.state_size(self.info.dims.episode_length) > 0
+    }
+
+    /// Most classes that it tells apart: as many as it has label slots, but for a model that reads tables, whose members tell
+    /// groups of classes apart.
+    pub fn most_classes(&self) -> usize {
+        if self.model.reads_tables() { Self::MOST_CLASSES } else { self.info.dims.classes }
+    }
+
+    /// Fewest members of an ensemble that tell `classes` classes apart.
+    pub fn least_ensemble(&self, classes: usize) -> usize {
+        codes::least_members(classes, self.info.dims.classes)
     }
 
     /// Class probabilities `[queries, classes]` of `queries` `[queries, features]`.
@@ -159,8 +187,9 @@ impl Predictor {
                 progress(answers, count * config.ensemble);
             }
         }
-        let share = 1.0 / config.ensemble as f32;
-        probabilities.iter_mut().for_each(|p| *p *= share);
+        // Where members answer one after another, each chunk of them added its mean.
+        let chunks = if tables { 1 } else { config.ensemble };
+        probabilities.iter_mut().for_each(|p| *p /= chunks as f32);
         Ok(probabilities)
     }
 
@@ -171,30 +200,28 @@ impl Predictor {
         gpicl_ops::upload(numbers, [views.len(), rows, width], &self.device)
     }
 
-    /// Adds the queries' class probabilities by every member, each times its choice's weight, to `out`.
-    fn answer(
+    /// Adds the queries' class probabilities by the members together to `out`.
+    fn answer<'v>(
         &self,
         state: &ModelState,
         queries: Tensor<3>,
-        views: &[View],
+        views: &'v [View],
         choices: &[Choice],
         out: &mut [f32],
     ) {
         let logits = host(self.model.answer(state, queries));
         let slots = self.info.dims.classes;
-        for ((view, choice), logits) in
-            views.iter().zip(choices).zip(logits.chunks_exact(logits.len() / views.len()))
-        {
-            for (row, out) in logits.chunks_exact(slots).zip(out.chunks_exact_mut(view.slots.len())) {
-                let logit = |(&slot, weight): (&u32, &f32)| row[slot as usize] + weight.ln();
-                let logits: Vec<f32> = view.slots.iter().zip(&choice.weights).map(logit).collect();
-                let top = logits.iter().copied().fold(f32::MIN, f32::max);
-                let odds: Vec<f32> = logits.iter().map(|logit| (logit - top).exp()).collect();
-                let total: f32 = odds.iter().sum();
-                for (out, odds) in out.iter_mut().zip(odds) {
-                    *out += odds / total;
-                }
-            }
+        let weights: Vec<Vec<f32>> =
+            views.iter().zip(choices).map(|(view, choice)| choice.weights(&view.slots, slots)).collect();
+        let of_member = logits.len() / views.len();
+        let classes = views[0].slots.len();
+        for (query, out) in out.chunks_exact_mut(classes).enumerate() {
+            let member = |(number, view): (usize, &'v View)| {
+                let logits = &logits[number * of_member + query * slots..][..slots];
+                (&*view.slots, probabilities(logits, &weights[number]))
+            };
+            let members: Vec<_> = views.iter().enumerate().map(member).collect();
+            codes::classes(&members, out);
         }
     }
 
@@ -212,13 +239,24 @@ impl Predictor {
         if let Some(label) = labels.iter().find(|&&label| label as usize >= classes) {
             return fail(format!("label {label} with {classes} classes"));
         }
-        let slots = self.info.dims.classes;
-        if !(2..=slots).contains(&classes) {
-            return fail(format!("{classes} classes; this checkpoint takes 2 to {slots}"));
+        let most = self.most_classes();
+        if !(2..=most).contains(&classes) {
+            return fail(format!("{classes} classes; this checkpoint takes 2 to {most}"));
         }
-        if config.ensemble == 0 {
-            return fail("an ensemble of 0; give at least 1".into());
+        let least = self.least_ensemble(classes);
+        if config.ensemble < least {
+            let ensemble = config.ensemble;
+            return fail(format!("an ensemble of {ensemble} for {classes} classes; give at least {least}"));
         }
         Ok(width)
     }
+}
+
+/// The softmax of `logits`, each slot `weights` times as likely; 0 where the weight is.
+fn probabilities(logits: &[f32], weights: &[f32]) -> Vec<f32> {
+    let shifted: Vec<f32> = logits.iter().zip(weights).map(|(logit, weight)| logit + weight.ln()).collect();
+    let top = shifted.iter().copied().fold(f32::MIN, f32::max);
+    let odds: Vec<f32> = shifted.iter().map(|logit| (logit - top).exp()).collect();
+    let total: f32 = odds.iter().sum();
+    odds.into_iter().map(|odds| odds / total).collect()
 }

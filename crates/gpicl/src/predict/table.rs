@@ -14,8 +14,8 @@ use crate::out_file::OutFile;
 /// What a prediction reads and writes.
 #[derive(Clone, Copy, Debug)]
 pub struct PredictFiles<'a> {
-    /// A checkpoint file, or a run folder.
-    pub checkpoint: &'a Path,
+    /// A checkpoint file, or a run folder; none: the learner for tables that comes with the program.
+    pub checkpoint: Option<&'a Path>,
     /// The labelled rows; `-` for standard input.
     pub context: &'a Path,
     /// The rows to predict, with or without labels; `-` for standard input.
@@ -59,14 +59,22 @@ pub fn predict_table(
     let label = known.label(tables)?;
     let encoder = Encoder::fit(&known, label, tables)?;
     let (classes, labels) = Classes::fit(&known, label)?;
-    let predictor = Predictor::load(checkpoint)?;
-    let slots = predictor.info().dims.classes;
+    let predictor = match checkpoint {
+        Some(checkpoint) => Predictor::load(checkpoint)?,
+        None => Predictor::built_in()?,
+    };
+    let most = predictor.most_classes();
     let names = classes.names();
-    if names.len() > slots {
+    if names.len() > most {
         let place = format!("column `{}`", known.header()[label]);
-        let problem = format!("has {} different labels; this checkpoint takes 2 to {slots}", names.len());
+        let problem = format!("has {} different labels; this checkpoint takes 2 to {most}", names.len());
         let fix = "name the label column with --label, or meta-train with more classes (data.classes)";
         return Err(Error::file_at(context, place, problem, fix));
+    }
+    let least = predictor.least_ensemble(names.len());
+    if config.ensemble < least {
+        let problem = format!("is {}, too few to tell {} classes apart", config.ensemble, names.len());
+        return Err(Error::config("--ensemble", problem, format!("give at least {least}")));
     }
     let features = encoder.encode(&known)?;
     if Features::fit(&features, encoder.dim(), std::iter::repeat(1.0)).count() == 0 {

@@ -9,7 +9,7 @@ use crate::tasks::{TaskId, permutation, random_matrix};
 /// What it makes of features, label slots, and the rows that it reads.
 pub(super) struct View {
     columns: Columns,
-    /// The label slot of every class.
+    /// The label slot of every class; where there are more classes than slots, some share one.
     pub(super) slots: Vec<u32>,
     rng: Rng,
 }
@@ -26,8 +26,23 @@ enum Columns {
 pub(super) struct Choice {
     /// Their indices, in random order.
     pub(super) rows: Vec<usize>,
-    /// For every class, its share of all rows over that of the chosen ones.
-    pub(super) weights: Vec<f32>,
+    /// Of every class, the rows that there are, and those that were chosen.
+    all: Vec<usize>,
+    chosen: Vec<usize>,
+}
+
+impl Choice {
+    /// For every slot that classes have, the share of its classes in all rows over that in the chosen ones; 0 for others.
+    pub(super) fn weights(&self, slots: &[u32], count: usize) -> Vec<f32> {
+        let sum = |of_classes: &[usize]| {
+            let mut sums = vec![0_usize; count];
+            slots.iter().zip(of_classes).for_each(|(&slot, rows)| sums[slot as usize] += rows);
+            let total = of_classes.iter().sum::<usize>() as f64;
+            sums.into_iter().map(move |rows| rows as f64 / total)
+        };
+        let ratio = |(all, chosen): (f64, f64)| if chosen > 0.0 { (all / chosen) as f32 } else { 0.0 };
+        sum(&self.all).zip(sum(&self.chosen)).map(ratio).collect()
+    }
 }
 
 /// For every class, the part of its rows that a choice of `most` has on average.
@@ -71,7 +86,13 @@ impl View {
 
     fn of(columns: Columns, dims: Dims, seed: u64, member: u64, classes: usize) -> Self {
         let task = TaskId::unseen(member).key();
-        let slots = permutation(seed, task, classes, dims.classes);
+        let slots = if classes <= dims.classes {
+            permutation(seed, task, classes, dims.classes)
+        } else {
+            let mut slots: Vec<u32> = (0..classes).map(|class| (class % dims.classes) as u32).collect();
+            Rng::new(seed, Stream::Permutation, task).shuffle(&mut slots);
+            slots
+        };
         Self { columns, slots, rng: Rng::new(seed, Stream::Context, member) }
     }
 
@@ -89,7 +110,9 @@ impl View {
         let mut order: Vec<usize> = (0..labels.len()).collect();
         rng.shuffle(&mut order);
         if order.len() <= most {
-            return Choice { rows: order, weights: vec![1.0; classes] };
+            let mut all = vec![0_usize; classes];
+            labels.iter().for_each(|&label| all[label as usize] += 1);
+            return Choice { rows: order, chosen: all.clone(), all };
         }
         // In rounds, in each a row of every class that has one left; those of the last round are the first in random order.
         let mut seen = vec![0_usize; classes];
@@ -108,12 +131,7 @@ impl View {
         for &row in &rows {
             chosen[labels[row] as usize] += 1;
         }
-        let weight = |(&all, &chosen): (&usize, &usize)| match chosen {
-            0 => 0.0,
-            _ => (all as f64 / labels.len() as f64 * rows.len() as f64 / chosen as f64) as f32,
-        };
-        let weights = seen.iter().zip(&chosen).map(weight).collect();
-        Choice { rows, weights }
+        Choice { rows, all: seen, chosen }
     }
 
     /// Rows `[n, features]` as the model reads them, `[n, width]`.
@@ -141,9 +159,12 @@ mod tests {
         let choose = |member, labels: &[u32], classes| {
             View::projected(DIMS, 0, member, 2, classes).choose(labels, classes, 99)
         };
-        let Choice { rows, weights } = choose(0, &labels, 2);
+        let slots = [2, 0];
+        let choice = choose(0, &labels, 2);
+        let (weights, rows) = (choice.weights(&slots, 3), choice.rows);
         assert_eq!((rows.len(), rows.iter().filter(|&&row| row >= 980).count()), (99, 20));
-        let true_shares = [weights[0] * 79.0 / 99.0, weights[1] * 20.0 / 99.0];
+        let true_shares = [weights[2] * 79.0 / 99.0, weights[0] * 20.0 / 99.0];
+        assert_eq!(weights[1], 0.0, "a slot of no class");
         assert!((true_shares[0] - 0.98).abs() < 1e-6 && (true_shares[1] - 0.02).abs() < 1e-6, "{weights:?}");
         let mut sorted = rows.clone();
         sorted.sort_unstable();
@@ -152,9 +173,9 @@ mod tests {
         let other = choose(1, &labels, 2).rows;
         assert!(other.iter().any(|row| *row < 980 && !rows.contains(row)), "another member has others");
         assert_eq!(rates(&labels, 2, 99), [79.0 / 980.0, 1.0]);
-        assert_eq!(choose(0, &labels[950..], 2).weights, [1.0, 1.0], "all are read");
+        assert_eq!(choose(0, &labels[950..], 2).weights(&slots, 3), [1.0, 0.0, 1.0], "all are read");
         assert_eq!(rates(&labels[950..], 2, 99), [1.0, 1.0]);
         let even: Vec<u32> = (0..300).map(|row| row % 3).collect();
-        assert_eq!(choose(0, &even, 3).weights, [1.0; 3]);
+        assert_eq!(choose(0, &even, 3).weights(&[2, 0, 1], 3), [1.0; 3]);
     }
 }
