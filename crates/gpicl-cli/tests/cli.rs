@@ -506,6 +506,34 @@ fn data_lists_and_shows() {
     assert!(dir.path().join("sheet.png").exists());
 }
 
+#[test]
+fn made_tables_are_printed_and_drawn() {
+    let dir = tempfile::tempdir().unwrap();
+    let show = |args: &[&str]| ok(dir.path(), &[&["data", "show"][..], args].concat());
+    let table = show(&["prior:trees", "--seed", "3", "--rows", "5"]);
+    let lines: Vec<&str> = table.trim().lines().collect();
+    assert!(lines.len() == 6 && lines[0].starts_with("x1,x2") && lines[0].ends_with(",label"), "{table}");
+    let cells = lines[0].split(',').count();
+    assert!(lines.iter().all(|line| line.split(',').count() == cells), "{table}");
+    assert_eq!(table, show(&["prior:trees", "--seed", "3", "--rows", "5"]));
+    assert_ne!(table, show(&["prior:trees", "--seed", "4", "--rows", "5"]));
+    let json: serde_json::Value =
+        serde_json::from_str(show(&["prior", "--rows", "5", "--json"]).trim()).unwrap();
+    assert_eq!(json["labels"].as_array().unwrap().len(), 5);
+    show(&["prior", "--plot", "tables.svg"]);
+    let picture = fs::read_to_string(dir.path().join("tables.svg")).unwrap();
+    assert!(picture.contains("causal") && picture.contains("prototypes") && picture.len() < 100_000);
+    for (args, parts) in [
+        (&["prior:oaks"][..], ["`data`", "`oaks`", "trees"]),
+        (&["prior", "--rows", "0"], ["`--rows`", "is 0", "1"]),
+        (&["prior", "--sheet", "a.png"], ["`--sheet`", "images", "--plot"]),
+        (&["glyphs", "--seed", "3"], ["`--seed`", "made tables", "prior:FAMILY"]),
+    ] {
+        let error = refused(dir.path(), &[&["data", "show"][..], args].concat());
+        assert!(parts.iter().all(|part| error.contains(part)), "{error}");
+    }
+}
+
 /// Loss and norm of the gradient at every training line of a run of `small.toml`.
 fn course(dir: &Path, run: &str, set: &[&str], environment: &[(&str, &str)]) -> Vec<f64> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gpicl"));

@@ -428,3 +428,77 @@ fn a_population_on_a_mixture_gives_the_numbers_of_runs_alone() {
     }
     assert_ne!(metrics(&alone[1]), metrics(&alone[2]), "the weights decide the batches");
 }
+
+/// Made tables beside projected tasks.
+const WITH_TABLES: &str = r#"
+[[mix]]
+prior = { episode_length = 16, input_dim = 10, classes = 4, missing = false }
+
+[[mix]]
+data = { name = "random", size = 9, classes = 3, per_class = 40 }
+tasks = { episode_length = 16, input_dim = 10 }
+"#;
+
+fn with_tables(mix: &str, sets: &[&str]) -> Result<RunConfig> {
+    let mut layers = Layers::default();
+    layers.text("small", &SMALL[SMALL.find("[model]").unwrap()..])?;
+    layers.text("tables.toml", mix)?;
+    sets.iter().try_for_each(|set| layers.set(set))?;
+    layers.build()
+}
+
+#[test]
+fn made_tables_are_meta_trained_on_alone_and_beside_projected_tasks() {
+    let alone = WITH_TABLES[..WITH_TABLES.rfind("[[mix]]").unwrap()].to_string();
+    for (mix, sets) in [(&alone[..], 3), (WITH_TABLES, 6)] {
+        let dir = tempfile::tempdir().unwrap();
+        let run = dir.path().join("run");
+        let config = with_tables(mix, &["train.steps=6", "eval.every=3", "eval.final_episodes=8"]).unwrap();
+        let mut trainer = Trainer::start(config.clone(), None, &run).unwrap();
+        assert_eq!((trainer.dims().input_dim, trainer.dims().classes), (10, 4));
+        finish(&mut trainer);
+        let curves = trainer.meta_test(Sample::episodes(8)).unwrap();
+        let labels: Vec<&str> = curves.iter().map(|curve| &curve.label[..]).collect();
+        assert_eq!(labels.len(), sets, "{labels:?}");
+        assert!(labels.contains(&"unseen tasks, prior test"), "{labels:?}");
+        // Sets of made tables differ in their tasks, not in examples that would be some data set's.
+        let of = |label: &str| curves.iter().find(|curve| curve.label == label).unwrap().set.clone();
+        assert_ne!(of("unseen tasks, prior test"), of("unseen tasks, prior train"));
+        drop(trainer);
+        assert_eq!(RunConfig::read(&run.join("config.toml")).unwrap(), config);
+        let request = EvalRequest {
+            data: Vec::new(),
+            sample: Sample::episodes(4),
+            split: Split::Validation,
+            seed: None,
+            allow_other_data: false,
+            device: None,
+            data_dir: None,
+            baselines: vec!["nearest-mean".into()],
+            baselines_config: BaselinesConfig::default(),
+        };
+        let results = evaluate_runs(&[run.clone()], &request, &mut |_| {}).unwrap();
+        assert!(results.curves.iter().any(|curve| curve.label == "unseen tasks, prior validation"));
+        assert!(inspect(&run).unwrap().text().contains("prior, unlimited tasks"));
+    }
+}
+
+#[test]
+fn what_cannot_be_made_of_tables_names_its_field() {
+    for (set, parts) in [
+        ("mix[0].prior.missing=true", ["`mix[0].prior.missing`", "`transformer` cannot read", "false"]),
+        ("mix[0].prior.episode_length=8", ["`mix[1].tasks.episode_length`", "is 16", "mix[0] 8"]),
+        ("mix[0].prior.least_feature=8", ["mix[0]", "unknown field `least_feature`", "least_features"]),
+        ("mix[0].prior.families={ oaks = 1 }", ["mix[0]", "unknown field `oaks`", "trees"]),
+        ("mix[0].prior.families={}", ["`mix[0].prior.families`", "sum 0", "trees"]),
+        ("mix[0].prior.input_dim=12", ["`mix[1].tasks.input_dim`", "10 numbers", "mix[0] 12"]),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let started = with_tables(WITH_TABLES, &[set])
+            .and_then(|config| Trainer::start(config, None, &dir.path().join("run")));
+        let error = started.unwrap_err().to_string();
+        for part in parts {
+            assert!(error.contains(part), "{set}: `{part}` is not in: {error}");
+        }
+    }
+}

@@ -1,13 +1,14 @@
-//! Task generation: entries of projections and batches of 64 episodes of 100 examples.
+//! Task generation: entries of projections, batches of 64 episodes of 100 examples, and batches of 16 made tables.
 
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use gpicl::data::{Dataset, InputShape};
+use gpicl::data::{Dataset, InputShape, Split};
 use gpicl::tasks::{
-    Batch, BatchSource, Mode, Projected, TaskCount, TaskDistribution, TasksConfig, random_matrix,
+    Batch, BatchSource, Families, Mode, Prior, PriorConfig, Projected, TaskCount, TaskDistribution,
+    TasksConfig, random_matrix,
 };
 use gpicl_ops::cpu::entries;
 use gpicl_ops::cpu::project::Grid;
@@ -90,6 +91,26 @@ fn replacement(c: &mut Criterion) {
     group.finish();
 }
 
+/// Made tables, of all families and of each.
+fn tables(c: &mut Criterion) {
+    let mut group = c.benchmark_group("a batch of 16 made tables of 368 rows, all threads");
+    let all = [("all", Families::default())].into_iter();
+    let each = Families::NAMES.iter().filter_map(|name| Some((*name, Families::only(name)?)));
+    for (name, families) in all.chain(each) {
+        let config = PriorConfig { families, ..PriorConfig::default() };
+        let prior = Arc::new(Prior::new(&config, Split::Train).expect("the configuration is whole"));
+        let source = BatchSource::new(prior, 16, Mode::MetaTrain, 0).expect("a batch has episodes");
+        let (mut batch, mut index) = (Batch::default(), 0);
+        group.bench_function(name, |b| {
+            b.iter(|| {
+                source.fill(index, black_box(&mut batch));
+                index += 1;
+            });
+        });
+    }
+    group.finish();
+}
+
 /// Batches over 8,000 inputs.
 fn source(tasks: &TasksConfig, dim: usize, inputs: fn(usize) -> Vec<f32>) -> BatchSource {
     let n = 8_000;
@@ -115,6 +136,6 @@ criterion_group! {
     name = benches;
     config = Criterion::default().sample_size(20).warm_up_time(Duration::from_millis(500))
         .measurement_time(Duration::from_secs(2));
-    targets = entries_alone, projection, batches, number_of_tasks, replacement
+    targets = entries_alone, projection, batches, number_of_tasks, replacement, tables
 }
 criterion_main!(benches);

@@ -1,7 +1,7 @@
 //! What tables have beside features that mean something: columns that say nothing, copies, categories, counts, tails,
 //! roundings, limits, outliers.
 
-use super::chance::{coin, count, log_count, log_within, pick, within};
+use super::chance::{coin, count, log_count, log_within, pick, weighted, within};
 use super::inputs::marginal;
 use super::levels::{levels, thresholds};
 use super::rows::{Column, Rows, quantile, sorted, standardise};
@@ -81,24 +81,33 @@ enum Kind {
     Squashed,
 }
 
-const KINDS: [Kind; 10] = [
-    Kind::FewCodes,
-    Kind::ManyCodes,
-    Kind::Counts,
-    Kind::Exponential,
-    Kind::Power,
-    Kind::Rounded,
-    Kind::Clipped,
-    Kind::Outliers,
-    Kind::Inexact,
-    Kind::Squashed,
+/// All kinds, and how often columns are of them: categories most often.
+const KINDS: [(Kind, f32); 10] = [
+    (Kind::FewCodes, 3.0),
+    (Kind::ManyCodes, 1.5),
+    (Kind::Counts, 1.0),
+    (Kind::Exponential, 1.0),
+    (Kind::Power, 0.75),
+    (Kind::Rounded, 1.25),
+    (Kind::Clipped, 0.75),
+    (Kind::Outliers, 0.75),
+    (Kind::Inexact, 0.75),
+    (Kind::Squashed, 0.5),
 ];
+
+fn kind(rng: &mut Rng) -> Kind {
+    KINDS[weighted(rng, &KINDS.map(|(_, weight)| weight))].0
+}
 
 impl Bent {
     /// Tables of plain columns, of columns of one kind, and of any.
     fn draw(rng: &mut Rng) -> Self {
-        let share = if coin(rng, 0.3) { 0.0 } else { rng.uniform() };
-        let kind = coin(rng, 0.35).then(|| pick(rng, &KINDS));
+        let share = match weighted(rng, &[3.0, 5.0, 2.0]) {
+            0 => 0.0,
+            1 => rng.uniform(),
+            _ => 1.0,
+        };
+        let kind = coin(rng, 0.4).then(|| kind(rng));
         Self { share, kind }
     }
 
@@ -112,7 +121,7 @@ impl Bent {
         let each = |column: &mut Column, change: &dyn Fn(f32) -> f32| {
             column.iter_mut().for_each(|x| *x = change(*x));
         };
-        match self.kind.unwrap_or_else(|| pick(rng, &KINDS)) {
+        match self.kind.unwrap_or_else(|| kind(rng)) {
             Kind::FewCodes => {
                 let most = count(rng, 2, 6);
                 codes(rng, column, most);

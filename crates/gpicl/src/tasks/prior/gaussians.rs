@@ -1,5 +1,6 @@
 //! Classes that are Gaussians, or mixtures of some.
 
+use super::activation::activation;
 use super::chance::{coin, count, log_within, pick, shares, weighted};
 use super::function::{Function, Shape, Target};
 use super::rows::{Column, Rows, combination};
@@ -51,6 +52,13 @@ pub(super) fn make(rng: &mut Rng, rows: &mut Rows, shape: Shape) -> Function {
     let mut features: Vec<Column> = (0..shape.features).map(|number| feature(rng, rows, number)).collect();
     if coin(rng, 0.4) {
         features = turned(rng, &features, rows.len());
+        // Clouds that are bent, as views of a thing are.
+        if coin(rng, 0.4) {
+            let bend = activation(rng);
+            let bent = |column: &Column| column.iter().map(|&x| x + bend(x)).collect();
+            let bent: Vec<Column> = features.iter().map(bent).collect();
+            features = turned(rng, &bent, rows.len());
+        }
     }
     let classes = classes.into_iter().map(|class| class as u32).collect();
     Function { features, target: Target::Classes(classes) }

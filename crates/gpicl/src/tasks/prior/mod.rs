@@ -103,7 +103,9 @@ impl Prior {
             Split::Validation => Rng::new(config.seed, Stream::Validation, 0).bits64(),
             Split::Test => Rng::new(config.seed, Stream::MetaTest, 0).bits64(),
         };
-        let weights = config.families.weights().iter().map(|&weight| weight as f32).collect();
+        let weights = config.families.weights();
+        let total: f64 = weights.iter().sum();
+        let weights = weights.iter().map(|weight| (weight / total) as f32).collect();
         let rarer: Vec<f32> = (3..=config.classes).map(|classes| 1.0 / classes as f32).collect();
         let total: f32 = rarer.iter().sum();
         let rest = rarer.iter().map(|weight| (1.0 - Self::TWO_CLASSES) * weight / total);
@@ -203,7 +205,8 @@ impl Source for Prior {
     fn identity(&self) -> Identity {
         let config = serde_json::to_string(&self.config).expect("a configuration has a JSON form");
         let Self { split, slots, .. } = self;
-        Identity { examples: format!("prior {}", split.name()), tasks: format!("{config} {slots}") }
+        // Other functions have other rows.
+        Identity { examples: format!("prior {} {config}", split.name()), tasks: format!("{slots} slots") }
     }
 
     fn fill(&self, task: TaskId, draw: Draw, inputs: &mut [f32], labels: &mut [u32]) {
@@ -211,7 +214,7 @@ impl Source for Prior {
         labels.copy_from_slice(&made.labels[PROBES..]);
         inputs.fill(if self.config.missing { f32::NAN } else { 0.0 });
         for (number, column) in made.columns.iter().enumerate() {
-            let cells = inputs[number..].iter_mut().step_by(self.input_dim);
+            let cells = inputs.iter_mut().skip(number).step_by(self.input_dim);
             cells.zip(&column[PROBES..]).for_each(|(cell, value)| *cell = *value);
         }
     }
@@ -456,6 +459,6 @@ mod tests {
             let (columns, labels) = bits(&table);
             columns.iter().flatten().chain(labels).for_each(|word| hash.update(word.to_le_bytes()));
         }
-        assert_eq!(crate::data::hex(&hash.finalize()[..8]), "");
+        assert_eq!(crate::data::hex(&hash.finalize()[..8]), "1fe9e740f5b30e05");
     }
 }

@@ -1,7 +1,7 @@
 //! Random networks: some layers of units over the features that matter.
 
 use super::activation::activation;
-use super::chance::{coin, count, log_count, log_within, within};
+use super::chance::{coin, count, log_count, log_within, weighted, within};
 use super::function::{Function, Shape, Target};
 use super::inputs::inputs;
 use super::rows::{Column, Rows, combination, standardise};
@@ -11,13 +11,15 @@ use crate::rng::Rng;
 pub(super) fn make(rng: &mut Rng, rows: &mut Rows, shape: Shape) -> Function {
     /// Units of a layer.
     const WIDEST: usize = 24;
+    /// How often there are 1, 2, 3 layers: deep ones are hard to learn from few rows.
+    const DEPTHS: [f32; 3] = [0.5, 0.35, 0.15];
     let features = inputs(rng, rows, shape.features);
     let mut layer: Vec<Column> =
         shape.relevant(rng).into_iter().map(|feature| features[feature].clone()).collect();
     // Steep units make many borders, flat ones few.
-    let gain = log_within(rng, 0.5, 3.0);
+    let gain = log_within(rng, 0.5, 2.5);
     let density = within(rng, 0.3, 1.0);
-    for _ in 0..count(rng, 1, 3) {
+    for _ in 0..=weighted(rng, &DEPTHS) {
         let width = log_count(rng, 3, WIDEST);
         let one_kind = coin(rng, 0.5).then(|| activation(rng));
         let unit = |rng: &mut Rng| {
