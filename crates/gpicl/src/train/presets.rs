@@ -19,6 +19,7 @@ pub const PRESETS: &[Preset] = &[
     Preset { name: "quickstart", toml: include_str!("../../presets/quickstart.toml") },
     Preset { name: "mnist", toml: include_str!("../../presets/mnist.toml") },
     Preset { name: "mnist-mesa", toml: include_str!("../../presets/mnist-mesa.toml") },
+    Preset { name: "tables", toml: include_str!("../../presets/tables.toml") },
     Preset { name: "paper", toml: include_str!("../../presets/paper.toml") },
 ];
 
