@@ -477,7 +477,7 @@ fn made_tables_are_meta_trained_on_alone_and_beside_projected_tasks() {
             baselines: vec!["nearest-mean".into()],
             baselines_config: BaselinesConfig::default(),
         };
-        let results = evaluate_runs(&[run.clone()], &request, &mut |_| {}).unwrap();
+        let results = evaluate_runs(std::slice::from_ref(&run), &request, &mut |_| {}).unwrap();
         assert!(results.curves.iter().any(|curve| curve.label == "unseen tasks, prior validation"));
         assert!(inspect(&run).unwrap().text().contains("prior, unlimited tasks"));
     }

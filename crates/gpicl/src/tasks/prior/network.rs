@@ -41,11 +41,11 @@ pub(super) fn make(rng: &mut Rng, rows: &mut Rows, shape: Shape) -> Function {
 /// A sum of some of the columns, one at least.
 fn sparse_sum(rng: &mut Rng, columns: &[Column], density: f32, len: usize) -> Column {
     let sure = count(rng, 0, columns.len() - 1);
-    let mut weights = Vec::with_capacity(columns.len());
-    for number in 0..columns.len() {
+    let mut terms = Vec::with_capacity(columns.len());
+    for (number, column) in columns.iter().enumerate() {
         if number == sure || coin(rng, density) {
-            weights.push((rng.normal(), &columns[number]));
+            terms.push((rng.normal(), column));
         }
     }
-    combination(weights, len)
+    combination(terms, len)
 }
