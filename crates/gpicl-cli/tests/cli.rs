@@ -198,6 +198,21 @@ fn predict_writes_a_row_for_every_query() {
 }
 
 #[test]
+fn predict_needs_nothing_but_two_tables() {
+    let dir = tempfile::tempdir().unwrap();
+    let row = |i: usize| {
+        format!("{},{},{}\n", i * 7 % 13, if i % 2 == 0 { "red" } else { "blue" }, ["no", "yes"][i % 2])
+    };
+    let known = "a,b,y\n".to_string() + &(0..20).map(row).collect::<String>();
+    fs::write(dir.path().join("c.csv"), known).unwrap();
+    fs::write(dir.path().join("q.csv"), "b,a\nred,3\nblue,4\n").unwrap();
+    ok(dir.path(), &["predict", "--context", "c.csv", "--query", "q.csv", "--out", "p.csv"]);
+    let written = fs::read_to_string(dir.path().join("p.csv")).unwrap();
+    let labels: Vec<&str> = written.lines().map(|line| line.split(',').next().unwrap()).collect();
+    assert_eq!(labels, ["prediction", "no", "yes"], "{written}");
+}
+
+#[test]
 fn predict_reads_standard_input_and_tables_of_other_programs() {
     let dir = trained();
     let at = dir.path();

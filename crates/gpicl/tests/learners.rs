@@ -8,13 +8,18 @@ use common::{finish, small};
 use gpicl::eval::Metric;
 use gpicl::models::{Dims, Model, ModelConfig, SequenceModel as _};
 use gpicl::train::{Trainer, read_metrics};
+use gpicl::{Layers, RunConfig};
 
 /// Mean training loss of the first and of the last lines of the metrics.
 fn losses(sets: &[&str]) -> [f64; 2] {
+    let common = ["train.steps=150", "train.batch=16", "eval.every=0", "train.checkpoint_every=150"];
+    losses_of(small(&[&common, sets].concat()))
+}
+
+fn losses_of(config: RunConfig) -> [f64; 2] {
     let dir = tempfile::tempdir().unwrap();
     let run = dir.path().join("run");
-    let common = ["train.steps=150", "train.batch=16", "eval.every=0", "train.checkpoint_every=150"];
-    finish(&mut Trainer::start(small(&[&common, sets].concat()), None, &run).unwrap());
+    finish(&mut Trainer::start(config, None, &run).unwrap());
     let loss = |metric: &Metric| match metric {
         Metric::Train { loss, .. } => Some(*loss),
         _ => None,
@@ -31,6 +36,18 @@ fn outer_product_lstm_learns() {
     let equal = ["model.qk_init=equal", "model.label_scale={ relative = 0.25 }"];
     let [first, last] = losses(&[&model[..], &equal[..]].concat());
     assert!(last < first - 0.2, "{first} -> {last}");
+}
+
+#[test]
+fn a_learner_for_tables_learns_from_made_ones() {
+    let text = "mix = [{ prior = { episode_length = 48, input_dim = 6 } }]
+        model = { kind = 'cells', d_model = 32, layers = 2, heads = 1, d_ff = 64 }
+        train = { steps = 150, queries = 16, lr = 4e-3, optimizer = 'muon', warmup = 10 }
+        eval = { every = 0 }";
+    let mut layers = Layers::default();
+    layers.text("tables", text).unwrap();
+    let [first, last] = losses_of(layers.build().unwrap());
+    assert!(last < first - 0.4, "{first} -> {last}");
 }
 
 #[test]

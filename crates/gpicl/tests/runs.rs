@@ -131,6 +131,37 @@ fn muon_and_averaged_weights_go_on_to_the_same_bytes() {
     assert!(muon != weights(&whole) && averaged != weights(&whole) && muon != averaged);
 }
 
+/// A context and queries in an episode, of lengths drawn for every step, and a learner for tables.
+#[test]
+fn a_run_that_splits_its_episodes_goes_on_to_the_same_bytes() {
+    let dir = tempfile::tempdir().unwrap();
+    let model = "model={kind='cells',d_model=16,layers=2,heads=2,d_ff=16}";
+    for sets in [&["train.queries=6"][..], &["train.queries=6", model]] {
+        let (whole, cut) =
+            (dir.path().join(format!("whole{}", sets.len())), dir.path().join(format!("cut{}", sets.len())));
+        let sets = [sets, &["train.steps=12", "train.log_every=1", "eval.every=0"]].concat();
+        finish(&mut Trainer::start(small(&sets), None, &whole).unwrap());
+        let stop = AtomicBool::new(false);
+        let mut cut_short = Trainer::start(small(&sets), None, &cut).unwrap();
+        let ended = cut_short.train(&stop, &mut |event| {
+            stop.fetch_or(matches!(event, Event::Step { step: 5, .. }), Ordering::Relaxed);
+        });
+        assert_eq!(ended.unwrap(), Ended::Stopped { step: 5 });
+        drop(cut_short);
+        finish(&mut Trainer::resume(&cut, None).unwrap());
+        for file in ["metrics.jsonl", "checkpoints/step-00000012.safetensors"] {
+            assert_eq!(
+                fs::read(whole.join(file)).unwrap(),
+                fs::read(cut.join(file)).unwrap(),
+                "{sets:?} {file}"
+            );
+        }
+    }
+    let error = Trainer::start(small(&["train.queries=16"]), None, &dir.path().join("none")).unwrap_err();
+    assert!(error.to_string().contains("`train.queries`: is 16, of episodes of 16 examples"), "{error}");
+    assert!(!dir.path().join("none").exists());
+}
+
 #[test]
 fn a_finished_run_goes_on_as_if_it_had_been_longer() {
     let dir = tempfile::tempdir().unwrap();
@@ -313,7 +344,7 @@ fn every_architecture_trains_to_the_same_numbers_on_any_number_of_threads() {
             let on = |threads: usize| {
                 let run = dir.path().join(format!("{kind}-{layout}-{threads}"));
                 let model = match *kind {
-                    "mlp" => "model={kind='mlp'}".to_string(),
+                    "mlp" | "cells" => format!("model={{kind='{kind}'}}"),
                     kind => format!("model={{kind='{kind}',layout='{layout}'}}"),
                 };
                 let config = small(&[&model, "train.steps=6", "train.log_every=2", "eval.every=0"]);

@@ -8,7 +8,7 @@ use super::layers::{FeedForward, LayerNorm, Linear};
 use super::stack::{Layer, Stack, StackState};
 use super::state::State;
 use super::tokens::{LabelScale, Layout, TokenEmbedding};
-use super::{Dims, Initializer, SequenceModel, at_least_one};
+use super::{Architecture, Dims, Initializer, SequenceModel, at_least_one};
 use crate::error::{Error, Result};
 
 /// The part of a block in which tokens learn of each other.
@@ -230,6 +230,8 @@ impl<M: Mixer> Residual<M> {
         self.head.forward(self.norm.forward(x), Activation::Identity)
     }
 }
+
+impl<M: Mixer> Architecture for Residual<M> {}
 
 impl<M: Mixer> SequenceModel for Residual<M> {
     type State = StackState<M::State>;

@@ -14,7 +14,7 @@ use super::layers::{FeedForward, LayerNorm, Linear};
 use super::sheet::{Columns, Sheet};
 use super::state::State;
 use super::transformer::KeysValues;
-use super::{Dims, Initializer, SequenceModel, at_least_one, check};
+use super::{Architecture, Dims, Initializer, SequenceModel, at_least_one, check};
 use crate::error::{Error, Result};
 use crate::tasks::host;
 
@@ -229,6 +229,10 @@ impl Cells {
     }
 }
 
+impl Architecture for Cells {
+    const READS_TABLES: bool = true;
+}
+
 impl SequenceModel for Cells {
     type State = CellsState;
 
@@ -286,10 +290,6 @@ impl SequenceModel for Cells {
         let sheet = columns.sheet(&host(queries.clone()), [count, width], &[], self.classes);
         let x = self.embed(sheet, &queries);
         self.predict(self.blocks(x, columns, |number, attention, x| attention.answer(&layers[number], x)))
-    }
-
-    fn reads_tables(&self) -> bool {
-        true
     }
 
     /// That of a table all of whose columns say something. In the last block only labels' keys and values are kept.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::layers::Linear;
 use super::state::State;
-use super::{Dims, Initializer, SequenceModel, at_least_one, check};
+use super::{Architecture, Dims, Initializer, SequenceModel, at_least_one, check};
 use crate::error::Result;
 
 /// Sizes of an [`Mlp`].
@@ -84,6 +84,8 @@ impl Mlp {
         check::same(what, self.hidden[0].weight.dims()[0], x.dims()[2]);
     }
 }
+
+impl Architecture for Mlp {}
 
 impl SequenceModel for Mlp {
     type State = NoState;

@@ -118,14 +118,18 @@ pub trait SequenceModel: Module {
     /// not told apart.
     fn answer(&self, state: &Self::State, queries: Tensor<3>) -> Tensor<3>;
 
-    /// Whether inputs are the cells of a table as they are: of any number of features, in any units, NaN where one is missing.
-    fn reads_tables(&self) -> bool {
-        false
-    }
-
     /// Numbers an episode in the state after `examples` examples, what [`State::size`] counts: the memory that bounds
     /// the learner (paper, section 4.2).
     fn state_size(&self, examples: usize) -> usize;
+}
+
+/// What an architecture is, whatever its sizes.
+pub trait Architecture {
+    /// Whether it has products in bfloat16; one that has none computes in fp32 whatever `precision` says.
+    const HAS_BF16: bool = true;
+    /// Whether inputs are the cells of a table as they are: of any number of features, in any units, NaN where one is missing.
+    /// Others compute with what they are given.
+    const READS_TABLES: bool = false;
 }
 
 /// Declares the architectures once: the config enum (`kind = "..."` in TOML), the module enum, the enum of their states,
@@ -148,15 +152,14 @@ macro_rules! models {
                 match self { $(Self::$name(_) => $kind,)+ }
             }
 
-            /// Whether it has products in bfloat16; one that has none computes in fp32 whatever `precision` says.
+            /// [`Architecture::HAS_BF16`].
             pub fn has_bf16(&self) -> bool {
-                !matches!(self, Self::Vsml(_))
+                match self { $(Self::$name(_) => $name::HAS_BF16,)+ }
             }
 
-            /// Whether it reads inputs with missing cells, NaN. All but the one that was made for tables compute with what
-            /// they are given.
-            pub fn reads_missing(&self) -> bool {
-                self.kind() == "cells"
+            /// [`Architecture::READS_TABLES`].
+            pub fn reads_tables(&self) -> bool {
+                match self { $(Self::$name(_) => $name::READS_TABLES,)+ }
             }
 
             /// Checks the sizes against each other.
@@ -238,10 +241,6 @@ macro_rules! models {
                     $((Self::$name(model), ModelState::$name(state)) => model.answer(state, queries),)+
                     _ => panic!("answer: state: expected {}, found {}", self.kind(), state.kind()),
                 })
-            }
-
-            fn reads_tables(&self) -> bool {
-                match self { $(Self::$name(model) => model.reads_tables(),)+ }
             }
 
             fn state_size(&self, examples: usize) -> usize {

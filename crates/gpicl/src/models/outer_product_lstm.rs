@@ -12,7 +12,7 @@ use super::layers::{LayerNorm, Linear, QkInit};
 use super::stack::{Layer, Stack, StackState};
 use super::state::State;
 use super::tokens::{LabelScale, Layout, TokenEmbedding};
-use super::{Dims, Initializer, SequenceModel, at_least_one};
+use super::{Architecture, Dims, Initializer, SequenceModel, at_least_one};
 use crate::error::{Error, Result};
 
 /// Sizes and options of an [`OuterProductLstm`].
@@ -209,6 +209,8 @@ impl OuterProductLstm {
         self.head.forward(self.norm.forward(x), Activation::Identity)
     }
 }
+
+impl Architecture for OuterProductLstm {}
 
 impl SequenceModel for OuterProductLstm {
     type State = StackState<OuterProductState>;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::layers::Linear;
 use super::stack::{Layer, Stack, StackState};
 use super::tokens::{LabelScale, Layout, TokenEmbedding};
-use super::{Dims, Initializer, SequenceModel, at_least_one};
+use super::{Architecture, Dims, Initializer, SequenceModel, at_least_one};
 use crate::error::Result;
 
 /// A layer whose tokens carry a vector on.
@@ -89,6 +89,8 @@ impl<C: Cell> Recurrent<C> {
         self.head.forward(x, Activation::Identity)
     }
 }
+
+impl<C: Cell> Architecture for Recurrent<C> {}
 
 impl<C: Cell> SequenceModel for Recurrent<C> {
     type State = StackState<C::State>;

@@ -36,7 +36,7 @@ use serde::{Deserialize, Serialize};
 
 use super::state::State;
 use super::tokens::{LabelScale, Layout};
-use super::{Dims, Initializer, SequenceModel, at_least_one, check};
+use super::{Architecture, Dims, Initializer, SequenceModel, at_least_one, check};
 use crate::error::{Error, Result};
 use crate::rng::{Rng, Stream};
 
@@ -181,6 +181,10 @@ impl State for VsmlState {
 
 fn connections(net: &VsmlNet) -> usize {
     net.widths.windows(2).map(|ends| ends[0] * ends[1]).sum()
+}
+
+impl Architecture for Vsml {
+    const HAS_BF16: bool = false;
 }
 
 impl SequenceModel for Vsml {

@@ -99,7 +99,12 @@ impl Predictor {
     /// Most classes that it tells apart: as many as it has label slots, but for a model that reads tables, whose members tell
     /// groups of classes apart.
     pub fn most_classes(&self) -> usize {
-        if self.model.reads_tables() { Self::MOST_CLASSES } else { self.info.dims.classes }
+        if self.info.config.model.reads_tables() { Self::MOST_CLASSES } else { self.info.dims.classes }
+    }
+
+    /// Most features that a member looks at: all where they are projected.
+    pub fn most_features(&self) -> usize {
+        if self.info.config.model.reads_tables() { View::MOST_FEATURES } else { usize::MAX }
     }
 
     /// Fewest members of an ensemble that tell `classes` classes apart.
@@ -135,7 +140,7 @@ impl Predictor {
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<Vec<f32>> {
         let width = self.check(context, queries, config)?;
-        let tables = self.model.reads_tables();
+        let tables = self.info.config.model.reads_tables();
         let most = if tables { Self::MOST_ROWS } else { self.info.dims.episode_length - 1 };
         let rates = rates(context.labels, context.classes, most);
         let weights = context.labels.iter().map(|&label| rates[label as usize]);

@@ -91,6 +91,14 @@ pub fn predict_table(
             "a learner of kind `{kind}` cannot learn from labelled rows; its answers are guesses"
         ));
     }
+    let seen = predictor.most_features();
+    if encoder.dim() > seen {
+        let all = encoder.dim();
+        warnings.push(format!(
+            "there are {all} features, of which each member of the ensemble looks at {seen}; for pictures and other long \
+             vectors a --checkpoint that was meta-trained on such may do better"
+        ));
+    }
     let context = Context { features: &features, labels: &labels, classes: names.len() };
     let probabilities = predictor.predict_watched(context, &queries, config, progress)?;
 

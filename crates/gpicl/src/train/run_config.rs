@@ -156,7 +156,7 @@ impl RunConfig {
     fn validate_missing(&self) -> Result<()> {
         let components = self.components();
         match components.iter().find(|it| it.source.missing()) {
-            Some(it) if !self.model.reads_missing() => {
+            Some(it) if !self.model.reads_tables() => {
                 let problem =
                     format!("makes cells that the architecture `{}` cannot read", self.model.kind());
                 let fix = "set it to false, or choose model.kind=cells";

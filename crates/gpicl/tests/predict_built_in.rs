@@ -1,0 +1,89 @@
+//! The learner for tables that comes with the program, on tables that it has never seen.
+
+use gpicl::predict::{Context, PredictConfig, Predictor};
+use gpicl::rng::{Rng, Stream};
+
+/// `classes` clusters in `features` columns that lie far apart: rows and their labels.
+fn clusters(seed: u64, rows: usize, features: usize, classes: usize) -> (Vec<f64>, Vec<u32>) {
+    let mut places = Rng::new(1, Stream::Data, 0);
+    let places: Vec<f64> = (0..classes * features).map(|_| 3.0 * f64::from(places.normal())).collect();
+    let mut rng = Rng::new(seed, Stream::Data, 1);
+    let labels: Vec<u32> = (0..rows).map(|row| (row % classes) as u32).collect();
+    let cells = labels.iter().flat_map(|&label| places[label as usize * features..][..features].to_vec());
+    let cells: Vec<f64> = cells.map(|place| place + f64::from(rng.normal())).collect();
+    (cells, labels)
+}
+
+fn accuracy(probabilities: &[f32], labels: &[u32], classes: usize) -> f64 {
+    let rows = probabilities.chunks_exact(classes);
+    let best = |row: &[f32]| (0..classes).max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap() as u32;
+    let hits = rows.zip(labels).filter(|(row, label)| best(row) == **label).count();
+    hits as f64 / labels.len() as f64
+}
+
+#[test]
+fn few_and_many_classes_and_features_are_told_apart() {
+    let learner = Predictor::built_in().unwrap();
+    // More classes than label slots, more features than a member looks at.
+    for (rows, features, classes, least) in
+        [(40, 3, 2, 0.9), (60, 8, 10, 0.9), (156, 8, 26, 0.8), (40, 150, 3, 0.9)]
+    {
+        let (cells, labels) = clusters(2, rows, features, classes);
+        let (queries, truth) = clusters(3, 4 * classes, features, classes);
+        let context = Context { features: &cells, labels: &labels, classes };
+        let probabilities = learner.predict(context, &queries, &PredictConfig::default()).unwrap();
+        for row in probabilities.chunks_exact(classes) {
+            assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-4, "{row:?}");
+        }
+        let found = accuracy(&probabilities, &truth, classes);
+        assert!(found >= least, "{classes} classes, {features} features: {found}");
+    }
+}
+
+#[test]
+fn an_ensemble_too_small_for_its_classes_is_refused() {
+    let learner = Predictor::built_in().unwrap();
+    let (cells, labels) = clusters(2, 52, 4, 26);
+    let context = Context { features: &cells, labels: &labels, classes: 26 };
+    let config = PredictConfig { ensemble: 2, ..PredictConfig::default() };
+    let error = learner.predict(context, &cells, &config).unwrap_err().to_string();
+    assert!(error.contains("an ensemble of 2 for 26 classes; give at least 3"), "{error}");
+}
+
+#[test]
+fn missing_cells_units_and_columns_that_say_nothing_are_no_matter() {
+    let learner = Predictor::built_in().unwrap();
+    let (mut cells, labels) = clusters(2, 60, 4, 3);
+    let (queries, truth) = clusters(3, 60, 4, 3);
+    let config = PredictConfig::default();
+    let predict = |cells: &[f64], queries: &[f64]| {
+        learner.predict(Context { features: cells, labels: &labels, classes: 3 }, queries, &config).unwrap()
+    };
+    let before = predict(&cells, &queries);
+    let wide = |cells: &[f64]| -> Vec<f64> {
+        let row = |row: &[f64]| [row, &[7.0, f64::NAN]].concat();
+        cells.chunks_exact(4).flat_map(row).map(|cell| 1024.0 * cell + 512.0).collect()
+    };
+    let after = predict(&wide(&cells), &wide(&queries));
+    assert!(before.iter().zip(&after).all(|(a, b)| (a - b).abs() < 1e-3), "other units, two columns more");
+    cells.iter_mut().step_by(5).for_each(|cell| *cell = f64::NAN);
+    let found = accuracy(&predict(&cells, &queries), &truth, 3);
+    assert!(found > 0.85, "a fifth of the cells is missing: {found}");
+}
+
+/// A query's answer is its own, to the bit.
+#[test]
+fn neither_the_queries_beside_it_nor_threads_change_an_answer() {
+    let learner = Predictor::built_in().unwrap();
+    let (cells, labels) = clusters(2, 50, 5, 3);
+    let (queries, _) = clusters(3, 300, 5, 3);
+    let config = PredictConfig { ensemble: 3, ..PredictConfig::default() };
+    let predict = |queries: &[f64]| {
+        learner.predict(Context { features: &cells, labels: &labels, classes: 3 }, queries, &config).unwrap()
+    };
+    let together = predict(&queries);
+    let one_by_one: Vec<f32> = queries.chunks_exact(5).take(20).flat_map(&predict).collect();
+    assert_eq!(together[..60], one_by_one);
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    assert_eq!(together, pool.install(|| predict(&queries)));
+}
