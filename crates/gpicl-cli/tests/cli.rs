@@ -200,9 +200,7 @@ fn predict_writes_a_row_for_every_query() {
 #[test]
 fn predict_needs_nothing_but_two_tables() {
     let dir = tempfile::tempdir().unwrap();
-    let row = |i: usize| {
-        format!("{},{},{}\n", i * 7 % 13, if i % 2 == 0 { "red" } else { "blue" }, ["no", "yes"][i % 2])
-    };
+    let row = |i: usize| format!("{},{},{}\n", i * 7 % 13, ["red", "blue"][i % 2], ["no", "yes"][i % 2]);
     let known = "a,b,y\n".to_string() + &(0..20).map(row).collect::<String>();
     fs::write(dir.path().join("c.csv"), known).unwrap();
     fs::write(dir.path().join("q.csv"), "b,a\nred,3\nblue,4\n").unwrap();
@@ -652,8 +650,8 @@ fn every_architecture_goes_through_every_command() {
     fs::write(at.join("query.csv"), "a,b\n2,1\n4,3\n").unwrap();
     for kind in gpicl::models::ModelConfig::KINDS {
         let (run, cut) = (format!("{kind}-run"), format!("{kind}-cut"));
-        let model = if *kind == "mlp" {
-            "model={kind='mlp'}".to_string()
+        let model = if ["mlp", "cells"].contains(kind) {
+            format!("model={{kind='{kind}'}}")
         } else {
             format!("model={{kind='{kind}',layout='paired'}}")
         };

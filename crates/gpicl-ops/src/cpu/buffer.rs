@@ -1,5 +1,5 @@
-//! Memory that is used again: a step asks for the same sizes over and over, or for sizes like those of the step before, and
-//! fresh pages cost more than the arithmetic on them.
+//! Memory that is used again: a step asks for the same sizes over and over, and fresh pages cost more than the
+//! arithmetic on them.
 
 use std::collections::VecDeque;
 use std::ops::{Deref, DerefMut};
@@ -81,11 +81,7 @@ impl Pool {
         let fits = |most: usize| move |idle: &Vec<Line>| (lines..=most).contains(&idle.len());
         let found = self.idle.iter().rposition(fits(lines + lines / 8));
         let far = if lines < SMALL { 4 * lines } else { 0 };
-        let found = found.or_else(|| self.idle.iter().rposition(fits(far)));
-        // Steps of sizes that vary hardly ever ask for one twice. Where fresh memory would push out idle memory, the least of
-        // that which fits will do.
-        let full = self.idle_lines + lines > self.peak_lines;
-        let taken = match found.or_else(|| if full { self.least(lines, 2 * lines) } else { None }) {
+        let taken = match found.or_else(|| self.idle.iter().rposition(fits(far))) {
             Some(at) => {
                 let taken = self.idle.remove(at).expect("position of an idle buffer");
                 self.idle_lines -= taken.len();
@@ -96,12 +92,6 @@ impl Pool {
         self.used_lines += taken.len();
         self.peak_lines = self.peak_lines.max(self.used_lines);
         taken
-    }
-
-    /// Where the smallest idle memory of `lines` to `most` is.
-    fn least(&self, lines: usize, most: usize) -> Option<usize> {
-        let fits = self.idle.iter().enumerate().filter(|(_, idle)| (lines..=most).contains(&idle.len()));
-        fits.min_by_key(|(_, idle)| idle.len()).map(|(at, _)| at)
     }
 
     fn give_back(&mut self, lines: Vec<Line>) {
@@ -155,17 +145,6 @@ mod tests {
             }
         }
         assert_eq!((pool.peak_lines, pool.idle_lines), (11 * SMALL, 13 * SMALL));
-    }
-
-    #[test]
-    fn sizes_that_vary_share_memory_once_there_is_enough() {
-        let mut pool = Pool::default();
-        let taken = [12, 10, 15].map(|size| pool.take(size * SMALL));
-        taken.into_iter().for_each(|lines| pool.give_back(lines));
-        // The least that fits, though it is no near fit.
-        let taken = [8, 7].map(|size| pool.take(size * SMALL));
-        assert_eq!(taken.each_ref().map(Vec::len), [10 * SMALL, 12 * SMALL]);
-        assert_eq!(pool.take(7 * SMALL).len(), 7 * SMALL, "what is idle is more than twice as large");
     }
 
     #[test]
