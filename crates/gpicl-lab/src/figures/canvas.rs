@@ -86,6 +86,24 @@ pub(super) fn headline<DB: DrawingBackend>(
     Ok(body)
 }
 
+/// Draws `panels` under a [`headline`], row by row, each by `draw`; a row has `columns`.
+pub(super) fn in_rows<DB: DrawingBackend, P>(
+    area: &DrawingArea<DB, Shift>,
+    (title, height, drop): (&str, u32, i32),
+    (panels, columns): (&[P], usize),
+    scale: u32,
+    draw: impl Fn(&DrawingArea<DB, Shift>, &P) -> Result<(), DrawingAreaErrorKind<DB::ErrorType>>,
+) -> Result<(), DrawingAreaErrorKind<DB::ErrorType>> {
+    let body = headline(area, title, height, drop, scale)?;
+    let places = body.split_evenly((rows(panels, columns), columns));
+    places.iter().zip(panels).try_for_each(|(area, panel)| draw(area, panel))
+}
+
+/// Rows that `panels` take, `columns` in each.
+pub(super) fn rows<P>(panels: &[P], columns: usize) -> usize {
+    panels.len().div_ceil(columns.max(1))
+}
+
 /// The figure as SVG text.
 pub(super) fn svg(drawing: &impl Drawing) -> Result<String> {
     let mut text = String::new();

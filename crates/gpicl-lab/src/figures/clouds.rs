@@ -39,10 +39,6 @@ impl Clouds {
     pub fn svg(&self) -> Result<String> {
         canvas::svg(self)
     }
-
-    fn rows(&self) -> usize {
-        self.clouds.len().div_ceil(self.columns.max(1))
-    }
 }
 
 impl Cloud {
@@ -85,7 +81,10 @@ impl Drawing for Clouds {
 
     fn size(&self) -> (u32, u32) {
         let (width, height) = Self::PANEL;
-        (width * self.columns.max(1) as u32, Self::TITLE + height * self.rows() as u32)
+        (
+            width * self.columns.max(1) as u32,
+            Self::TITLE + height * canvas::rows(&self.clouds, self.columns) as u32,
+        )
     }
 
     fn check(&self) -> Result<()> {
@@ -107,11 +106,8 @@ impl Drawing for Clouds {
         area: &DrawingArea<DB, Shift>,
         scale: u32,
     ) -> Result<(), DrawingAreaErrorKind<DB::ErrorType>> {
-        let body = canvas::headline(area, &self.title, Self::TITLE, 4, scale)?;
-        for (area, cloud) in body.split_evenly((self.rows(), self.columns.max(1))).iter().zip(&self.clouds) {
-            cloud.draw(area, scale)?;
-        }
-        Ok(())
+        let (title, clouds) = ((&*self.title, Self::TITLE, 4), (&*self.clouds, self.columns.max(1)));
+        canvas::in_rows(area, title, clouds, scale, |area, cloud| cloud.draw(area, scale))
     }
 }
 

@@ -105,10 +105,6 @@ impl Panels {
     pub fn write(&self, path: &Path) -> Result<Vec<PathBuf>> {
         canvas::write(self, path)
     }
-
-    fn rows(&self) -> usize {
-        self.charts.len().div_ceil(self.columns.max(1))
-    }
 }
 
 impl Chart {
@@ -320,7 +316,10 @@ impl Drawing for Panels {
     }
 
     fn size(&self) -> (u32, u32) {
-        (Self::CHART.0 * self.columns as u32, Self::TITLE + Self::CHART.1 * self.rows() as u32)
+        (
+            Self::CHART.0 * self.columns as u32,
+            Self::TITLE + Self::CHART.1 * canvas::rows(&self.charts, self.columns) as u32,
+        )
     }
 
     fn check(&self) -> Result<()> {
@@ -344,11 +343,8 @@ impl Drawing for Panels {
         area: &DrawingArea<DB, Shift>,
         scale: u32,
     ) -> Result<(), DrawingAreaErrorKind<DB::ErrorType>> {
-        let body = canvas::headline(area, &self.title, Self::TITLE, 4, scale)?;
-        for (area, chart) in body.split_evenly((self.rows(), self.columns)).iter().zip(&self.charts) {
-            chart.draw(area, scale)?;
-        }
-        Ok(())
+        let (title, charts) = ((&*self.title, Self::TITLE, 4), (&*self.charts, self.columns));
+        canvas::in_rows(area, title, charts, scale, |area, chart| chart.draw(area, scale))
     }
 }
 

@@ -243,11 +243,8 @@ impl Drawing for Scatter {
         area: &DrawingArea<DB, Shift>,
         scale: u32,
     ) -> Result<(), DrawingAreaErrorKind<DB::ErrorType>> {
-        let body = canvas::headline(area, &self.title, Self::TITLE, 6, scale)?;
-        for (area, panel) in body.split_evenly((1, self.panels.len())).iter().zip(&self.panels) {
-            self.draw_panel(area, panel, scale)?;
-        }
-        Ok(())
+        let (title, panels) = ((&*self.title, Self::TITLE, 6), (&*self.panels, self.panels.len()));
+        canvas::in_rows(area, title, panels, scale, |area, panel| self.draw_panel(area, panel, scale))
     }
 }
 

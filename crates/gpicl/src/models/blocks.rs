@@ -8,8 +8,8 @@ use super::layers::{FeedForward, LayerNorm, Linear};
 use super::stack::{Layer, Stack, StackState};
 use super::state::State;
 use super::tokens::{LabelScale, Layout, TokenEmbedding};
-use super::{Architecture, Dims, Initializer, SequenceModel, at_least_one};
-use crate::error::{Error, Result};
+use super::{Architecture, Dims, Initializer, SequenceModel, at_least_one, heads_divide};
+use crate::error::Result;
 
 /// The part of a block in which tokens learn of each other.
 pub trait Mixer: Module + ModuleDisplay {
@@ -130,13 +130,7 @@ impl BlockSizes {
             ("heads", self.heads),
             ("d_ff", self.d_ff),
         ])?;
-        if !self.d_model.is_multiple_of(self.heads) {
-            return Err(Error::config(
-                "model.heads",
-                format!("{} does not divide model.d_model = {}", self.heads, self.d_model),
-                "choose a divisor of d_model",
-            ));
-        }
+        heads_divide(self.heads, self.d_model)?;
         self.label_scale.validate()
     }
 

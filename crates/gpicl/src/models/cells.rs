@@ -14,8 +14,8 @@ use super::layers::{FeedForward, LayerNorm, Linear};
 use super::sheet::{Columns, Sheet};
 use super::state::State;
 use super::transformer::KeysValues;
-use super::{Architecture, Dims, Initializer, SequenceModel, at_least_one, check};
-use crate::error::{Error, Result};
+use super::{Architecture, Dims, Initializer, SequenceModel, at_least_one, check, heads_divide};
+use crate::error::Result;
 use crate::tasks::host;
 
 /// Sizes of a [`Cells`].
@@ -46,14 +46,7 @@ impl CellsConfig {
     pub fn validate(&self) -> Result<()> {
         let Self { d_model, layers, heads, d_ff } = *self;
         at_least_one(&[("d_model", d_model), ("layers", layers), ("heads", heads), ("d_ff", d_ff)])?;
-        if !d_model.is_multiple_of(heads) {
-            return Err(Error::config(
-                "model.heads",
-                format!("{heads} does not divide model.d_model = {d_model}"),
-                "choose a divisor of d_model",
-            ));
-        }
-        Ok(())
+        heads_divide(heads, d_model)
     }
 
     pub(super) fn init(&self, dims: Dims, precision: Precision, init: &mut Initializer) -> Cells {
@@ -79,7 +72,6 @@ impl CellsConfig {
                 out: Linear::new(2 * d_model, dims.classes, 1.0, Precision::Fp32, init),
             },
             input_dim: dims.input_dim,
-            classes: dims.classes,
         }
     }
 }
@@ -92,7 +84,6 @@ pub struct Cells {
     norm: LayerNorm,
     head: Head,
     input_dim: usize,
-    classes: usize,
 }
 
 /// What is known of a cell to its token.
@@ -151,24 +142,26 @@ impl Attention {
 
     /// Over the rows of every column, of which the first `context` are seen by all.
     fn along(&self, x: Tensor<3>, context: usize) -> Tensor<3> {
-        let qkv = self.qkv(x.clone());
-        let attended = match context {
-            0 => gpicl_ops::attention_queries(qkv, None, self.heads, self.precision),
-            _ => gpicl_ops::attention(qkv, self.heads, AttentionMask::Context(context), self.precision),
-        };
-        self.out.forward_residual(attended, x)
+        match context {
+            0 => self.answer(&KeysValues::none(), x),
+            _ => self.among(self.qkv(x.clone()), x, context),
+        }
     }
 
     /// As [`Attention::along`] for the rows of a context, and what queries need of them.
     fn read(&self, x: Tensor<3>) -> (Tensor<3>, KeysValues) {
-        let [_, rows, _] = x.dims();
-        let qkv = self.qkv(x.clone());
+        let ([_, rows, _], qkv) = (x.dims(), self.qkv(x.clone()));
         let kept = KeysValues::of(&qkv);
-        let mask = AttentionMask::Context(rows);
-        let attended = gpicl_ops::attention(qkv, self.heads, mask, self.precision);
-        (self.out.forward_residual(attended, x), kept)
+        (self.among(qkv, x, rows), kept)
     }
 
+    fn among(&self, qkv: Tensor<3>, x: Tensor<3>, context: usize) -> Tensor<3> {
+        let mask = AttentionMask::Context(context);
+        let attended = gpicl_ops::attention(qkv, self.heads, mask, self.precision);
+        self.out.forward_residual(attended, x)
+    }
+
+    /// For the rows of queries after a context.
     fn answer(&self, kept: &KeysValues, x: Tensor<3>) -> Tensor<3> {
         let qkv = self.qkv(x.clone());
         let attended = gpicl_ops::attention_queries(qkv, kept.context(), self.heads, self.precision);
@@ -196,9 +189,12 @@ impl Cells {
     /// Contexts that [`SequenceModel::forward`] answers from grow by one example, or by this part of them.
     const STEP: usize = 16;
 
-    /// Tokens `[columns, rows, d_model]` of what is known of the cells.
-    fn embed(&self, sheet: Sheet, like: &Tensor<3>) -> Tensor<3> {
-        let cells = gpicl_ops::upload(&sheet.values, sheet.shape, &like.device());
+    /// Tokens `[columns, rows, d_model]` of what is known of the cells of `inputs`, whose numbers are `numbers`, and of the
+    /// labels of their first rows.
+    fn embed(&self, columns: &Columns, inputs: &Tensor<3>, numbers: &[f32], labels: &[u32]) -> Tensor<3> {
+        let ([_, rows, width], [_, classes]) = (inputs.dims(), self.head.out.weight.dims());
+        let sheet = columns.sheet(numbers, [rows, width], labels, classes);
+        let cells = gpicl_ops::upload(&sheet.values, sheet.shape, &inputs.device());
         let hidden = self.embedding.cell.forward(cells, Activation::Gelu);
         self.embedding.hidden.forward(hidden, Activation::Identity)
     }
@@ -256,22 +252,20 @@ impl SequenceModel for Cells {
         let numbers = host(inputs.clone());
         let columns = Columns::fit(&numbers, [time, width], context);
         let known = if context == 0 { Vec::new() } else { label_numbers(labels.narrow(1, 0, context)) };
-        let sheet = columns.sheet(&numbers, [time, width], &known, self.classes);
-        let x = self.embed(sheet, &inputs);
+        let x = self.embed(&columns, &inputs, &numbers, &known);
         let x = self.blocks(x, &columns, |_, attention, x| attention.along(x, context));
         self.predict(x.narrow(1, context, time - context))
     }
 
     fn read(&self, inputs: Tensor<3>, labels: Tensor<2, Int>) -> CellsState {
         let [batch, examples, width] = inputs.dims();
-        let numbers = host(inputs.clone());
         if examples == 0 {
             let columns = Columns::nothing(batch, width);
             return CellsState { columns, layers: vec![KeysValues::none(); self.blocks.len()] };
         }
+        let numbers = host(inputs.clone());
         let columns = Columns::fit(&numbers, [examples, width], examples);
-        let sheet = columns.sheet(&numbers, [examples, width], &label_numbers(labels), self.classes);
-        let x = self.embed(sheet, &inputs);
+        let x = self.embed(&columns, &inputs, &numbers, &label_numbers(labels));
         let mut layers = Vec::with_capacity(self.blocks.len());
         self.blocks(x, &columns, |_, attention, x| {
             let (x, kept) = attention.read(x);
@@ -283,12 +277,11 @@ impl SequenceModel for Cells {
 
     fn answer(&self, state: &CellsState, queries: Tensor<3>) -> Tensor<3> {
         let CellsState { columns, layers } = state;
-        let [batch, count, width] = queries.dims();
+        let [batch, _, width] = queries.dims();
         check::same("answer: batch of the state", batch, columns.groups().len());
         check::same("answer: layers of the state", self.blocks.len(), layers.len());
         check::same("answer: width of the queries", columns.width(), width);
-        let sheet = columns.sheet(&host(queries.clone()), [count, width], &[], self.classes);
-        let x = self.embed(sheet, &queries);
+        let x = self.embed(columns, &queries, &host(queries.clone()), &[]);
         self.predict(self.blocks(x, columns, |number, attention, x| attention.answer(&layers[number], x)))
     }
 

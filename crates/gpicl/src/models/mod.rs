@@ -68,6 +68,15 @@ fn at_least_one(sizes: &[(&str, usize)]) -> Result<()> {
     }
 }
 
+/// Refuses `model.heads` that do not divide `model.d_model`.
+fn heads_divide(heads: usize, d_model: usize) -> Result<()> {
+    if d_model.is_multiple_of(heads) {
+        return Ok(());
+    }
+    let problem = format!("{heads} does not divide model.d_model = {d_model}");
+    Err(Error::config("model.heads", problem, "choose a divisor of d_model"))
+}
+
 /// A black-box learner: predicts every label of an episode from the examples before it.
 ///
 /// [`forward`](Self::forward) predicts at every position of an episode, for meta-training and learning curves.

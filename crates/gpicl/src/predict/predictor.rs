@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use super::codes;
 use super::features::Features;
-use super::view::{Choice, View, rates};
+use super::view::{View, rates};
 use crate::device::DeviceKind;
 use crate::error::{Error, Result};
 use crate::models::{Model, ModelState, SequenceModel as _};
@@ -161,13 +161,15 @@ impl Predictor {
         let mut probabilities = vec![0.0; count * classes];
         let mut answers = 0;
         // Members that read tables share the cores by the member.
-        for views in views.chunks(if tables { config.ensemble } else { 1 }) {
-            let choices: Vec<Choice> =
-                views.iter().map(|view| view.choose(context.labels, classes, most)).collect();
-            let (mut inputs, mut labels) = (Vec::new(), Vec::new());
-            for (view, choice) in views.iter().zip(&choices) {
+        let groups = views.chunks(if tables { config.ensemble } else { 1 });
+        let number_of_groups = groups.len() as f32;
+        for views in groups {
+            let (mut inputs, mut labels, mut weights) = (Vec::new(), Vec::new(), Vec::new());
+            for view in views {
+                let choice = view.choose(context.labels, classes, most);
                 labels.extend(choice.rows.iter().map(|&row| view.slots[context.labels[row] as usize]));
                 inputs.extend(view.apply(choice.rows.iter().map(|&at| row(at))));
+                weights.push(choice.weights(&view.slots, dims.classes));
             }
             let labels = label_tensor(&labels, views.len(), &self.device);
             let state = self.model.read(self.inputs(&inputs, views), labels);
@@ -175,26 +177,25 @@ impl Predictor {
             for (queries, out) in
                 queries.chunks(together * width).zip(probabilities.chunks_mut(together * classes))
             {
-                let prepare = |view: &View, rows: &[f64]| {
-                    let rows = features.apply(rows, tables);
-                    view.apply(rows.chunks_exact(features.count()))
-                };
+                let standardise = |rows: &[f64]| features.apply(rows, tables);
+                let queries: Vec<f32> =
+                    queries.par_chunks(Self::PREPARED * width).flat_map_iter(standardise).collect();
+                let apply = |view: &View, rows: &[f32]| view.apply(rows.chunks_exact(features.count()));
                 let inputs: Vec<f32> = views
                     .par_iter()
                     .flat_map(|view| {
                         queries
-                            .par_chunks(Self::PREPARED * width)
-                            .flat_map_iter(move |rows| prepare(view, rows))
+                            .par_chunks(Self::PREPARED * features.count())
+                            .flat_map_iter(move |rows| apply(view, rows))
                     })
                     .collect();
-                self.answer(&state, self.inputs(&inputs, views), views, &choices, out);
+                self.answer(&state, self.inputs(&inputs, views), views, &weights, out);
                 answers += out.len() / classes * views.len();
                 progress(answers, count * config.ensemble);
             }
         }
-        // Where members answer one after another, each chunk of them added its mean.
-        let chunks = if tables { 1 } else { config.ensemble };
-        probabilities.iter_mut().for_each(|p| *p /= chunks as f32);
+        // Each group of members added its mean.
+        probabilities.iter_mut().for_each(|p| *p /= number_of_groups);
         Ok(probabilities)
     }
 
@@ -205,19 +206,17 @@ impl Predictor {
         gpicl_ops::upload(numbers, [views.len(), rows, width], &self.device)
     }
 
-    /// Adds the queries' class probabilities by the members together to `out`.
+    /// Adds the queries' class probabilities by the members together to `out`; `weights` are those of every member's slots.
     fn answer<'v>(
         &self,
         state: &ModelState,
         queries: Tensor<3>,
         views: &'v [View],
-        choices: &[Choice],
+        weights: &[Vec<f32>],
         out: &mut [f32],
     ) {
         let logits = host(self.model.answer(state, queries));
         let slots = self.info.dims.classes;
-        let weights: Vec<Vec<f32>> =
-            views.iter().zip(choices).map(|(view, choice)| choice.weights(&view.slots, slots)).collect();
         let of_member = logits.len() / views.len();
         let classes = views[0].slots.len();
         for (query, out) in out.chunks_exact_mut(classes).enumerate() {

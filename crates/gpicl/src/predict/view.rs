@@ -45,12 +45,16 @@ impl Choice {
     }
 }
 
+/// Of every class, the rows with its label.
+fn counts(labels: impl Iterator<Item = u32>, classes: usize) -> Vec<usize> {
+    let mut counts = vec![0; classes];
+    labels.for_each(|label| counts[label as usize] += 1);
+    counts
+}
+
 /// For every class, the part of its rows that a choice of `most` has on average.
 pub(super) fn rates(labels: &[u32], classes: usize, most: usize) -> Vec<f64> {
-    let mut totals = vec![0_usize; classes];
-    for &label in labels {
-        totals[label as usize] += 1;
-    }
+    let totals = counts(labels.iter().copied(), classes);
     let mut order: Vec<usize> = (0..classes).collect();
     order.sort_by_key(|&class| totals[class]);
     // The rarest first: what it leaves of its part is for the others.
@@ -109,9 +113,8 @@ impl View {
         let mut rng = self.rng.clone();
         let mut order: Vec<usize> = (0..labels.len()).collect();
         rng.shuffle(&mut order);
+        let all = counts(labels.iter().copied(), classes);
         if order.len() <= most {
-            let mut all = vec![0_usize; classes];
-            labels.iter().for_each(|&label| all[label as usize] += 1);
             return Choice { rows: order, chosen: all.clone(), all };
         }
         // In rounds, in each a row of every class that has one left; those of the last round are the first in random order.
@@ -127,11 +130,8 @@ impl View {
         ranked.sort_by_key(|&(round, _)| round);
         let mut rows: Vec<usize> = ranked.into_iter().take(most).map(|(_, row)| row).collect();
         rng.shuffle(&mut rows);
-        let mut chosen = vec![0_usize; classes];
-        for &row in &rows {
-            chosen[labels[row] as usize] += 1;
-        }
-        Choice { rows, all: seen, chosen }
+        let chosen = counts(rows.iter().map(|&row| labels[row]), classes);
+        Choice { rows, all, chosen }
     }
 
     /// Rows `[n, features]` as the model reads them, `[n, width]`.

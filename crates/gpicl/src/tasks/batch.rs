@@ -62,6 +62,12 @@ impl Batch {
         part
     }
 
+    /// The labels that are predicted in meta-training, `[batch, N - context]`.
+    pub fn predicted(&self) -> Vec<u32> {
+        let episodes = self.labels.chunks_exact(self.episode_length().max(1));
+        episodes.flat_map(|labels| &labels[self.context..]).copied().collect()
+    }
+
     /// Examples in an episode; 0 if there is none.
     pub fn episode_length(&self) -> usize {
         self.labels.len().checked_div(self.tasks.len()).unwrap_or(0)

@@ -332,8 +332,7 @@ impl Trainer {
             average.update(&self.model, train.average, step);
         }
         self.step = step;
-        let predicted = batch.part(batch.context..batch.episode_length()).labels;
-        let (accuracy_first, accuracy_last) = first_and_last(&outcome, &predicted);
+        let (accuracy_first, accuracy_last) = first_and_last(&outcome, &batch.predicted());
         let StepOutcome { loss, grad_norm, .. } = outcome;
         let last = step == train.steps;
         if last || step.is_multiple_of(train.log_every) {

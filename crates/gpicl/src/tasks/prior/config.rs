@@ -49,38 +49,6 @@ impl Default for PriorConfig {
 impl PriorConfig {
     /// Most features and most classes that a table can have: what a task needs grows with their product.
     const MOST: usize = 1000;
-
-    fn checked(&self) -> Result<()> {
-        let Self { episode_length, input_dim, least_features, classes, families, .. } = self;
-        let fail = |field: &str, problem: String, fix: &str| {
-            Err(Error::config(format!("prior.{field}"), problem, fix))
-        };
-        if *episode_length < 2 {
-            return fail("episode_length", format!("is {episode_length}"), "give at least 2 rows");
-        }
-        if !(1..=Self::MOST).contains(input_dim) {
-            let fix = format!("give 1 to {} features", Self::MOST);
-            return fail("input_dim", format!("is {input_dim}"), &fix);
-        }
-        if !(1..=*input_dim).contains(least_features) {
-            let fix = format!("give 1 to {input_dim}, which is prior.input_dim");
-            return fail("least_features", format!("is {least_features}"), &fix);
-        }
-        if !(2..=Self::MOST).contains(classes) {
-            return fail("classes", format!("is {classes}"), &format!("give 2 to {}", Self::MOST));
-        }
-        let weights = families.weights();
-        if let Some(wrong) = weights.iter().position(|weight| !(*weight >= 0.0 && weight.is_finite())) {
-            let field = format!("families.{}", Families::NAMES[wrong]);
-            return fail(&field, format!("is {}", weights[wrong]), "give a number from 0");
-        }
-        let total: f64 = weights.iter().sum();
-        if !(total > 0.0 && total.is_finite()) {
-            let fix = format!("give one of them a weight: {}", Families::NAMES.join(", "));
-            return fail("families", format!("have weights with the sum {total}"), &fix);
-        }
-        Ok(())
-    }
 }
 
 impl SourceKind for PriorConfig {
@@ -125,11 +93,39 @@ impl SourceKind for PriorConfig {
     }
 
     fn validate(&self) -> Result<()> {
-        self.checked()
+        let Self { episode_length, input_dim, least_features, classes, families, .. } = self;
+        let fail = |field: &str, problem: String, fix: &str| {
+            Err(Error::config(format!("prior.{field}"), problem, fix))
+        };
+        if *episode_length < 2 {
+            return fail("episode_length", format!("is {episode_length}"), "give at least 2 rows");
+        }
+        if !(1..=Self::MOST).contains(input_dim) {
+            let fix = format!("give 1 to {} features", Self::MOST);
+            return fail("input_dim", format!("is {input_dim}"), &fix);
+        }
+        if !(1..=*input_dim).contains(least_features) {
+            let fix = format!("give 1 to {input_dim}, which is prior.input_dim");
+            return fail("least_features", format!("is {least_features}"), &fix);
+        }
+        if !(2..=Self::MOST).contains(classes) {
+            return fail("classes", format!("is {classes}"), &format!("give 2 to {}", Self::MOST));
+        }
+        let weights = families.weights();
+        if let Some(wrong) = weights.iter().position(|weight| !(*weight >= 0.0 && weight.is_finite())) {
+            let field = format!("families.{}", Families::NAMES[wrong]);
+            return fail(&field, format!("is {}", weights[wrong]), "give a number from 0");
+        }
+        let total: f64 = weights.iter().sum();
+        if !(total > 0.0 && total.is_finite()) {
+            let fix = format!("give one of them a weight: {}", Families::NAMES.join(", "));
+            return fail("families", format!("have weights with the sum {total}"), &fix);
+        }
+        Ok(())
     }
 
     fn load(&self, _: &Library) -> Result<Loaded> {
-        self.checked()?;
+        self.validate()?;
         let config = self.clone();
         let make = move |name: &str, input_dim: Option<usize>, slots: usize| {
             let over = |split| -> Result<Arc<dyn Source>> {
