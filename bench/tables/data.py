@@ -1,6 +1,8 @@
 """Tables, and how they are split into labelled rows and queries."""
 
 import hashlib
+import io
+import subprocess
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +13,7 @@ from sklearn import datasets
 from sklearn.model_selection import train_test_split
 
 SKLEARN = ["iris", "wine", "breast_cancer", "digits"]
+FAMILIES = ["causal", "trees", "network", "smooth", "interactions", "gaussians", "linear", "prototypes"]
 
 
 class Fault(Exception):
@@ -73,6 +76,25 @@ def sklearn_table(name):
     """One of scikit-learn's own."""
     data = getattr(datasets, f"load_{name}")(as_frame=True)
     return table(name, f"scikit-learn's {name}", data.data, data.target)
+
+
+def made(binary, count, rows):
+    """`count` tables of each family of the prior, of the split that meta-training never meets: for choices."""
+    tables = []
+    for family in FAMILIES:
+        found, seed = 0, 0
+        while found < count:
+            command = [binary, "data", "show", f"prior:{family}", "--split", "validation", "--seed", str(seed), "--rows", str(rows)]
+            said = subprocess.run([*command, "--quiet"], capture_output=True, text=True, check=True).stdout
+            name, seed = f"{family}-{seed:03}", seed + 1
+            frame = pd.read_csv(io.StringIO(said))
+            # A split needs two rows of each class, and a task two classes.
+            frame = frame[frame.groupby("label")["label"].transform("size") > 1]
+            if frame["label"].nunique() > 1:
+                frame = frame.reset_index(drop=True)
+                tables.append(table(name, f"made table {name}", frame.iloc[:, :-1], frame["label"]))
+                found += 1
+    return tables
 
 
 def load(folder, only):

@@ -138,6 +138,9 @@ def parse():
     parser.add_argument(
         "--tables", type=Path, metavar="DIR", help="CSV files; default: $GPICL_DATA_DIR/tables, if it is set"
     )
+    parser.add_argument(
+        "--made", type=int, metavar="COUNT", help="instead of public tables: this many made ones a family, of the validation split"
+    )
     parser.add_argument("--rows", type=sizes, default=[30, 100, 300, 1000], help="labelled rows (30,100,300,1000)")
     parser.add_argument("--splits", type=int, default=10, help="of each table at each size (10)")
     parser.add_argument("--queries", type=int, default=200, help="of a split, at most (200)")
@@ -164,10 +167,12 @@ def parse():
     args = parser.parse_args()
     for name, value, least in (
         ("--rows", args.rows[0], methods.NEIGHBOURS), ("--splits", args.splits, 1),
-        ("--queries", args.queries, 1), ("--jobs", args.jobs, 1),
+        ("--queries", args.queries, 1), ("--jobs", args.jobs, 1), ("--made", args.made or 1, 1),
     ):  # fmt: skip
         if value < least:
             parser.error(f"{name} {value}: expected {least} or more")
+    if args.made and args.tables:
+        parser.error("--made and --tables: give one of them")
     if not 0 < args.least_share <= 1:
         parser.error(f"--least-share {args.least_share}: expected more than 0 and at most 1")
     unknown = [name for name in args.methods if name not in methods.METHODS]
@@ -177,9 +182,18 @@ def parse():
         parser.error(f"--gpicl {args.gpicl}: not a program; build it, or leave the option out")
     if args.checkpoint and not args.checkpoint.exists():
         parser.error(f"--checkpoint {args.checkpoint}: not there; give a checkpoint or a run")
-    if args.tables is None and os.environ.get("GPICL_DATA_DIR"):
+    if args.tables is None and not args.made and os.environ.get("GPICL_DATA_DIR"):
         args.tables = Path(os.environ["GPICL_DATA_DIR"]) / "tables"
     return args
+
+
+def tables(args):
+    """Those to measure on."""
+    if not args.made:
+        return data.load(args.tables, args.only)
+    # Half of a table is labelled rows, at the most.
+    made = data.made(args.gpicl or build(), args.made, 2 * max(*args.rows, args.queries))
+    return [table for table in made if table.name in (args.only or [table.name])]
 
 
 def main():
@@ -190,9 +204,9 @@ def main():
             return speed.run(chosen, args)
         if args.quick:
             return quick.run(chosen, args, run)
-        if args.tables is None:
+        if args.tables is None and not args.made:
             print("GPICL_DATA_DIR is not set: scikit-learn's tables alone", file=sys.stderr)
-        _, failures = run(data.load(args.tables, args.only), chosen, args)
+        _, failures = run(tables(args), chosen, args)
         print((args.out / "report.md").read_text(), end="")
         for name, table, rows, why in dict.fromkeys(failures):
             print(f"error: {name} on {table} at {rows} rows: {why}", file=sys.stderr)

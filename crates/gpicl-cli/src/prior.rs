@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use gpicl::data::Split;
 use gpicl::tasks::{Draw, Families, MadeTable, Prior, PriorConfig, Source as _};
 use gpicl::{Error, OutFile};
@@ -19,12 +19,34 @@ pub struct PriorArgs {
     /// Which made table, with `prior`: each number is another one.
     #[arg(long, value_name = "NUMBER")]
     seed: Option<u64>,
+    /// Whose tables: those of meta-training, or of a split that it never meets.
+    #[arg(long, value_name = "SPLIT", value_enum)]
+    split: Option<PriorSplit>,
     /// Rows of a made table; default: those of an episode, or 70 of a picture.
     #[arg(long, value_name = "COUNT")]
     rows: Option<usize>,
     /// Instead of printing a made table, draw a dozen of two features; `-` is standard output.
     #[arg(long, value_name = "SVG")]
     plot: Option<PathBuf>,
+}
+
+/// Splits of the prior: tables of the same distribution, none in common.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum PriorSplit {
+    #[default]
+    Train,
+    Validation,
+    Test,
+}
+
+impl From<PriorSplit> for Split {
+    fn from(split: PriorSplit) -> Self {
+        match split {
+            PriorSplit::Train => Self::Train,
+            PriorSplit::Validation => Self::Validation,
+            PriorSplit::Test => Self::Test,
+        }
+    }
 }
 
 /// Tables of a picture.
@@ -48,6 +70,7 @@ impl PriorArgs {
     pub fn refuse(&self) -> Result<()> {
         let given = [
             ("--seed", self.seed.is_some()),
+            ("--split", self.split.is_some()),
             ("--rows", self.rows.is_some()),
             ("--plot", self.plot.is_some()),
         ];
@@ -85,8 +108,12 @@ impl PriorArgs {
         }
     }
 
+    fn split(&self) -> Split {
+        self.split.unwrap_or_default().into()
+    }
+
     fn print(&self, config: &PriorConfig, output: &Output) -> Result<ExitCode> {
-        let prior = Prior::new(config, Split::Train)?;
+        let prior = Prior::new(config, self.split())?;
         let MadeTable { family, columns, labels } =
             made(&prior, self.seed.unwrap_or_default(), self.rows.unwrap_or(config.episode_length));
         let names: Vec<String> = (1..=columns.len()).map(|number| format!("x{number}")).collect();
@@ -114,7 +141,7 @@ impl PriorArgs {
             // Two columns, both there in every row.
             let flat =
                 PriorConfig { input_dim: 2, least_features: 2, missing: false, families, ..config.clone() };
-            Prior::new(&flat, Split::Train)
+            Prior::new(&flat, self.split())
         };
         let first = self.seed.unwrap_or_default();
         let mut clouds = Vec::new();

@@ -40,6 +40,8 @@ pub enum Stream {
     Signature = 14,
     /// Where meta-training splits an episode into context and queries.
     Split = 15,
+    /// Which labelled rows say how sure a prediction may be.
+    HeldOut = 16,
 }
 
 /// A sequence of draws from one (seed, stream, k).

@@ -10,10 +10,11 @@ use burn::tensor::{Int, Tensor};
 use gpicl_ops::{Activation, AttentionMask, Precision};
 use serde::{Deserialize, Serialize};
 
-use super::layers::{FeedForward, LayerNorm, Linear};
+use super::layers::{FeedForward, LayerNorm, Linear, Sharpening};
 use super::sheet::{Columns, Sheet};
 use super::state::State;
 use super::transformer::KeysValues;
+use super::votes::Votes;
 use super::{Architecture, Dims, Initializer, SequenceModel, at_least_one, check, heads_divide};
 use crate::error::Result;
 use crate::tasks::host;
@@ -30,11 +31,16 @@ pub struct CellsConfig {
     pub heads: usize,
     /// Width of the feed-forward hidden layer.
     pub d_ff: usize,
+    /// Whether the labels of the context also vote for that of a query, a start that meta-training hardly leaves
+    /// (`docs/predict.md`).
+    pub votes: bool,
+    /// Whether attention over rows may grow sharper the more rows there are.
+    pub sharpening: bool,
 }
 
 impl Default for CellsConfig {
     fn default() -> Self {
-        Self { d_model: 96, layers: 4, heads: 3, d_ff: 192 }
+        Self { d_model: 96, layers: 4, heads: 3, d_ff: 192, votes: false, sharpening: true }
     }
 }
 
@@ -44,13 +50,13 @@ impl CellsConfig {
     /// # Errors
     /// [`Error::Config`] naming the field.
     pub fn validate(&self) -> Result<()> {
-        let Self { d_model, layers, heads, d_ff } = *self;
+        let Self { d_model, layers, heads, d_ff, .. } = *self;
         at_least_one(&[("d_model", d_model), ("layers", layers), ("heads", heads), ("d_ff", d_ff)])?;
         heads_divide(heads, d_model)
     }
 
     pub(super) fn init(&self, dims: Dims, precision: Precision, init: &mut Initializer) -> Cells {
-        let Self { d_model, layers, heads, d_ff } = *self;
+        let Self { d_model, layers, heads, d_ff, votes, sharpening } = *self;
         // A block adds to the residual stream three times.
         let scale = 1.0 / ((3 * layers) as f32).sqrt();
         let embedding = Embedding {
@@ -58,18 +64,24 @@ impl CellsConfig {
             hidden: Linear::new(d_model, d_model, 2.0_f32.sqrt(), precision, init),
         };
         let mut block = || Block {
-            across: Attention::new(d_model, heads, scale, precision, init),
-            along: Attention::new(d_model, heads, scale, precision, init),
+            across: Attention::new(d_model, heads, scale, None, precision, init),
+            along: {
+                let sharpening = sharpening.then(|| Sharpening::new(d_model, init));
+                Attention::new(d_model, heads, scale, sharpening, precision, init)
+            },
             feed_forward: FeedForward::new(d_model, d_ff, scale, precision, init),
         };
         let blocks = (0..layers).map(|_| block()).collect();
+        // Beside votes, which say something from the start, the head begins with little.
+        let head = if votes { 0.1 } else { 1.0 };
         Cells {
             embedding,
             blocks,
+            votes: votes.then(|| Votes::new(d_model, heads, dims.classes, precision, init)),
             norm: LayerNorm::new(d_model, init),
             head: Head {
                 hidden: Linear::new(d_model, 2 * d_model, 1.0, precision, init),
-                out: Linear::new(2 * d_model, dims.classes, 1.0, Precision::Fp32, init),
+                out: Linear::new(2 * d_model, dims.classes, head, Precision::Fp32, init),
             },
             input_dim: dims.input_dim,
         }
@@ -81,6 +93,7 @@ impl CellsConfig {
 pub struct Cells {
     embedding: Embedding,
     blocks: Vec<Block>,
+    votes: Option<Votes>,
     norm: LayerNorm,
     head: Head,
     input_dim: usize,
@@ -114,29 +127,44 @@ struct Attention {
     norm: LayerNorm,
     qkv: Linear,
     out: Linear,
+    sharpening: Option<Sharpening>,
     heads: usize,
     #[module(skip)]
     precision: Precision,
 }
 
 impl Attention {
-    fn new(d_model: usize, heads: usize, scale: f32, precision: Precision, init: &mut Initializer) -> Self {
+    fn new(
+        d_model: usize,
+        heads: usize,
+        scale: f32,
+        sharpening: Option<Sharpening>,
+        precision: Precision,
+        init: &mut Initializer,
+    ) -> Self {
         Self {
             norm: LayerNorm::new(d_model, init),
             qkv: Linear::new(d_model, 3 * d_model, 1.0, precision, init),
             out: Linear::new(d_model, d_model, scale, precision, init),
+            sharpening,
             heads,
             precision,
         }
     }
 
-    fn qkv(&self, x: Tensor<3>) -> Tensor<3> {
-        self.qkv.forward(self.norm.forward(x), Activation::Identity)
+    /// Queries, keys and values; `examples` are looked at.
+    fn qkv(&self, x: Tensor<3>, examples: usize) -> Tensor<3> {
+        let x = self.norm.forward(x);
+        match &self.sharpening {
+            Some(sharpening) => sharpening.forward(&self.qkv, x, examples),
+            None => self.qkv.forward(x, Activation::Identity),
+        }
     }
 
     /// Over the features of every row; `groups` has the columns of every episode.
     fn across(&self, x: Tensor<3>, groups: &[usize]) -> Tensor<3> {
-        let attended = gpicl_ops::attention_across(self.qkv(x.clone()), groups, self.heads, self.precision);
+        let qkv = self.qkv(x.clone(), 0);
+        let attended = gpicl_ops::attention_across(qkv, groups, self.heads, self.precision);
         self.out.forward_residual(attended, x)
     }
 
@@ -144,13 +172,14 @@ impl Attention {
     fn along(&self, x: Tensor<3>, context: usize) -> Tensor<3> {
         match context {
             0 => self.answer(&KeysValues::none(), x),
-            _ => self.among(self.qkv(x.clone()), x, context),
+            _ => self.among(self.qkv(x.clone(), context), x, context),
         }
     }
 
     /// As [`Attention::along`] for the rows of a context, and what queries need of them.
     fn read(&self, x: Tensor<3>) -> (Tensor<3>, KeysValues) {
-        let ([_, rows, _], qkv) = (x.dims(), self.qkv(x.clone()));
+        let [_, rows, _] = x.dims();
+        let qkv = self.qkv(x.clone(), rows);
         let kept = KeysValues::of(&qkv);
         (self.among(qkv, x, rows), kept)
     }
@@ -163,24 +192,26 @@ impl Attention {
 
     /// For the rows of queries after a context.
     fn answer(&self, kept: &KeysValues, x: Tensor<3>) -> Tensor<3> {
-        let qkv = self.qkv(x.clone());
+        let qkv = self.qkv(x.clone(), kept.examples());
         let attended = gpicl_ops::attention_queries(qkv, kept.context(), self.heads, self.precision);
         self.out.forward_residual(attended, x)
     }
 }
 
 /// What is left of a context: how its columns are told, and the keys and values of its cells. In the last block only those of
-/// the labels are asked for.
+/// the labels are asked for. With votes, also the keys and labels of its rows.
 #[derive(Clone, Debug)]
 pub struct CellsState {
     columns: Columns,
     layers: Vec<KeysValues>,
+    votes: KeysValues,
 }
 
 impl State for CellsState {
     /// That of a mean episode: tables differ in their features.
     fn size(&self) -> usize {
-        let all: usize = self.layers.iter().map(|layer| layer.sequences() * layer.size()).sum();
+        let kept = self.layers.iter().chain([&self.votes]);
+        let all: usize = kept.map(|kept| kept.sequences() * kept.size()).sum();
         all / self.columns.groups().len()
     }
 }
@@ -199,10 +230,11 @@ impl Cells {
         self.embedding.hidden.forward(hidden, Activation::Identity)
     }
 
-    /// Logits `[batch, rows, classes]` of the labels' tokens `[batch, rows, d_model]`.
-    fn predict(&self, x: Tensor<3>) -> Tensor<3> {
+    /// What the head says, logits `[batch, rows, classes]`, of the labels' tokens `[batch, rows, d_model]`, and the votes.
+    fn predict(&self, x: Tensor<3>, votes: Option<Tensor<3>>) -> Tensor<3> {
         let hidden = self.head.hidden.forward(self.norm.forward(x), Activation::Gelu);
-        self.head.out.forward(hidden, Activation::Identity)
+        let logits = self.head.out.forward(hidden, Activation::Identity);
+        votes.into_iter().fold(logits, |logits, votes| logits + votes)
     }
 
     /// The blocks one after another: `along` is attention over rows in the block of a number. After the last attention over
@@ -254,41 +286,49 @@ impl SequenceModel for Cells {
         let known = if context == 0 { Vec::new() } else { label_numbers(labels.narrow(1, 0, context)) };
         let x = self.embed(&columns, &inputs, &numbers, &known);
         let x = self.blocks(x, &columns, |_, attention, x| attention.along(x, context));
-        self.predict(x.narrow(1, context, time - context))
+        let of_queries = |x: Tensor<3>| x.narrow(1, context, time - context);
+        let votes = self.votes.as_ref().map(|votes| of_queries(votes.forward(x.clone(), &known)));
+        self.predict(of_queries(x), votes)
     }
 
     fn read(&self, inputs: Tensor<3>, labels: Tensor<2, Int>) -> CellsState {
         let [batch, examples, width] = inputs.dims();
         if examples == 0 {
             let columns = Columns::nothing(batch, width);
-            return CellsState { columns, layers: vec![KeysValues::none(); self.blocks.len()] };
+            let layers = vec![KeysValues::none(); self.blocks.len()];
+            return CellsState { columns, layers, votes: KeysValues::none() };
         }
         let numbers = host(inputs.clone());
         let columns = Columns::fit(&numbers, [examples, width], examples);
-        let x = self.embed(&columns, &inputs, &numbers, &label_numbers(labels));
+        let known = label_numbers(labels);
+        let x = self.embed(&columns, &inputs, &numbers, &known);
         let mut layers = Vec::with_capacity(self.blocks.len());
-        self.blocks(x, &columns, |_, attention, x| {
+        let x = self.blocks(x, &columns, |_, attention, x| {
             let (x, kept) = attention.read(x);
             layers.push(kept);
             x
         });
-        CellsState { columns, layers }
+        let votes = self.votes.as_ref().map_or_else(KeysValues::none, |votes| votes.read(x, &known));
+        CellsState { columns, layers, votes }
     }
 
     fn answer(&self, state: &CellsState, queries: Tensor<3>) -> Tensor<3> {
-        let CellsState { columns, layers } = state;
+        let CellsState { columns, layers, votes } = state;
         let [batch, _, width] = queries.dims();
         check::same("answer: batch of the state", batch, columns.groups().len());
         check::same("answer: layers of the state", self.blocks.len(), layers.len());
         check::same("answer: width of the queries", columns.width(), width);
         let x = self.embed(columns, &queries, &host(queries.clone()), &[]);
-        self.predict(self.blocks(x, columns, |number, attention, x| attention.answer(&layers[number], x)))
+        let x = self.blocks(x, columns, |number, attention, x| attention.answer(&layers[number], x));
+        let votes = self.votes.as_ref().map(|head| head.answer(votes, x.clone()));
+        self.predict(x, votes)
     }
 
     /// That of a table all of whose columns say something. In the last block only labels' keys and values are kept.
     fn state_size(&self, examples: usize) -> usize {
         let [d_model, _] = self.embedding.hidden.weight.dims();
-        let columns = (self.blocks.len() - 1) * (self.input_dim + 1) + 1;
+        let of_rows = 1 + usize::from(self.votes.is_some());
+        let columns = (self.blocks.len() - 1) * (self.input_dim + 1) + of_rows;
         columns * KeysValues::size_after(examples, d_model)
     }
 }
@@ -306,8 +346,8 @@ mod tests {
 
     const DIMS: Dims = Dims { input_dim: 4, classes: 3, episode_length: 40 };
 
-    fn model() -> Cells {
-        let config = CellsConfig { d_model: 16, layers: 2, heads: 2, d_ff: 16 };
+    fn model(votes: bool) -> Cells {
+        let config = CellsConfig { d_model: 16, layers: 2, heads: 2, d_ff: 16, votes, sharpening: true };
         config.init(DIMS, Precision::Fp32, &mut Initializer::new(1, &Device::flex()))
     }
 
@@ -331,7 +371,7 @@ mod tests {
 
     #[test]
     fn the_order_of_examples_and_of_queries_means_nothing() {
-        let (model, (inputs, labels)) = (model(), episodes());
+        let (model, (inputs, labels)) = (model(true), episodes());
         let order = [4, 0, 9, 2, 7, 1, 3, 8, 6, 5, 13, 11, 12, 10];
         let order = Tensor::<1, Int>::from_ints(order, &Device::flex());
         let before = model.forward_after(10, inputs.clone(), labels.clone());
@@ -342,7 +382,7 @@ mod tests {
 
     #[test]
     fn what_stands_beside_an_episode_and_behind_its_columns_means_nothing() {
-        let (model, (inputs, labels)) = (model(), episodes());
+        let (model, (inputs, labels)) = (model(true), episodes());
         let both = model.forward_after(10, inputs.clone(), labels.clone());
         let alone = |width: usize| {
             let inputs = inputs.clone().narrow(0, 1, 1).narrow(2, 0, width);
@@ -356,8 +396,14 @@ mod tests {
     /// Beyond 16 examples the context of some positions lacks a few.
     #[test]
     fn every_position_answers_from_a_context_before_it() {
-        let (model, (inputs, labels)) = (model(), episodes());
+        let (inputs, labels) = episodes();
         let (inputs, labels) = (inputs.repeat_dim(1, 3), labels.repeat_dim(1, 3));
+        for model in [false, true].map(model) {
+            positions(&model, &inputs, &labels);
+        }
+    }
+
+    fn positions(model: &Cells, inputs: &Tensor<3>, labels: &Tensor<2, Int>) {
         let whole = model.forward(inputs.clone(), labels.clone());
         assert_eq!(whole.dims(), [2, 42, 3]);
         for (position, context) in [(0, 0), (5, 5), (16, 16), (33, 32), (39, 38), (41, 40)] {

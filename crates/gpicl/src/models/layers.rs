@@ -53,6 +53,34 @@ impl Linear {
     }
 }
 
+/// Makes the queries of an attention larger or smaller by the logarithm of how many examples they look at, as the scalable
+/// softmax does (Nakanishi 2025): over more examples a softmax is flatter. How much, is learned for every number of a query.
+#[derive(Module, Debug)]
+pub struct Sharpening {
+    /// `[d_model]`.
+    growth: Param<Tensor<1>>,
+}
+
+impl Sharpening {
+    /// Examples at which queries stay as they are.
+    const NEUTRAL: f32 = 64.0;
+
+    /// No growth.
+    pub fn new(d_model: usize, init: &Initializer) -> Self {
+        Self { growth: init.constant(0.0, [d_model]) }
+    }
+
+    /// What `map` makes of `x` before a context of `examples`; its first `d_model` outputs are the queries.
+    pub fn forward(&self, map: &Linear, x: Tensor<3>, examples: usize) -> Tensor<3> {
+        let ([d_model], [_, out]) = (self.growth.dims(), map.weight.dims());
+        let more = (examples.max(1) as f32 / Self::NEUTRAL).ln();
+        let rest = Tensor::ones([out - d_model], &x.device());
+        let factor = Tensor::cat(vec![self.growth.val() * more + 1.0, rest], 0);
+        let weight = map.weight.val() * factor.clone().unsqueeze_dim(0);
+        gpicl_ops::linear(x, weight, map.bias.val() * factor, Activation::Identity, map.precision)
+    }
+}
+
 /// Layer normalisation over the last axis.
 #[derive(Module, Debug)]
 pub struct LayerNorm {
@@ -153,5 +181,38 @@ impl QueryKeyValue {
     /// Width of the residual stream.
     pub fn d_model(&self) -> usize {
         self.query.weight.dims()[0]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+
+    use super::*;
+
+    #[test]
+    fn queries_grow_by_the_logarithm_of_the_examples_and_keys_do_not() {
+        let device = Device::flex();
+        let mut init = Initializer::new(3, &device);
+        let map = Linear::new(4, 9, 1.0, Precision::Fp32, &mut init).with_bias(0.5, &init);
+        let x = Tensor::<1>::from_floats([0.3, -1.0, 2.0, 0.1], &device).reshape([1, 1, 4]);
+        let plain = map.forward(x.clone(), Activation::Identity);
+        let start = Sharpening::new(3, &init);
+        assert_eq!(
+            (start.forward(&map, x.clone(), 900) - plain.clone()).abs().max().into_scalar::<f32>(),
+            0.0
+        );
+        let sharpening = Sharpening { growth: init.constant(0.5, [3]) };
+        // e^2 times as many as are neutral: 1 + 0.5 * 2.
+        for (examples, factor) in [(64, 1.0), (473, 2.0), (0, 1.0 - 0.5 * 64_f32.ln())] {
+            let found = sharpening.forward(&map, x.clone(), examples);
+            let query = plain.clone().narrow(2, 0, 3) * factor;
+            assert!(
+                (found.clone().narrow(2, 0, 3) - query).abs().max().into_scalar::<f32>() < 2e-3,
+                "{examples}"
+            );
+            let rest = (found.narrow(2, 3, 6) - plain.clone().narrow(2, 3, 6)).abs();
+            assert_eq!(rest.max().into_scalar::<f32>(), 0.0, "keys and values");
+        }
     }
 }

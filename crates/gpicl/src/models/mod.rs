@@ -24,6 +24,7 @@ pub mod stack;
 pub mod state;
 pub mod tokens;
 pub mod transformer;
+mod votes;
 pub mod vsml;
 
 use burn::module::Module;

@@ -75,6 +75,11 @@ impl KeysValues {
         self.0.clone()
     }
 
+    /// Tokens that they are of.
+    pub(super) fn examples(&self) -> usize {
+        self.0.as_ref().map_or(0, |context| context.dims()[1])
+    }
+
     /// Sequences that they are of.
     pub(super) fn sequences(&self) -> usize {
         self.0.as_ref().map_or(0, |context| context.dims()[0])

@@ -4,6 +4,7 @@ mod codes;
 mod features;
 mod predictor;
 mod table;
+mod temperature;
 mod view;
 
 pub use features::CLIP;

@@ -8,10 +8,12 @@ use rayon::prelude::*;
 
 use super::codes;
 use super::features::Features;
+use super::temperature;
 use super::view::{View, rates};
 use crate::device::DeviceKind;
 use crate::error::{Error, Result};
 use crate::models::{Model, ModelState, SequenceModel as _};
+use crate::rng::{Rng, Stream};
 use crate::tasks::{host, label_tensor};
 use crate::train::{CheckpointInfo, checkpoint_path, load_weights, load_weights_from};
 
@@ -42,6 +44,22 @@ pub struct Context<'a> {
     pub labels: &'a [u32],
     /// Number of classes.
     pub classes: usize,
+}
+
+/// Labelled rows as members read them.
+struct Rows<'a> {
+    /// `[n, width]`, standardised.
+    features: &'a [f32],
+    width: usize,
+    /// `[n]`.
+    labels: &'a [u32],
+    classes: usize,
+}
+
+impl Rows<'_> {
+    fn row(&self, row: usize) -> &[f32] {
+        &self.features[row * self.width..][..self.width]
+    }
 }
 
 /// A meta-trained model that predicts from labelled rows.
@@ -119,7 +137,8 @@ impl Predictor {
     /// empty in the context is left out. If the context
     /// has more rows than the model reads, every member of the ensemble gets another subset, with as many rows of each
     /// class as there are, and its probabilities are corrected by the classes' shares of all rows. Mean and deviation are
-    /// those of all rows, each by how often it is read.
+    /// those of all rows, each by how often it is read. A model that reads tables is first asked of held-out rows of the context, whose
+    /// labels say by what temperature its probabilities are raised or lowered.
     ///
     /// # Errors
     /// [`Error::Argument`] for sizes that do not fit, one class only, more classes than the model has slots, a context
@@ -149,9 +168,10 @@ impl Predictor {
             return Err(Error::argument("predict", "every feature of the context is constant or empty"));
         }
         let known = features.apply(context.features, tables);
-        let row = |row: usize| &known[row * features.count()..(row + 1) * features.count()];
-        let count = queries.len() / width;
         let (dims, classes) = (self.info.dims, context.classes);
+        let rows = Rows { features: &known, width: features.count(), labels: context.labels, classes };
+        let all: Vec<usize> = (0..context.labels.len()).collect();
+        let count = queries.len() / width;
         let views: Vec<View> = (0..config.ensemble as u64)
             .map(|member| {
                 let view = if tables { View::ordered } else { View::projected };
@@ -164,15 +184,7 @@ impl Predictor {
         let groups = views.chunks(if tables { config.ensemble } else { 1 });
         let number_of_groups = groups.len() as f32;
         for views in groups {
-            let (mut inputs, mut labels, mut weights) = (Vec::new(), Vec::new(), Vec::new());
-            for view in views {
-                let choice = view.choose(context.labels, classes, most);
-                labels.extend(choice.rows.iter().map(|&row| view.slots[context.labels[row] as usize]));
-                inputs.extend(view.apply(choice.rows.iter().map(|&at| row(at))));
-                weights.push(choice.weights(&view.slots, dims.classes));
-            }
-            let labels = label_tensor(&labels, views.len(), &self.device);
-            let state = self.model.read(self.inputs(&inputs, views), labels);
+            let (state, weights) = self.read(views, &all, &rows, most);
             let together = (Self::TOGETHER / views.len()).max(1);
             for (queries, out) in
                 queries.chunks(together * width).zip(probabilities.chunks_mut(together * classes))
@@ -196,7 +208,58 @@ impl Predictor {
         }
         // Each group of members added its mean.
         probabilities.iter_mut().for_each(|p| *p /= number_of_groups);
+        if tables {
+            temperature::apply(
+                self.temperature(&views, &rows, most, config.seed),
+                &mut probabilities,
+                classes,
+            );
+        }
         Ok(probabilities)
+    }
+
+    /// What every member makes of rows `chosen` as a context, of which it reads `most`, and the weights of its slots.
+    fn read(
+        &self,
+        views: &[View],
+        chosen: &[usize],
+        rows: &Rows<'_>,
+        most: usize,
+    ) -> (ModelState, Vec<Vec<f32>>) {
+        let of_chosen: Vec<u32> = chosen.iter().map(|&row| rows.labels[row]).collect();
+        let (mut inputs, mut labels, mut weights) = (Vec::new(), Vec::new(), Vec::new());
+        for view in views {
+            let choice = view.choose(&of_chosen, rows.classes, most);
+            labels.extend(choice.rows.iter().map(|&at| view.slots[of_chosen[at] as usize]));
+            inputs.extend(view.apply(choice.rows.iter().map(|&at| rows.row(chosen[at]))));
+            weights.push(choice.weights(&view.slots, self.info.dims.classes));
+        }
+        let labels = label_tensor(&labels, views.len(), &self.device);
+        (self.model.read(self.inputs(&inputs, views), labels), weights)
+    }
+
+    /// By how much all members together are too sure, or not sure enough, of rows that they are not shown.
+    fn temperature(&self, views: &[View], rows: &Rows<'_>, most: usize, seed: u64) -> f64 {
+        let mut order: Vec<usize> = (0..rows.labels.len()).collect();
+        Rng::new(seed, Stream::HeldOut, 0).shuffle(&mut order);
+        let mut held_out = Vec::new();
+        for fold in temperature::folds(order.len()) {
+            let rest: Vec<usize> = [&order[..fold.start], &order[fold.end..]].concat();
+            let known = |label: u32| rest.iter().any(|&row| rows.labels[row] == label);
+            let asked: Vec<usize> =
+                order[fold].iter().copied().filter(|&row| known(rows.labels[row])).collect();
+            if asked.is_empty() {
+                continue;
+            }
+            let (state, weights) = self.read(views, &rest, rows, most);
+            let inputs: Vec<f32> =
+                views.iter().flat_map(|view| view.apply(asked.iter().map(|&row| rows.row(row)))).collect();
+            let mut found = vec![0.0; asked.len() * rows.classes];
+            self.answer(&state, self.inputs(&inputs, views), views, &weights, &mut found);
+            let labels = asked.iter().map(|&row| rows.labels[row]);
+            held_out.extend(found.chunks_exact(rows.classes).map(<[f32]>::to_vec).zip(labels));
+        }
+        temperature::fit(&held_out)
     }
 
     /// `numbers`, the rows of a member after those of another, as the inputs of an episode each, `[members, rows, width]`.
