@@ -3,15 +3,20 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
+use gpicl::data::Split;
+use gpicl::eval::Sample;
+use gpicl::eval::baselines::BaselinesConfig;
 use gpicl::train::{Ended, Event, Preset, RunConfig, RunDir, Trainer, checkpoint_path, read_info};
 use gpicl::{Error, Layers};
+use gpicl_lab::meta_test::{EvalRequest, evaluate_runs};
 use gpicl_lab::results::conclude;
 use numpy::{PyArray1, PyArrayDyn, PyArrayMethods as _};
+use pyo3::exceptions::PyValueError;
 use pyo3::types::{PyDict, PyDictMethods as _};
 use pyo3::{Bound, Py, PyAny, PyResult, Python, pyfunction};
 use safetensors::SafeTensors;
 
-use crate::watched::{Say, watched};
+use crate::watched::{Say, end_if, watched};
 
 /// The configuration of a preset, a file laid on it, and single fields on both.
 pub fn configured(preset: Option<&str>, file: Option<&Path>, set: &[String]) -> gpicl::Result<RunConfig> {
@@ -28,8 +33,7 @@ pub fn configured(preset: Option<&str>, file: Option<&Path>, set: &[String]) -> 
     layers.build()
 }
 
-/// Meta-trains a run in the folder `run` to its end and meta-tests it; `callback` gets a dictionary a step. Says whether the run
-/// came to its end.
+/// Meta-trains a run in the folder `run` to its end and meta-tests it; `callback` gets a dictionary a step.
 #[pyfunction]
 pub fn train(
     py: Python<'_>,
@@ -40,21 +44,23 @@ pub fn train(
     data_dir: Option<PathBuf>,
     callback: Option<Py<PyAny>>,
 ) -> PyResult<()> {
-    let work = move |stop: &AtomicBool, say: Say<Event>| {
+    let work = move |stop: &AtomicBool, say: Say<(u64, Event)>| {
         let config = configured(preset.as_deref(), config.as_deref(), &set)?;
         let mut trainer = Trainer::start(config, data_dir.as_deref(), &run)?;
+        let steps = trainer.config().train.steps;
         let ended = trainer.train(stop, &mut |event| {
             // Nobody listens any more only where this thread is gone too.
-            let _ = say.send(event);
+            let _ = say.send((steps, event));
         })?;
         if ended == Ended::Finished {
             conclude(&trainer)?;
         }
         Ok(())
     };
-    watched(py, work, |event| match (&callback, event) {
+    watched(py, work, |(steps, event)| match (&callback, event) {
         (Some(callback), Event::Step { step, loss, accuracy_first, accuracy_last }) => {
             let said = PyDict::new(py);
+            said.set_item("steps", steps)?;
             said.set_item("step", step)?;
             said.set_item("loss", loss)?;
             said.set_item("accuracy_first", accuracy_first)?;
@@ -63,6 +69,46 @@ pub fn train(
         }
         _ => Ok(()),
     })
+}
+
+/// The meta-test of a run, or of several seeds of one, as the JSON of a `results.json`.
+#[pyfunction]
+#[allow(clippy::too_many_arguments, reason = "Python's arguments have names")]
+pub fn evaluate(
+    py: Python<'_>,
+    runs: Vec<PathBuf>,
+    data: Vec<String>,
+    episodes: usize,
+    queries: usize,
+    split: &str,
+    seed: Option<u64>,
+    baselines: Vec<String>,
+    data_dir: Option<PathBuf>,
+) -> PyResult<String> {
+    let split = match split {
+        "validation" => Split::Validation,
+        "test" => Split::Test,
+        _ => {
+            let problem = format!("split: `{split}` is none; choose one of validation, test");
+            return Err(PyValueError::new_err(problem));
+        }
+    };
+    let request = EvalRequest {
+        data,
+        sample: Sample { episodes, queries },
+        split,
+        seed,
+        allow_other_data: false,
+        device: None,
+        data_dir,
+        baselines,
+        baselines_config: BaselinesConfig::default(),
+    };
+    let work = move |stop: &AtomicBool, _| {
+        let results = evaluate_runs(&runs, &request, &mut |_| end_if(stop))?;
+        Ok(serde_json::to_string(&results).expect("results have a JSON form"))
+    };
+    watched(py, work, |(): ()| Ok(()))
 }
 
 /// The configuration of a run's folder as JSON.

@@ -1,5 +1,6 @@
 """Runs from a notebook: the command's bytes, callbacks, Ctrl-C, weights."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -24,7 +25,7 @@ TINY = {
 def run(tmp_path_factory):
     said = []
     run = gpicl.train(run=tmp_path_factory.mktemp("runs") / "tiny", callback=said.append, **TINY)
-    assert [line["step"] for line in said] == [1, 2, 3, 4]
+    assert [(line["step"], line["steps"]) for line in said] == [(1, 4), (2, 4), (3, 4), (4, 4)]
     assert [line["loss"] for line in said] == [line["loss"] for line in run.metrics if "loss" in line]
     return run
 
@@ -51,6 +52,14 @@ def test_a_run_is_read(run):
     assert not np.array_equal(run.state_dict(1)["head.weight"], weights["head.weight"])
 
 
+def test_a_run_is_meta_tested_as_by_the_command(command, run, tmp_path):
+    found = run.evaluate(["random"], episodes=4, queries=2, seed=3, baselines=["knn"])
+    args = ["--data", "random", "--episodes", "4", "--queries", "2", "--seed", "3", "--baselines", "knn", "--out", tmp_path / "out"]
+    subprocess.run([command, "eval", run.path, *args], check=True, capture_output=True)
+    wanted = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert found["curves"] == wanted["curves"] and found["baselines"] == wanted["baselines"] != []
+
+
 def test_errors_say_what_is_wrong(run, tmp_path):
     with pytest.raises(ValueError, match="holds a run already"):
         gpicl.train(run=run.path, **TINY)
@@ -58,6 +67,8 @@ def test_errors_say_what_is_wrong(run, tmp_path):
         gpicl.Run(tmp_path)
     with pytest.raises(ValueError, match="`nope` is none"):
         gpicl.train(preset="nope", run=tmp_path / "run")
+    with pytest.raises(ValueError, match="split: `train` is none"):
+        run.evaluate(split="train")
     with pytest.raises(FileNotFoundError, match="nowhere.toml"):
         gpicl.train(tmp_path / "nowhere.toml", run=tmp_path / "run")
 

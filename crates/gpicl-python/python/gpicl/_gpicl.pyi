@@ -5,7 +5,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Batches", "Predictor", "config_json", "encode", "train", "weights"]
+__all__ = ["Batches", "Predictor", "config_json", "encode", "evaluate", "train", "weights"]
 
 @final
 class Predictor:
@@ -51,6 +51,16 @@ def encode(
     queries: Sequence[Sequence[str]] | None,
     categorical: Sequence[str],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]: ...
+def evaluate(
+    runs: Sequence[str | PathLike[str]],
+    data: Sequence[str],
+    episodes: int,
+    queries: int,
+    split: str,
+    seed: int | None,
+    baselines: Sequence[str],
+    data_dir: str | PathLike[str] | None,
+) -> str: ...
 def train(
     preset: str | None,
     config: str | PathLike[str] | None,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm.auto import tqdm
 
 from gpicl import _gpicl
 from gpicl._classifier import GPICLClassifier
@@ -100,6 +101,45 @@ class Run:
         ax.legend()
         return ax
 
+    def evaluate(
+        self,
+        data: Sequence[str] = (),
+        *,
+        episodes: int = 256,
+        queries: int = 256,
+        split: str = "test",
+        seed: int | None = None,
+        baselines: Sequence[str] = (),
+        data_dir: str | os.PathLike[str] | None = None,
+    ) -> dict[str, Any]:
+        """Meta-tests the newest checkpoint, as ``gpicl eval`` does; nothing is written.
+
+        Ctrl-C is heard between two sets.
+
+        Parameters
+        ----------
+        data : sequence of str
+            Data sets as the command takes them, ``mnist``, ``csv:FILE``; by default those of the run.
+        episodes, queries : int
+            Episodes of each set, and fresh examples to ask for after each context.
+        split : {"test", "validation"}
+            Examples that unseen tasks are made of.
+        seed : int, optional
+            Seed of the episodes; the run's own if absent.
+        baselines : sequence of str
+            Classical learners to judge on the same episodes.
+        data_dir : str or path, optional
+            Where data sets are.
+
+        Returns
+        -------
+        dict
+            As :attr:`results`: ``curves``, one a set, and ``baselines``.
+        """
+        said = _gpicl.evaluate([self.path], list(data), episodes, queries, split, seed, list(baselines), data_dir)
+        found: dict[str, Any] = json.loads(said)
+        return found
+
     def predictor(self, **params: Any) -> GPICLClassifier:
         """The run's newest checkpoint as a classifier.
 
@@ -122,6 +162,7 @@ def train(
     preset: str | None = None,
     data_dir: str | os.PathLike[str] | None = None,
     callback: Callable[[dict[str, Any]], object] | None = None,
+    progress: bool = True,
     **set: Any,
 ) -> Run:
     """Meta-trains a model and meta-tests it, as ``gpicl train`` does.
@@ -139,7 +180,9 @@ def train(
     data_dir : str or path, optional
         Where data sets are.
     callback : callable, optional
-        Gets a dictionary a step: ``step``, ``loss`` (nats), ``accuracy_first`` and ``accuracy_last``.
+        Gets a dictionary a step: ``step`` of ``steps``, ``loss`` (nats), ``accuracy_first`` and ``accuracy_last``.
+    progress : bool, default=True
+        Whether a bar shows how far it is, in a terminal or a notebook.
     **set
         Fields on top of both: ``train={"steps": 100}``, ``seed=1``.
 
@@ -149,5 +192,15 @@ def train(
     """
     if preset is None and config is None:
         preset = "quickstart"
-    _gpicl.train(preset, config, assignments(set), run, data_dir, callback)
+    # None: no bar where nobody sees it, as in a file.
+    with tqdm(unit="step", disable=None if progress else True) as bar:
+
+        def hear(said: dict[str, Any]) -> None:
+            bar.total = said["steps"]
+            bar.set_postfix(loss=f"{said['loss']:.3f}", last=f"{said['accuracy_last']:.2f}", refresh=False)
+            bar.update()
+            if callback is not None:
+                callback(said)
+
+        _gpicl.train(preset, config, assignments(set), run, data_dir, hear)
     return Run(run)

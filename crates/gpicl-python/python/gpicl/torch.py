@@ -12,7 +12,7 @@ from gpicl.tasks import Batch, TaskDistribution
 __all__ = ["TaskDataset"]
 
 
-class TaskDataset(IterableDataset):  # type: ignore[misc]
+class TaskDataset(IterableDataset):  # type: ignore[misc, type-arg, unused-ignore]
     """Batches of a distribution as tensors; give it to a ``DataLoader`` with ``batch_size=None``.
 
     Workers share the indices out: worker ``w`` of ``W`` makes ``start + w``, ``start + w + W``, .. on one thread each, so that
