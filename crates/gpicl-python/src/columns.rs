@@ -12,6 +12,9 @@ use crate::watched::watched;
 /// A table as columns of cells.
 type Columns = Vec<Vec<String>>;
 
+/// Rows of numbers.
+type Numbers<'py> = Bound<'py, PyArray2<f64>>;
+
 /// Numbers of a context and of queries, `[n, dim]` and `[queries, dim]`, NaN where one is missing. A cell is a text, empty where
 /// there is no value; columns of the context say what is a number and what a category.
 #[pyfunction]
@@ -21,7 +24,7 @@ pub fn encode<'py>(
     context: Columns,
     queries: Option<Columns>,
     categorical: Vec<String>,
-) -> PyResult<(Bound<'py, PyArray2<f64>>, Bound<'py, PyArray2<f64>>)> {
+) -> PyResult<(Numbers<'py>, Numbers<'py>)> {
     let config = TableConfig { categorical, ..TableConfig::default() };
     let work = move |_: &_, _| -> gpicl::Result<_> {
         let known = Table::from_columns(Path::new("X"), names.clone(), &context, &config)?;
