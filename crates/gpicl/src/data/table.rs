@@ -66,6 +66,37 @@ impl Table {
         } else {
             cells::parse(path, &bytes, config.delimiter)?
         };
+        Self::of(path, cells, config)
+    }
+
+    /// A table that is in memory already, called `name`: of every column its cells, as long as each other. Its numbers have a
+    /// decimal point.
+    ///
+    /// # Errors
+    /// [`Error::File`] as for [`Table::read`].
+    pub fn from_columns(
+        name: &Path,
+        header: Vec<String>,
+        columns: &[Vec<String>],
+        config: &TableConfig,
+    ) -> Result<Self> {
+        let count = columns.first().map_or(0, Vec::len);
+        if columns.len() != header.len() || columns.iter().any(|cells| cells.len() != count) {
+            let problem = format!(
+                "has {} columns of cells, not all of {count} rows, for {} names",
+                columns.len(),
+                header.len()
+            );
+            return Err(Error::file(name, problem, "give every column a name and as many cells"));
+        }
+        let row = |row: usize| columns.iter().map(|cells| cells[row].trim().to_string()).collect();
+        let rows = (0..count).map(row).collect();
+        // The header is line 1.
+        let lines = (0..count as u64).map(|row| row + 2).collect();
+        Self::of(name, Cells { header, rows, lines, decimal_comma: false }, config)
+    }
+
+    fn of(path: &Path, cells: Cells, config: &TableConfig) -> Result<Self> {
         let Cells { header, rows, lines, decimal_comma } = cells;
         if header.is_empty() {
             return Err(Error::file(path, "is empty", "give a table with a header line"));

@@ -152,9 +152,30 @@ impl BatchSource {
 
     /// [`BatchSource::batch`] into the buffers of an old batch.
     pub fn fill(&self, index: u64, out: &mut Batch) {
-        let (length, dim) = (self.length, self.source.input_dim());
-        out.inputs.resize(self.batch * length * dim, 0.0);
-        out.labels.resize(self.batch * length, 0);
+        let [batch, length, dim] = self.shape();
+        out.inputs.resize(batch * length * dim, 0.0);
+        out.labels.resize(batch * length, 0);
+        out.tasks = self.write(index, &mut out.inputs, &mut out.labels);
+    }
+
+    /// The sizes of a batch: episodes, examples of each, numbers of an input.
+    pub fn shape(&self) -> [usize; 3] {
+        [self.batch, self.length, self.source.input_dim()]
+    }
+
+    /// Label slots; labels are below it.
+    pub fn classes(&self) -> usize {
+        self.source.classes()
+    }
+
+    /// [`BatchSource::batch`] into memory of its [`BatchSource::shape`]: `inputs` `[batch, N, input_dim]` and `labels`
+    /// `[batch, N]`. Returns the task of every episode.
+    ///
+    /// # Panics
+    /// If the memory is of another size.
+    pub fn write(&self, index: u64, inputs: &mut [f32], labels: &mut [u32]) -> Vec<TaskId> {
+        let [batch, length, dim] = self.shape();
+        assert_eq!((inputs.len(), labels.len()), (batch * length * dim, batch * length), "sizes of a batch");
         let first = index * self.batch as u64;
         let draw = |i: usize| Draw::new(self.seed, first + i as u64);
         let tasks = (0..self.batch).map(|i| match (self.mode, &self.visited) {
@@ -162,15 +183,14 @@ impl BatchSource {
             (Mode::Seen, Some(visited)) => visited.task(draw(i)),
             (Mode::Unseen, _) => (self.source.unseen_task(draw(i)), false),
         });
-        let mut biased: Vec<bool>;
-        (out.tasks, biased) = tasks.unzip();
+        let (tasks, mut biased): (Vec<TaskId>, Vec<bool>) = tasks.unzip();
         if self.biased {
-            biased = self.source.biased(index, &out.tasks);
+            biased = self.source.biased(index, &tasks);
         }
-        out.inputs
+        inputs
             .par_chunks_exact_mut(length * dim)
-            .zip(out.labels.par_chunks_exact_mut(length))
-            .zip(out.tasks.par_iter().zip(biased))
+            .zip(labels.par_chunks_exact_mut(length))
+            .zip(tasks.par_iter().zip(biased))
             .enumerate()
             .for_each(|(i, ((inputs, labels), (&task, biased)))| {
                 if biased {
@@ -179,5 +199,6 @@ impl BatchSource {
                     self.source.fill(task, draw(i), inputs, labels);
                 }
             });
+        tasks
     }
 }

@@ -1,0 +1,97 @@
+"""A run's Transformer in PyTorch: loads ``Run.state_dict()`` and gives the same logits.
+
+    python examples/transformer.py RUN
+"""
+
+import math
+import sys
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+import gpicl
+
+
+class Block(nn.Module):
+    """Pre-LN attention and feed-forward, each added to what comes in."""
+
+    def __init__(self, d_model, heads, d_ff):
+        super().__init__()
+        self.heads = heads
+        self.norm = nn.LayerNorm(d_model)
+        self.qkv, self.out = nn.Linear(d_model, 3 * d_model), nn.Linear(d_model, d_model)
+        self.ff_norm = nn.LayerNorm(d_model)
+        self.up, self.down = nn.Linear(d_model, d_ff), nn.Linear(d_ff, d_model)
+
+    def forward(self, x, mask):
+        batch, tokens, d_model = x.shape
+        qkv = self.qkv(self.norm(x)).view(batch, tokens, 3, self.heads, -1)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4)
+        attended = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        x = x + self.out(attended.transpose(1, 2).reshape(x.shape))
+        return x + self.down(F.gelu(self.up(self.ff_norm(x)), approximate="tanh"))
+
+
+class Transformer(nn.Module):
+    """The paper's learner, inputs ``[batch, N, input_dim]`` and labels ``[batch, N]`` to logits ``[batch, N, classes]``.
+
+    In the layout ``shifted`` the token of an example has the label before it; in ``paired`` an example is two tokens: contexts,
+    with their labels, then queries, without, each of which sees the contexts before it and itself.
+    """
+
+    def __init__(self, model, input_dim, classes, episode_length):
+        super().__init__()
+        d_model = model["d_model"]
+        self.paired = model["layout"] == "paired"
+        scale = model["label_scale"]
+        self.label_scale = scale["relative"] * math.sqrt(input_dim) if "relative" in scale else scale["absolute"]
+        self.input = nn.Linear(input_dim, d_model)
+        self.label = nn.Parameter(torch.zeros(classes, d_model))
+        self.position = nn.Parameter(torch.zeros(episode_length, d_model)) if model["positions"] else None
+        self.blocks = nn.ModuleList(Block(d_model, model["heads"], model["d_ff"]) for _ in range(model["layers"]))
+        self.norm, self.head = nn.LayerNorm(d_model), nn.Linear(d_model, classes)
+
+    def forward(self, inputs, labels):
+        n = inputs.shape[1]
+        query, label = self.input(inputs), self.label_scale * self.label[labels]
+        if self.position is not None:
+            query = query + self.position[:n]
+        before = torch.ones(n, n, dtype=torch.bool).tril()
+        if self.paired:
+            x = torch.cat([query + label, query], 1)
+            own = torch.eye(n, dtype=torch.bool)
+            mask = torch.cat([torch.cat([before, torch.zeros_like(own)], 1), torch.cat([before & ~own, own], 1)])
+        else:
+            x, mask = query + F.pad(label[:, :-1], (0, 0, 1, 0)), before
+        for block in self.blocks:
+            x = block(x, mask)
+        return self.head(self.norm(x[:, -n:]))
+
+    @classmethod
+    def of(cls, run, input_dim, classes, episode_length, step=None):
+        """That of a run, with the weights of its newest checkpoint, or of the one at ``step``."""
+        module = cls(run.config["model"], input_dim, classes, episode_length)
+        names = {"embedding.input": "input", "embedding.label": "label", "embedding.position": "position"}
+        inner = {"mixer.qkv": "qkv", "mixer.out": "out", "feed_forward.norm": "ff_norm", "feed_forward.up": "up",
+                 "feed_forward.down": "down"}
+        state = {}
+        for name, value in run.state_dict(step).items():
+            for ours, theirs in {**names, **inner}.items():
+                name = name.replace(ours, theirs)
+            name = name.replace("gamma", "weight").replace("beta", "bias")
+            # PyTorch keeps a linear map's weight as [out, in].
+            linear = name.endswith("weight") and value.ndim == 2
+            state[name] = torch.from_numpy(np.ascontiguousarray(value.T if linear else value))
+        module.load_state_dict(state)
+        return module
+
+
+if __name__ == "__main__":
+    run = gpicl.Run(sys.argv[1])
+    tasks = gpicl.tasks.TaskDistribution.from_config(run.path / "config.toml", mode="unseen")
+    _, length, dim = tasks.shape
+    inputs, labels = map(torch.from_numpy, tasks.batch(0))
+    hits = Transformer.of(run, dim, tasks.classes, length)(inputs, labels).argmax(-1) == labels
+    print(f"accuracy on unseen tasks, last position: {hits[:, -1].float().mean():.3f}")

@@ -1,0 +1,211 @@
+"""The learner for tables as a scikit-learn estimator."""
+
+from __future__ import annotations
+
+import functools
+import os
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import (
+    _check_feature_names,
+    _check_n_features,
+    check_consistent_length,
+    check_is_fitted,
+    column_or_1d,
+    validate_data,
+)
+
+from gpicl import _gpicl
+from gpicl._columns import columns, is_frame, is_mixed
+
+
+@functools.lru_cache(maxsize=4)
+def _loaded(checkpoint: str | None, changed: float) -> _gpicl.Predictor:
+    """A learner, kept while its file stays the same; ``changed`` tells files of one name apart."""
+    return _gpicl.Predictor(checkpoint)
+
+
+def _predictor(checkpoint: str | os.PathLike[str] | None) -> _gpicl.Predictor:
+    if checkpoint is None:
+        return _loaded(None, 0.0)
+    path = os.fspath(checkpoint)
+    # A run's newest checkpoint changes: its folder does with it.
+    inner = os.path.join(path, "checkpoints")
+    watched = inner if os.path.isdir(inner) else path
+    return _loaded(path, os.stat(watched).st_mtime if os.path.exists(watched) else 0.0)
+
+
+class GPICLClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """A classifier that was meta-trained: it reads the labelled rows and answers, without a gradient step.
+
+    The same tables give the same probabilities as ``gpicl predict``.
+
+    Parameters
+    ----------
+    checkpoint : str or path, optional
+        A checkpoint file, or a run's folder (its newest one); by default the learner for tables that comes along.
+    n_ensemble : int, default=8
+        Members to average over; each sees columns in another order, and other rows where there are many.
+    random_state : int, RandomState or None, default=None
+        Seed of what the members see. None is seed 0, as the command has it.
+    n_jobs : int, optional
+        Threads; None and -1 are all cores.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The labels, sorted.
+    n_features_in_ : int
+        Columns of the labelled rows.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Their names, where all are texts.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from gpicl import GPICLClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> GPICLClassifier().fit(X[::2], y[::2]).score(X[1::2], y[1::2]) > 0.9
+    True
+    """
+
+    def __init__(
+        self,
+        checkpoint: str | os.PathLike[str] | None = None,
+        n_ensemble: int = 8,
+        random_state: int | np.random.RandomState | None = None,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.checkpoint = checkpoint
+        self.n_ensemble = n_ensemble
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    def fit(self, X: ArrayLike, y: ArrayLike) -> GPICLClassifier:
+        """Reads and stores the labelled rows.
+
+        Parameters
+        ----------
+        X : array or frame of shape (n, n_features)
+            Numbers, texts, categories; NaN, None and empty texts are missing.
+        y : array of shape (n,)
+            Labels of any one type.
+
+        Returns
+        -------
+        GPICLClassifier
+            The estimator itself.
+        """
+        if isinstance(self.n_ensemble, bool) or self.n_ensemble < 1:
+            raise ValueError(f"n_ensemble: is {self.n_ensemble}; give at least 1")
+        self._mixed = is_mixed(X)
+        if self._mixed:
+            y = self._labels(y)
+            rows = self._rows(X, reset=True)
+            self._names, self._cells, self._categorical = columns(rows)
+            check_consistent_length(rows, y)
+            # Says now what cannot be read.
+            _gpicl.encode(self._names, self._cells, None, self._categorical)
+        else:
+            X, y = validate_data(self, X, y, dtype=np.float64, ensure_all_finite="allow-nan", order="C")
+            self._context = np.array(X, dtype=np.float64)
+        check_classification_targets(y)
+        self.classes_, labels = np.unique(np.asarray(y), return_inverse=True)
+        if len(self.classes_) < 2:
+            raise ValueError(
+                f"y has 1 class, {self.classes_[0]!r}, and two are the least there is to tell apart; add rows of another class"
+            )
+        # The engine numbers classes as they first appear, as the command does.
+        order = np.argsort(np.unique(labels, return_index=True)[1], kind="stable")
+        self._rank = np.argsort(order)
+        self._labels_in = self._rank[labels].astype(np.uint32)
+        seed = self.random_state
+        if seed is None:
+            self._seed = 0
+        elif isinstance(seed, (int, np.integer)):
+            self._seed = int(seed)
+        else:
+            self._seed = int(check_random_state(seed).randint(np.iinfo(np.int32).max))
+        most = _predictor(self.checkpoint).most_classes
+        if len(self.classes_) > most:
+            raise ValueError(f"y has {len(self.classes_)} classes; this checkpoint takes 2 to {most}")
+        return self
+
+    @staticmethod
+    def _labels(y: Any) -> Any:
+        if y is None:
+            raise ValueError("This GPICLClassifier estimator requires y to be passed, but the target y is None.")
+        return column_or_1d(y, warn=True)
+
+    def _rows(self, X: Any, *, reset: bool) -> Any:
+        """Rows of a table with columns that are no numbers, their number and names checked."""
+        rows = X if is_frame(X) else np.asarray(X, dtype=object)
+        if len(rows.shape) != 2:
+            raise ValueError(
+                f"Expected 2D array, got {len(rows.shape)}D array instead. Reshape your data using array.reshape(-1, 1) or "
+                "array.reshape(1, -1)."
+            )
+        if 0 in rows.shape:
+            what = "sample" if rows.shape[0] == 0 else "feature"
+            raise ValueError(f"Found array with 0 {what}(s) (shape={rows.shape}) while a minimum of 1 is required.")
+        _check_feature_names(self, X, reset=reset)
+        _check_n_features(self, rows, reset=reset)
+        return rows
+
+    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Class probabilities.
+
+        Parameters
+        ----------
+        X : array or frame of shape (queries, n_features)
+            As in :meth:`fit`.
+
+        Returns
+        -------
+        ndarray of shape (queries, n_classes)
+            In the order of ``classes_``; rows add up to 1.
+        """
+        check_is_fitted(self)
+        if self._mixed:
+            names, cells, _ = columns(self._rows(X, reset=False))
+            known, queries = _gpicl.encode(self._names, self._cells, cells, self._categorical)
+        else:
+            known = self._context
+            queries = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", order="C", reset=False)
+            queries = np.ascontiguousarray(queries)
+        learner = _predictor(self.checkpoint)
+        found = learner.predict_proba(
+            known, self._labels_in, len(self.classes_), queries, self.n_ensemble, self._seed, self.n_jobs
+        )
+        exact: NDArray[np.float64] = found[:, self._rank].astype(np.float64)
+        exact /= exact.sum(axis=1, keepdims=True)
+        return exact
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """The likeliest label of every row.
+
+        Parameters
+        ----------
+        X : array or frame of shape (queries, n_features)
+            As in :meth:`fit`.
+
+        Returns
+        -------
+        ndarray of shape (queries,)
+            Elements of ``classes_``.
+        """
+        probabilities = self.predict_proba(X)
+        labels: NDArray[Any] = self.classes_[probabilities.argmax(axis=1)]
+        return labels
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.categorical = True
+        tags.input_tags.string = True
+        return tags

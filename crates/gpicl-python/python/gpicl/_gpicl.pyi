@@ -1,0 +1,73 @@
+from collections.abc import Callable, Sequence
+from os import PathLike
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Batches", "Predictor", "config_json", "encode", "evaluate", "train", "weights"]
+
+@final
+class Predictor:
+    def __new__(cls, checkpoint: str | PathLike[str] | None = None) -> Predictor: ...
+    @property
+    def most_classes(self) -> int: ...
+    def predict_proba(
+        self,
+        features: NDArray[np.float64],
+        labels: NDArray[np.uint32],
+        classes: int,
+        queries: NDArray[np.float64],
+        n_ensemble: int,
+        seed: int,
+        n_jobs: int | None = None,
+    ) -> NDArray[np.float32]: ...
+
+@final
+class Batches:
+    @staticmethod
+    def configured(
+        preset: str | None,
+        config: str | PathLike[str] | None,
+        set: Sequence[str],
+        data_dir: str | PathLike[str] | None,
+        mode: str,
+    ) -> Batches: ...
+    @staticmethod
+    def over(
+        inputs: NDArray[np.float32], labels: NDArray[np.uint32], classes: int, set: Sequence[str], mode: str
+    ) -> Batches: ...
+    @property
+    def shape(self) -> tuple[int, int, int]: ...
+    @property
+    def classes(self) -> int: ...
+    def fill(
+        self, index: int, inputs: NDArray[np.float32], labels: NDArray[np.int64], n_jobs: int | None = None
+    ) -> None: ...
+
+def encode(
+    names: Sequence[str],
+    context: Sequence[Sequence[str]],
+    queries: Sequence[Sequence[str]] | None,
+    categorical: Sequence[str],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]: ...
+def evaluate(
+    runs: Sequence[str | PathLike[str]],
+    data: Sequence[str],
+    episodes: int,
+    queries: int,
+    split: str,
+    seed: int | None,
+    baselines: Sequence[str],
+    data_dir: str | PathLike[str] | None,
+) -> str: ...
+def train(
+    preset: str | None,
+    config: str | PathLike[str] | None,
+    set: Sequence[str],
+    run: str | PathLike[str],
+    data_dir: str | PathLike[str] | None,
+    callback: Callable[[dict[str, Any]], object] | None,
+) -> None: ...
+def config_json(run: str | PathLike[str]) -> str: ...
+def weights(checkpoint: str | PathLike[str]) -> dict[str, NDArray[np.float32]]: ...

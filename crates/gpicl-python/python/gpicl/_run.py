@@ -1,0 +1,206 @@
+"""Runs: meta-trained from a notebook, read, drawn."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm.auto import tqdm
+
+from gpicl import _gpicl
+from gpicl._classifier import GPICLClassifier
+from gpicl.tasks import assignments
+
+
+class Run:
+    """A run's folder.
+
+    Parameters
+    ----------
+    path : str or path
+        The folder.
+
+    Attributes
+    ----------
+    path : Path
+        The folder.
+    config : dict
+        The complete configuration, tables as dictionaries.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self.config: dict[str, Any] = json.loads(_gpicl.config_json(self.path))
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r})"
+
+    @property
+    def metrics(self) -> list[dict[str, Any]]:
+        """The lines of ``metrics.jsonl``, a dictionary each; ``pandas.DataFrame`` takes them as they are."""
+        with open(self.path / "metrics.jsonl", encoding="utf-8") as lines:
+            return [json.loads(line) for line in lines]
+
+    @property
+    def results(self) -> dict[str, Any]:
+        """The final meta-test, ``results.json``."""
+        with open(self.path / "results.json", encoding="utf-8") as file:
+            found: dict[str, Any] = json.load(file)
+        return found
+
+    @property
+    def curves(self) -> dict[str, dict[str, Any]]:
+        """The learning curves of the final meta-test by the names of their sets."""
+        return {curve["label"]: curve for curve in self.results["curves"]}
+
+    def state_dict(self, step: int | None = None) -> dict[str, NDArray[np.float32]]:
+        """The weights of the newest checkpoint, or of the one at ``step``.
+
+        A linear map's weight is ``[in, out]``. ``examples/transformer.py`` loads those of a Transformer into PyTorch.
+
+        Parameters
+        ----------
+        step : int, optional
+            Steps that the checkpoint has behind it.
+
+        Returns
+        -------
+        dict
+            float32 arrays by the weights' names, those of ``gpicl inspect``.
+        """
+        if step is None:
+            return _gpicl.weights(self.path)
+        return _gpicl.weights(self.path / "checkpoints" / f"step-{step:08}.safetensors")
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draws the learning curves of the final meta-test: accuracy by examples seen, with 95% intervals.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw; by default a new figure's.
+
+        Returns
+        -------
+        matplotlib Axes
+        """
+        if ax is None:
+            from matplotlib import pyplot
+
+            ax = pyplot.subplots()[1]
+        for name, curve in self.curves.items():
+            low, mean, high = (np.array([at[part] for at in curve["accuracy"]]) for part in ("low", "mean", "high"))
+            (line,) = ax.plot(mean, label=name)
+            ax.fill_between(np.arange(len(mean)), low, high, alpha=0.2, color=line.get_color(), linewidth=0)
+        ax.set(xlabel="examples seen", ylabel="accuracy", ylim=(0, 1))
+        ax.legend()
+        return ax
+
+    def evaluate(
+        self,
+        data: Sequence[str] = (),
+        *,
+        episodes: int = 256,
+        queries: int = 256,
+        split: str = "test",
+        seed: int | None = None,
+        baselines: Sequence[str] = (),
+        data_dir: str | os.PathLike[str] | None = None,
+    ) -> dict[str, Any]:
+        """Meta-tests the newest checkpoint, as ``gpicl eval`` does; nothing is written.
+
+        Ctrl-C is heard between two sets.
+
+        Parameters
+        ----------
+        data : sequence of str
+            Data sets as the command takes them, ``mnist``, ``csv:FILE``; by default those of the run.
+        episodes, queries : int
+            Episodes of each set, and fresh examples to ask for after each context.
+        split : {"test", "validation"}
+            Examples that unseen tasks are made of.
+        seed : int, optional
+            Seed of the episodes; the run's own if absent.
+        baselines : sequence of str
+            Classical learners to judge on the same episodes.
+        data_dir : str or path, optional
+            Where data sets are.
+
+        Returns
+        -------
+        dict
+            As :attr:`results`: ``curves``, one a set, and ``baselines``.
+        """
+        said = _gpicl.evaluate([self.path], list(data), episodes, queries, split, seed, list(baselines), data_dir)
+        found: dict[str, Any] = json.loads(said)
+        return found
+
+    def predictor(self, **params: Any) -> GPICLClassifier:
+        """The run's newest checkpoint as a classifier.
+
+        Parameters
+        ----------
+        **params
+            Parameters of :class:`gpicl.GPICLClassifier`.
+
+        Returns
+        -------
+        GPICLClassifier
+        """
+        return GPICLClassifier(checkpoint=os.fspath(self.path), **params)
+
+
+def train(
+    config: str | os.PathLike[str] | None = None,
+    *,
+    run: str | os.PathLike[str],
+    preset: str | None = None,
+    data_dir: str | os.PathLike[str] | None = None,
+    callback: Callable[[dict[str, Any]], object] | None = None,
+    progress: bool = True,
+    **set: Any,
+) -> Run:
+    """Meta-trains a model and meta-tests it, as ``gpicl train`` does.
+
+    Ctrl-C, and an error of the callback, end it after the step, with a checkpoint that ``gpicl resume`` goes on from.
+
+    Parameters
+    ----------
+    config : str or path, optional
+        A TOML file.
+    run : str or path
+        The new folder of the run.
+    preset : str, optional
+        A configuration that comes along; the file is laid on it. Without both it is ``quickstart``.
+    data_dir : str or path, optional
+        Where data sets are.
+    callback : callable, optional
+        Gets a dictionary a step: ``step`` of ``steps``, ``loss`` (nats), ``accuracy_first`` and ``accuracy_last``.
+    progress : bool, default=True
+        Whether a bar shows how far it is, in a terminal or a notebook.
+    **set
+        Fields on top of both: ``train={"steps": 100}``, ``seed=1``.
+
+    Returns
+    -------
+    Run
+    """
+    if preset is None and config is None:
+        preset = "quickstart"
+    # None: no bar where nobody sees it, as in a file.
+    with tqdm(unit="step", disable=None if progress else True) as bar:
+
+        def hear(said: dict[str, Any]) -> None:
+            bar.total = said["steps"]
+            bar.set_postfix(loss=f"{said['loss']:.3f}", last=f"{said['accuracy_last']:.2f}", refresh=False)
+            bar.update()
+            if callback is not None:
+                callback(said)
+
+        _gpicl.train(preset, config, assignments(set), run, data_dir, hear)
+    return Run(run)

@@ -1,0 +1,226 @@
+"""Distributions of tasks as arrays: what meta-training draws, for anybody's model."""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from gpicl import _gpicl
+
+__all__ = ["TaskDistribution", "assignments"]
+
+Batch = tuple[NDArray[np.float32], NDArray[np.int64]]
+
+
+def assignments(fields: dict[str, Any], place: str = "") -> list[str]:
+    """Fields as the command's ``--set`` takes them.
+
+    Parameters
+    ----------
+    fields : dict
+        Values by names, ``{"train": {"lr": 0.001}}`` or ``{"train.lr": 0.001}``.
+    place : str
+        What all names begin with.
+
+    Returns
+    -------
+    list of str
+        ``train.lr=0.001``
+    """
+    found: list[str] = []
+    for name, value in fields.items():
+        if isinstance(value, dict) and value:
+            found += assignments(value, f"{place}{name}.")
+        else:
+            found.append(f"{place}{name}={_toml(value)}")
+    return found
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, (bool, np.bool_)):
+        return "true" if value else "false"
+    if isinstance(value, np.generic):
+        return _toml(value.item())
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(_toml(item) for item in value) + "]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{name} = {_toml(item)}" for name, item in value.items()) + "}"
+    if isinstance(value, (int, float)):
+        return repr(value)
+    text = str(value).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{text}"'
+
+
+class TaskDistribution:
+    """Tasks over a data set: its inputs projected by a random matrix, its labels permuted, of every task in another way.
+
+    A batch is a pure function of the distribution and its index, and the same as that of a run of the command with these
+    fields.
+
+    Parameters
+    ----------
+    data : str or (inputs, labels)
+        The name of a data set, or own arrays: inputs of shape (n, features) and integer labels of shape (n,).
+    batch : int, default=64
+        Episodes in a batch, B.
+    mode : {"train", "seen", "unseen"}
+        Meta-training's episodes, or a meta-test's of tasks that it draws or never does.
+    seed : int, default=0
+        Seed of tasks and examples.
+    data_dir : str or path, optional
+        Where data sets are.
+    n_jobs : int, optional
+        Threads; None is all cores.
+    **fields
+        Fields of the ``[tasks]`` table: ``count``, ``episode_length``, ``input_dim``, ``project``, ``permute``, ..
+
+    Attributes
+    ----------
+    shape : (int, int, int)
+        Episodes, examples of each, numbers of an input: (B, N, D).
+    classes : int
+        Label slots; labels are below it.
+    """
+
+    def __init__(
+        self,
+        data: str | tuple[ArrayLike, ArrayLike] = "glyphs",
+        *,
+        batch: int = 64,
+        mode: str = "train",
+        seed: int = 0,
+        data_dir: str | os.PathLike[str] | None = None,
+        n_jobs: int | None = None,
+        **fields: Any,
+    ) -> None:
+        fields = {"seed": seed, **fields}
+        settings = [f"train.batch={batch}", f"seed={seed}", *assignments(fields, "tasks.")]
+        if isinstance(data, str):
+            self._take(("configured", (None, None, [f"data.name={_toml(data)}", *settings], data_dir, mode)), n_jobs)
+        else:
+            inputs, labels = data
+            inputs = np.ascontiguousarray(inputs, dtype=np.float32)
+            labels = np.asarray(labels)
+            if labels.ndim != 1 or labels.dtype.kind not in "iu" or len(labels) == 0 or labels.min() < 0:
+                raise ValueError(f"labels: {labels.dtype} of shape {labels.shape}; give whole numbers from 0, of shape (n,)")
+            classes = int(labels.max()) + 1
+            inputs = inputs.reshape(len(inputs), -1)
+            self._take(("over", (inputs, labels.astype(np.uint32), classes, settings, mode)), n_jobs)
+
+    def _take(self, recipe: tuple[str, tuple[Any, ...]], n_jobs: int | None) -> None:
+        """Makes the native half of what it is made from, which a pickle has instead of it."""
+        self._recipe, self.n_jobs = recipe, n_jobs
+        name, arguments = recipe
+        self._native: _gpicl.Batches = getattr(_gpicl.Batches, name)(*arguments)
+        self.shape, self.classes = self._native.shape, self._native.classes
+
+    def __getstate__(self) -> tuple[tuple[str, tuple[Any, ...]], int | None]:
+        return self._recipe, self.n_jobs
+
+    def __setstate__(self, state: tuple[tuple[str, tuple[Any, ...]], int | None]) -> None:
+        self._take(*state)
+
+    @classmethod
+    def from_config(
+        cls,
+        config: str | os.PathLike[str] | None = None,
+        *,
+        preset: str | None = None,
+        mode: str = "train",
+        data_dir: str | os.PathLike[str] | None = None,
+        n_jobs: int | None = None,
+        **set: Any,
+    ) -> TaskDistribution:
+        """What ``gpicl train`` would draw from: one source, a mixture, the prior of tables.
+
+        Parameters
+        ----------
+        config : str or path, optional
+            A TOML file, as a run's ``config.toml``.
+        preset : str, optional
+            A configuration that comes along; the file is laid on it.
+        mode, data_dir, n_jobs
+            As in the class.
+        **set
+            Fields on top of both: ``mix=[{"prior": {}}]``, ``train={"batch": 8}``.
+
+        Returns
+        -------
+        TaskDistribution
+            Its batch ``i`` is that of the run's step ``i + 1``.
+        """
+        made = cls.__new__(cls)
+        made._take(("configured", (preset, config, assignments(set), data_dir, mode)), n_jobs)
+        return made
+
+    def with_jobs(self, n_jobs: int | None) -> TaskDistribution:
+        """The same batches, made on ``n_jobs`` threads.
+
+        Parameters
+        ----------
+        n_jobs : int, optional
+            As in the class.
+
+        Returns
+        -------
+        TaskDistribution
+        """
+        made = copy.copy(self)
+        made.n_jobs = n_jobs
+        return made
+
+    def __copy__(self) -> TaskDistribution:
+        # Shares the data, which nobody changes.
+        made = type(self).__new__(type(self))
+        made.__dict__.update(self.__dict__)
+        return made
+
+    def batch(self, index: int, out: Batch | None = None) -> Batch:
+        """Batch number ``index``: the same whenever it is made.
+
+        Parameters
+        ----------
+        index : int
+            From 0.
+        out : (inputs, labels), optional
+            Arrays to write to, of the shapes and types below and contiguous.
+
+        Returns
+        -------
+        inputs : ndarray of shape (B, N, D), float32
+        labels : ndarray of shape (B, N), int64
+        """
+        if out is None:
+            out = (np.empty(self.shape, dtype=np.float32), np.empty(self.shape[:2], dtype=np.int64))
+        self._native.fill(index, *out, self.n_jobs)
+        return out
+
+    def batches(self, start: int = 0, stop: int | None = None, step: int = 1) -> Iterator[Batch]:
+        """Batches in order, the next one made while the last is used.
+
+        Parameters
+        ----------
+        start, stop, step : int
+            Which indices; without ``stop`` they do not end.
+
+        Yields
+        ------
+        inputs : ndarray of shape (B, N, D), float32
+        labels : ndarray of shape (B, N), int64
+        """
+        with ThreadPoolExecutor(1) as ahead:
+            index, coming = start, None
+            while stop is None or index < stop:
+                now = coming or ahead.submit(self.batch, index)
+                index += step
+                coming = ahead.submit(self.batch, index) if stop is None or index < stop else None
+                yield now.result()
+
+    def __iter__(self) -> Iterator[Batch]:
+        return self.batches()

@@ -1,0 +1,47 @@
+//! Tables of texts as numbers, by the rules of `gpicl predict`.
+
+use std::path::Path;
+
+use gpicl::data::columns::Encoder;
+use gpicl::data::table::{Table, TableConfig};
+use numpy::{PyArray1, PyArray2, PyArrayMethods as _};
+use pyo3::{Bound, PyResult, Python, pyfunction};
+
+use crate::watched::watched;
+
+/// A table as columns of cells.
+type Columns = Vec<Vec<String>>;
+
+/// Rows of numbers.
+type Numbers<'py> = Bound<'py, PyArray2<f64>>;
+
+/// Numbers of a context and of queries, `[n, dim]` and `[queries, dim]`, NaN where one is missing. A cell is a text, empty where
+/// there is no value; columns of the context say what is a number and what a category.
+#[pyfunction]
+pub fn encode<'py>(
+    py: Python<'py>,
+    names: Vec<String>,
+    context: Columns,
+    queries: Option<Columns>,
+    categorical: Vec<String>,
+) -> PyResult<(Numbers<'py>, Numbers<'py>)> {
+    let config = TableConfig { categorical, ..TableConfig::default() };
+    let work = move |_: &_, _| -> gpicl::Result<_> {
+        let known = Table::from_columns(Path::new("X"), names.clone(), &context, &config)?;
+        // No column is the label: labels come apart.
+        let encoder = Encoder::fit(&known, names.len(), &config)?;
+        let asked = match queries {
+            Some(queries) => {
+                encoder.encode(&Table::from_columns(Path::new("X"), names, &queries, &config)?)?
+            }
+            None => Vec::new(),
+        };
+        Ok((encoder.encode(&known)?, asked, encoder.dim()))
+    };
+    let (known, asked, dim) = watched(py, work, |(): ()| Ok(()))?;
+    let array = |numbers: Vec<f64>| {
+        let rows = numbers.len() / dim;
+        PyArray1::from_vec(py, numbers).reshape([rows, dim])
+    };
+    Ok((array(known)?, array(asked)?))
+}

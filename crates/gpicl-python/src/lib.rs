@@ -1,0 +1,24 @@
+//! The native half of the Python package `gpicl`: arguments in, arrays out. What is computed stands in `gpicl` and
+//! `gpicl-lab`; what Python sees, in `python/gpicl`.
+#![forbid(unsafe_code)]
+
+mod columns;
+mod error;
+mod pool;
+mod predictor;
+mod runs;
+mod tasks;
+mod watched;
+
+/// Native half of the package.
+#[pyo3::pymodule]
+mod _gpicl {
+    #[pymodule_export]
+    use crate::columns::encode;
+    #[pymodule_export]
+    use crate::predictor::Predictor;
+    #[pymodule_export]
+    use crate::runs::{config_json, evaluate, train, weights};
+    #[pymodule_export]
+    use crate::tasks::Batches;
+}

@@ -1,0 +1,149 @@
+//! Runs: meta-trained, read.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+
+use gpicl::data::Split;
+use gpicl::eval::Sample;
+use gpicl::eval::baselines::BaselinesConfig;
+use gpicl::train::{Ended, Event, Preset, RunConfig, RunDir, Trainer, checkpoint_path, read_info};
+use gpicl::{Error, Layers};
+use gpicl_lab::meta_test::{EvalRequest, evaluate_runs};
+use gpicl_lab::results::conclude;
+use numpy::{PyArray1, PyArrayDyn, PyArrayMethods as _};
+use pyo3::exceptions::PyValueError;
+use pyo3::types::{PyDict, PyDictMethods as _};
+use pyo3::{Bound, Py, PyAny, PyResult, Python, pyfunction};
+use safetensors::SafeTensors;
+
+use crate::watched::{Say, end_if, watched};
+
+/// The configuration of a preset, a file laid on it, and single fields on both.
+pub fn configured(preset: Option<&str>, file: Option<&Path>, set: &[String]) -> gpicl::Result<RunConfig> {
+    let mut layers = Layers::default();
+    if let Some(name) = preset {
+        Preset::find(name)?.apply(&mut layers)?;
+    }
+    if let Some(path) = file {
+        layers.file(path)?;
+    }
+    for assignment in set {
+        layers.set(assignment)?;
+    }
+    layers.build()
+}
+
+/// Meta-trains a run in the folder `run` to its end and meta-tests it; `callback` gets a dictionary a step.
+#[pyfunction]
+pub fn train(
+    py: Python<'_>,
+    preset: Option<String>,
+    config: Option<PathBuf>,
+    set: Vec<String>,
+    run: PathBuf,
+    data_dir: Option<PathBuf>,
+    callback: Option<Py<PyAny>>,
+) -> PyResult<()> {
+    let work = move |stop: &AtomicBool, say: Say<(u64, Event)>| {
+        let config = configured(preset.as_deref(), config.as_deref(), &set)?;
+        let mut trainer = Trainer::start(config, data_dir.as_deref(), &run)?;
+        let steps = trainer.config().train.steps;
+        let ended = trainer.train(stop, &mut |event| {
+            // Nobody listens any more only where this thread is gone too.
+            let _ = say.send((steps, event));
+        })?;
+        if ended == Ended::Finished {
+            conclude(&trainer)?;
+        }
+        Ok(())
+    };
+    watched(py, work, |(steps, event)| match (&callback, event) {
+        (Some(callback), Event::Step { step, loss, accuracy_first, accuracy_last }) => {
+            let said = PyDict::new(py);
+            said.set_item("steps", steps)?;
+            said.set_item("step", step)?;
+            said.set_item("loss", loss)?;
+            said.set_item("accuracy_first", accuracy_first)?;
+            said.set_item("accuracy_last", accuracy_last)?;
+            callback.call1(py, (said,)).map(drop)
+        }
+        _ => Ok(()),
+    })
+}
+
+/// The meta-test of a run, or of several seeds of one, as the JSON of a `results.json`.
+#[pyfunction]
+#[allow(clippy::too_many_arguments, reason = "Python's arguments have names")]
+pub fn evaluate(
+    py: Python<'_>,
+    runs: Vec<PathBuf>,
+    data: Vec<String>,
+    episodes: usize,
+    queries: usize,
+    split: &str,
+    seed: Option<u64>,
+    baselines: Vec<String>,
+    data_dir: Option<PathBuf>,
+) -> PyResult<String> {
+    let split = match split {
+        "validation" => Split::Validation,
+        "test" => Split::Test,
+        _ => {
+            let problem = format!("split: `{split}` is none; choose one of validation, test");
+            return Err(PyValueError::new_err(problem));
+        }
+    };
+    let request = EvalRequest {
+        data,
+        sample: Sample { episodes, queries },
+        split,
+        seed,
+        allow_other_data: false,
+        device: None,
+        data_dir,
+        baselines,
+        baselines_config: BaselinesConfig::default(),
+    };
+    let work = move |stop: &AtomicBool, _| {
+        let results = evaluate_runs(&runs, &request, &mut |_| end_if(stop))?;
+        Ok(serde_json::to_string(&results).expect("results have a JSON form"))
+    };
+    watched(py, work, |(): ()| Ok(()))
+}
+
+/// The configuration of a run's folder as JSON.
+#[pyfunction]
+pub fn config_json(py: Python<'_>, run: PathBuf) -> PyResult<String> {
+    let work = move |_: &_, _| {
+        let (_, config) = RunDir::open(run)?;
+        Ok(serde_json::to_string(&config).expect("a configuration has a JSON form"))
+    };
+    watched(py, work, |(): ()| Ok(()))
+}
+
+/// The weights of a checkpoint, or of a run's newest, by their names.
+#[pyfunction]
+pub fn weights(py: Python<'_>, checkpoint: PathBuf) -> PyResult<Bound<'_, PyDict>> {
+    let work = move |_: &_, _| {
+        let path = checkpoint_path(&checkpoint)?;
+        // Verifies the checksum.
+        read_info(&path)?;
+        let file = std::fs::read(&path).map_err(Error::io("read", &path))?;
+        let fix = "use a checkpoint written by this version of gpicl";
+        let tensors =
+            SafeTensors::deserialize(&file).map_err(|error| Error::file(&path, error.to_string(), fix))?;
+        let named = tensors.iter().map(|(name, tensor)| {
+            let numbers = tensor.data().chunks_exact(size_of::<f32>());
+            let numbers: Vec<f32> =
+                numbers.map(|bytes| f32::from_le_bytes(bytes.try_into().expect("four bytes"))).collect();
+            (name.to_string(), tensor.shape().to_vec(), numbers)
+        });
+        Ok(named.collect::<Vec<_>>())
+    };
+    let weights = PyDict::new(py);
+    for (name, shape, numbers) in watched(py, work, |(): ()| Ok(()))? {
+        let array: Bound<'_, PyArrayDyn<f32>> = PyArray1::from_vec(py, numbers).reshape(shape)?;
+        weights.set_item(name, array)?;
+    }
+    Ok(weights)
+}

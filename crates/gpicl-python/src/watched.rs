@@ -1,0 +1,76 @@
+//! Work without the interpreter's lock, while the calling thread listens: to what the work says, and to Ctrl-C.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
+use std::time::Duration;
+
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::{PyErr, PyResult, Python};
+
+use crate::error::raise;
+
+/// Time between two looks at whether Ctrl-C was pressed.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// What unwinds work that was asked to stop and has no other way out.
+struct Stopped;
+
+/// Ends the work here if it was asked to stop.
+pub fn end_if(stop: &AtomicBool) {
+    if stop.load(Ordering::Relaxed) {
+        resume_unwind(Box::new(Stopped));
+    }
+}
+
+/// Says something from within the work; blocks until it is heard.
+pub type Say<M> = SyncSender<M>;
+
+/// Does `work` on a thread of its own; `hear` gets what it says, on this thread and with the lock. Ctrl-C and an error of `hear`
+/// raise the flag that `work` is given, and are raised in Python once it has ended. A panic is a `RuntimeError`.
+pub fn watched<T: Send, M: Send>(
+    py: Python<'_>,
+    work: impl FnOnce(&AtomicBool, Say<M>) -> gpicl::Result<T> + Send,
+    mut hear: impl FnMut(M) -> PyResult<()>,
+) -> PyResult<T> {
+    let stop = &AtomicBool::new(false);
+    let (say, mut heard) = sync_channel(1);
+    let mut failure: Option<PyErr> = None;
+    let ended = std::thread::scope(|scope| {
+        let worker = scope.spawn(move || catch_unwind(AssertUnwindSafe(|| work(stop, say))));
+        loop {
+            let got;
+            (heard, got) = py.detach(move || {
+                let got = heard.recv_timeout(LOOK);
+                (heard, got)
+            });
+            let result = match got {
+                Ok(said) if failure.is_none() => hear(said),
+                // The worker ends by its end of the channel.
+                Err(RecvTimeoutError::Disconnected) => break,
+                Ok(_) | Err(RecvTimeoutError::Timeout) => Ok(()),
+            };
+            if let Err(error) = result.and_then(|()| py.check_signals()) {
+                stop.store(true, Ordering::Relaxed);
+                failure.get_or_insert(error);
+            }
+        }
+        py.detach(move || worker.join())
+    });
+    if let Some(failure) = failure {
+        return Err(failure);
+    }
+    match ended {
+        Ok(Ok(result)) => result.map_err(raise),
+        Ok(Err(panic)) | Err(panic) => {
+            Err(PyRuntimeError::new_err(format!("a bug of gpicl: {}", words(&*panic))))
+        }
+    }
+}
+
+/// What a panic says.
+fn words(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default()
+}

@@ -1,0 +1,167 @@
+"""The estimator: scikit-learn's contract, and the command's numbers."""
+
+import csv
+import pickle
+import signal
+import subprocess
+import sys
+import time
+
+import joblib
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from sklearn import datasets
+from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.model_selection import cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from gpicl import GPICLClassifier
+
+# The command writes six digits.
+WRITTEN = 1e-6
+
+
+@parametrize_with_checks([GPICLClassifier()])
+def test_scikit_learn_takes_it_for_an_estimator(estimator, check):
+    check(estimator)
+
+
+def predicted(command, folder, context, query, *args):
+    """What ``gpicl predict`` says: labels, and probabilities as a frame."""
+    paths = [folder / "context.csv", folder / "query.csv", folder / "out.csv"]
+    context.to_csv(paths[0], index=False)
+    query.to_csv(paths[1], index=False)
+    names = ("--context", "--query", "--out")
+    files = [part for name, path in zip(names, paths) for part in (name, path)]
+    subprocess.run([command, "predict", *files, *args], check=True, capture_output=True)
+    with open(paths[2], newline="") as file:
+        rows = list(csv.DictReader(file))
+    probabilities = {name[2:]: [float(row[name]) for row in rows] for name in rows[0] if name.startswith("p_")}
+    return [row["prediction"] for row in rows], pd.DataFrame(probabilities)
+
+
+@pytest.mark.parametrize("name", ["iris", "wine", "breast_cancer", "digits"])
+def test_tables_have_the_probabilities_of_the_command(command, tmp_path, name):
+    table = getattr(datasets, f"load_{name}")()
+    order = np.random.default_rng(0).permutation(len(table.target))[:200]
+    X = pd.DataFrame(table.data[order], columns=[str(column) for column in table.feature_names])
+    y = table.target_names[table.target[order]].astype(str)
+    known, asked = X[:100], X[100:]
+    labels, wanted = predicted(command, tmp_path, known.assign(y=y[:100]), asked)
+    learner = GPICLClassifier().fit(known.to_numpy(), y[:100])
+    found = learner.predict_proba(asked.to_numpy())
+    np.testing.assert_allclose(found, wanted[list(learner.classes_)], atol=WRITTEN)
+    assert list(learner.predict(asked.to_numpy())) == labels
+    assert learner.score(asked.to_numpy(), y[100:]) == np.mean(y[100:] == labels)
+
+
+def mixed(rows=80):
+    """A table of numbers, texts, categories that are numbers, truth values and missing cells, and labels that go by all."""
+    rng = np.random.default_rng(1)
+    size, colour, code = rng.normal(size=rows), rng.choice(["red", "blue", "green"], rows), rng.integers(1, 4, rows)
+    ready = rng.random(rows) < 0.5
+    y = np.where(size + (colour == "red") + (code == 2) > 0.7, "yes", "no")
+    frame = pd.DataFrame({"size": size, "colour": colour, "code": code, "ready": ready})
+    frame.loc[::7, "size"] = np.nan
+    frame.loc[::9, "colour"] = None
+    return frame, y
+
+
+def test_mixed_frames_have_the_probabilities_of_the_command(command, tmp_path):
+    frame, y = mixed()
+    _, wanted = predicted(command, tmp_path, frame[:60].assign(y=y[:60]), frame[60:], "--categorical", "code")
+    frame = frame.astype({"colour": "category", "code": "category"})
+    cells = {name: [None if pd.isna(cell) else cell for cell in frame[name]] for name in frame}
+    by_polars = pl.DataFrame({**cells, "code": [str(code) for code in cells["code"]]})
+    for X in [frame, by_polars.with_columns(pl.col("code").cast(pl.Categorical))]:
+        learner = GPICLClassifier().fit(X[:60], y[:60])
+        np.testing.assert_allclose(learner.predict_proba(X[60:]), wanted[["no", "yes"]], atol=WRITTEN)
+        assert list(learner.feature_names_in_) == ["size", "colour", "code", "ready"]
+    # Rows of Python's objects have no categories but texts.
+    rows = frame.drop(columns="code").astype(object).to_numpy().tolist()
+    by_rows = GPICLClassifier().fit(rows[:60], y[:60]).predict_proba(rows[60:])
+    without = frame.drop(columns="code")
+    np.testing.assert_array_equal(by_rows, GPICLClassifier().fit(without[:60], y[:60]).predict_proba(without[60:]))
+
+
+def test_seed_and_members_are_the_command_s(command, tmp_path):
+    X, y = datasets.load_iris(return_X_y=True, as_frame=True)
+    names = ("--seed", "7", "--ensemble", "3")
+    _, wanted = predicted(command, tmp_path, X[::2].assign(y=y[::2]), X[1::2], *names)
+    learner = GPICLClassifier(n_ensemble=3, random_state=7).fit(X[::2], y[::2])
+    np.testing.assert_allclose(learner.predict_proba(X[1::2]), wanted, atol=WRITTEN)
+    other = GPICLClassifier(n_ensemble=3, random_state=8).fit(X[::2], y[::2]).predict_proba(X[1::2])
+    assert np.abs(other - wanted.to_numpy()).max() > 10 * WRITTEN
+
+
+@pytest.mark.parametrize("labels", [[0, 1, 2], ["a", "b", "c"], [-1.0, 0.0, 3.0], pd.Categorical(["x", "y", "z"])])
+def test_labels_are_of_any_type(labels):
+    X, y = datasets.load_iris(return_X_y=True)
+    labels = np.asarray(labels)[y]
+    learner = GPICLClassifier(n_ensemble=2).fit(X[::2], labels[::2])
+    assert learner.predict(X).dtype == labels.dtype
+    assert list(learner.classes_) == sorted(set(labels))
+    assert (learner.predict(X) == labels).mean() > 0.9
+
+
+def test_numbers_are_the_same_from_arrays_frames_and_lists():
+    X, y = datasets.load_iris(return_X_y=True)
+    X[3, 1] = np.nan
+    wanted = GPICLClassifier(n_ensemble=2).fit(X[::2], y[::2]).predict_proba(X)
+    frame = pd.DataFrame(X, columns=list("abcd"))
+    objects = X.astype(object)
+    texts = [[str(cell) for cell in row] for row in X]
+    for table in (X.tolist(), frame, frame.convert_dtypes(), pl.DataFrame(dict(zip(frame, X.T))), objects, texts):
+        half = table.gather_every(2) if isinstance(table, pl.DataFrame) else table[::2]
+        found = GPICLClassifier(n_ensemble=2).fit(half, y[::2].tolist()).predict_proba(table)
+        np.testing.assert_array_equal(found, wanted)
+
+
+def test_ctrl_c_ends_a_prediction():
+    program = """
+import numpy as np, gpicl
+X = np.random.default_rng(0).normal(size=(400_000, 20))
+learner = gpicl.GPICLClassifier().fit(X[:1000], X[:1000, 0] > 0)
+print("on it", flush=True)
+learner.predict_proba(X)
+"""
+    child = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert child.stdout.readline() == "on it\n"
+    # Well into the prediction, which takes minutes.
+    time.sleep(2)
+    child.send_signal(signal.SIGINT)
+    _, errors = child.communicate(timeout=60)
+    assert "KeyboardInterrupt" in errors
+
+
+def test_it_is_cloned_pickled_and_put_in_pipelines():
+    X, y = datasets.load_iris(return_X_y=True)
+    learner = GPICLClassifier(n_ensemble=2, random_state=1, n_jobs=1)
+    assert clone(learner).get_params() == learner.get_params()
+    wanted = learner.fit(X[::2], y[::2]).predict_proba(X)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(learner)).predict_proba(X), wanted)
+    halves = joblib.Parallel(2)(joblib.delayed(learner.predict_proba)(part) for part in (X[:75], X[75:]))
+    np.testing.assert_allclose(np.concatenate(halves), wanted, atol=1e-5)
+    assert cross_val_score(make_pipeline(StandardScaler(), learner), X, y, cv=3).min() > 0.9
+    assert CalibratedClassifierCV(learner, cv=3).fit(X, y).score(X, y) > 0.9
+
+
+def test_errors_say_what_is_wrong(tmp_path):
+    X, y = datasets.load_iris(return_X_y=True)
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        GPICLClassifier(checkpoint=tmp_path / "nowhere").fit(X, y)
+    (tmp_path / "text").write_text("no weights")
+    with pytest.raises(ValueError, match="text: "):
+        GPICLClassifier(checkpoint=tmp_path / "text").fit(X, y)
+    with pytest.raises(ValueError, match="n_ensemble: is 0"):
+        GPICLClassifier(n_ensemble=0).fit(X, y)
+    with pytest.raises(ValueError, match="n_jobs: is 0"):
+        GPICLClassifier(n_jobs=0).fit(X, y).predict(X)
+    ids = pd.DataFrame({"id": [f"row {number}" for number in range(150)], "x": X[:, 0]})
+    with pytest.raises(ValueError, match="column `id`.*150 different values"):
+        GPICLClassifier().fit(ids, y)

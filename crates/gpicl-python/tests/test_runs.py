@@ -1,0 +1,119 @@
+"""Runs from a notebook: the command's bytes, callbacks, Ctrl-C, weights."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import gpicl
+from gpicl.tasks import TaskDistribution
+
+TINY = {
+    "tasks": {"episode_length": 12, "input_dim": 16},
+    "model": {"kind": "transformer", "d_model": 16, "layers": 2, "heads": 2, "d_ff": 32},
+    "train": {"steps": 4, "batch": 4, "log_every": 1, "checkpoint_every": 1, "keep_checkpoints": 9},
+    "eval": {"every": 0, "episodes": 4, "final_episodes": 4},
+}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    said = []
+    run = gpicl.train(run=tmp_path_factory.mktemp("runs") / "tiny", callback=said.append, **TINY)
+    assert [(line["step"], line["steps"]) for line in said] == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert [line["loss"] for line in said] == [line["loss"] for line in run.metrics if "loss" in line]
+    return run
+
+
+def test_a_run_has_the_bytes_of_the_command_s(command, run, tmp_path):
+    subprocess.run([command, "train", "--config", run.path / "config.toml", "--run", tmp_path / "run"], check=True, capture_output=True)
+    assert (tmp_path / "run" / "metrics.jsonl").read_bytes() == (run.path / "metrics.jsonl").read_bytes()
+
+
+def test_a_run_is_read(run):
+    assert run.config["train"]["steps"] == 4
+    assert run.config["model"]["d_model"] == 16
+    assert any(name.startswith("unseen") for name in run.curves)
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("agg")
+    drawn = [line.get_ydata() for line in run.plot().get_lines()]
+    assert [len(line) for line in drawn] == [12] * len(run.curves)
+    for line, curve in zip(drawn, run.curves.values()):
+        np.testing.assert_array_equal(line, [at["mean"] for at in curve["accuracy"]])
+    learner = run.predictor(n_ensemble=2).fit(np.random.default_rng(0).normal(size=(8, 3)), [0, 1] * 4)
+    assert learner.predict_proba(np.zeros((2, 3))).shape == (2, 2)
+    weights = run.state_dict()
+    assert weights["head.weight"].shape[0] == 16 and weights["head.weight"].dtype == np.float32
+    assert not np.array_equal(run.state_dict(1)["head.weight"], weights["head.weight"])
+
+
+def test_a_run_is_meta_tested_as_by_the_command(command, run, tmp_path):
+    found = run.evaluate(["random"], episodes=4, queries=2, seed=3, baselines=["knn"])
+    args = ["--data", "random", "--episodes", "4", "--queries", "2", "--seed", "3", "--baselines", "knn", "--out", tmp_path / "out"]
+    subprocess.run([command, "eval", run.path, *args], check=True, capture_output=True)
+    wanted = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert found["curves"] == wanted["curves"] and found["baselines"] == wanted["baselines"] != []
+
+
+def test_errors_say_what_is_wrong(run, tmp_path):
+    with pytest.raises(ValueError, match="holds a run already"):
+        gpicl.train(run=run.path, **TINY)
+    with pytest.raises(ValueError, match="is no run folder"):
+        gpicl.Run(tmp_path)
+    with pytest.raises(ValueError, match="`nope` is none"):
+        gpicl.train(preset="nope", run=tmp_path / "run")
+    with pytest.raises(ValueError, match="split: `train` is none"):
+        run.evaluate(split="train")
+    with pytest.raises(FileNotFoundError, match="nowhere.toml"):
+        gpicl.train(tmp_path / "nowhere.toml", run=tmp_path / "run")
+
+
+def test_an_error_of_the_callback_ends_the_run_with_a_checkpoint(tmp_path):
+    def callback(said):
+        if said["step"] == 2:
+            raise KeyError("enough")
+
+    endless = {**TINY, "train": {**TINY["train"], "steps": 100_000, "checkpoint_every": 100_000}}
+    with pytest.raises(KeyError, match="enough"):
+        gpicl.train(run=tmp_path / "run", callback=callback, **endless)
+    assert gpicl.Run(tmp_path / "run").state_dict()
+
+
+def test_ctrl_c_ends_a_run_with_a_checkpoint(tmp_path):
+    program = "import sys, gpicl; gpicl.train(sys.argv[1], run=sys.argv[2], callback=lambda said: print(said['step'], flush=True))"
+    config = tmp_path / "config.toml"
+    config.write_text("[train]\nsteps = 1000000\nbatch = 2\n[tasks]\nepisode_length = 8\n[model]\nd_model = 8\nheads = 2\nlayers = 1\n")
+    child = subprocess.Popen(
+        [sys.executable, "-c", program, config, tmp_path / "run"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert child.stdout.readline().strip() == "1"
+    started = time.monotonic()
+    child.send_signal(signal.SIGINT)
+    _, errors = child.communicate(timeout=60)
+    assert time.monotonic() - started < 30
+    assert "KeyboardInterrupt" in errors
+    assert gpicl.Run(tmp_path / "run").state_dict()
+
+
+@pytest.mark.parametrize("layout", ["shifted", "paired"])
+def test_pytorch_s_transformer_has_the_losses_of_the_run(tmp_path, layout):
+    """Weights after step s and batch s, both given out as arrays, have the loss that the run wrote of step s + 1."""
+    torch = pytest.importorskip("torch")
+    sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
+    from transformer import Transformer
+
+    model = {**TINY["model"], "layout": layout, "label_scale": {"relative": 0.5}, "positions": layout == "shifted"}
+    run = gpicl.train(run=tmp_path / "run", **{**TINY, "model": model})
+    tasks = TaskDistribution.from_config(run.path / "config.toml")
+    losses = {line["step"]: line["loss"] for line in run.metrics if "loss" in line}
+    for step in (1, 2, 3):
+        inputs, labels = map(torch.from_numpy, tasks.batch(step))
+        module = Transformer.of(run, tasks.shape[2], tasks.classes, tasks.shape[1], step)
+        logits = module(inputs, labels)
+        loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten())
+        assert loss.item() == pytest.approx(losses[step + 1], abs=2e-6)

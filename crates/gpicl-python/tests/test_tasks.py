@@ -1,0 +1,84 @@
+"""Tasks as arrays."""
+
+import pickle
+
+import numpy as np
+import pytest
+
+from gpicl.tasks import TaskDistribution, assignments
+
+
+def test_a_batch_is_a_function_of_its_index():
+    tasks = TaskDistribution("glyphs", batch=3, episode_length=20, seed=4)
+    assert tasks.shape[:2] == (3, 20)
+    inputs, labels = tasks.batch(5)
+    assert (inputs.shape, inputs.dtype, labels.shape, labels.dtype) == (tasks.shape, np.float32, (3, 20), np.int64)
+    assert labels.min() >= 0 and labels.max() < tasks.classes
+    out = np.zeros_like(inputs), np.zeros_like(labels)
+    assert tasks.batch(5, out) is out
+    for other in (out, pickle.loads(pickle.dumps(tasks)).batch(5), list(tasks.batches(3, 6))[2], tasks.with_jobs(1).batch(5)):
+        np.testing.assert_array_equal(other[0], inputs)
+        np.testing.assert_array_equal(other[1], labels)
+    assert not np.array_equal(tasks.batch(6)[0], inputs)
+    unseen = TaskDistribution("glyphs", batch=3, episode_length=20, seed=4, mode="unseen")
+    assert not np.array_equal(unseen.batch(5)[0], inputs)
+
+
+def test_tasks_over_own_arrays_project_inputs_and_permute_labels():
+    """Of a data set of unit vectors a task shows the columns of its projection: of one task always the same."""
+    size = 12
+    data = np.eye(size, dtype=np.float32), np.arange(size)
+    tasks = TaskDistribution(data, batch=2, count=1, episode_length=size, input_dim=30)
+    (inputs, labels), (later, later_labels) = tasks.batch(0), tasks.batch(1)
+    assert inputs.shape == (2, size, 30)
+    for inputs_of, labels_of in [(inputs[1], labels[1]), (later[0], later_labels[0])]:
+        np.testing.assert_array_equal(inputs_of[np.argsort(labels_of)], inputs[0][np.argsort(labels[0])])
+    assert not np.array_equal(labels[0], labels[1])
+    plain = TaskDistribution(data, batch=1, episode_length=size, project=False, permute=False)
+    inputs, labels = plain.batch(0)
+    np.testing.assert_array_equal(inputs[0], data[0][labels[0]])
+
+
+def test_mixtures_and_the_prior_of_tables_are_sources():
+    prior = {"weight": 2.0, "prior": {"episode_length": 30}}
+    made = TaskDistribution.from_config(mix=[prior], model={"kind": "cells"}, train={"batch": 4})
+    inputs, labels = made.batch(0)
+    assert inputs.shape[:2] == (4, 30) == labels.shape
+    assert np.isfinite(inputs).any() and (labels >= 0).all()
+
+
+def test_what_cannot_be_is_an_error():
+    with pytest.raises(ValueError, match="mode: `both` is none"):
+        TaskDistribution("glyphs", mode="both")
+    with pytest.raises(ValueError, match="tasks.episode_length"):
+        TaskDistribution("glyphs", episode_length=1)
+    with pytest.raises(ValueError, match="nonsense"):
+        TaskDistribution("glyphs", nonsense=1)
+    with pytest.raises(ValueError, match="labels"):
+        TaskDistribution((np.eye(3), [0.5, 1.0, 2.0]))
+    tasks = TaskDistribution("glyphs", batch=2, episode_length=5)
+    with pytest.raises(ValueError, match="the arrays of a batch"):
+        tasks.batch(0, (np.zeros((1, 5, 4), np.float32), np.zeros((1, 5), np.int64)))
+
+
+def test_fields_are_written_as_toml():
+    fields = {"train": {"lr": 1e-3, "steps": 5}, "data.name": 'a "b"', "mix": [{"prior": {}}], "tasks": {"project": True}}
+    assert assignments(fields) == [
+        "train.lr=0.001", "train.steps=5", 'data.name="a \\"b\\""', "mix=[{prior = {}}]", "tasks.project=true"
+    ]
+
+
+def test_pytorch_s_workers_make_the_same_batches_in_order():
+    torch = pytest.importorskip("torch")
+    from gpicl.torch import TaskDataset
+
+    tasks = TaskDistribution("glyphs", batch=2, episode_length=8)
+    # The parent has threads by now; workers that are forked do not.
+    wanted = [tasks.batch(index) for index in range(5)]
+    for workers in (0, 2):
+        loader = torch.utils.data.DataLoader(TaskDataset(tasks, 0, 5), batch_size=None, num_workers=workers)
+        found = list(loader)
+        assert len(found) == len(wanted)
+        for (inputs, labels), (x, y) in zip(found, wanted):
+            np.testing.assert_array_equal(inputs.numpy(), x)
+            np.testing.assert_array_equal(labels.numpy(), y)
