@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import itertools
 import subprocess
 from dataclasses import dataclass
 from functools import cached_property
@@ -82,19 +83,24 @@ def made(binary, count, rows):
     """`count` tables of each family of the prior, of the split that meta-training never meets: for choices."""
     tables = []
     for family in FAMILIES:
-        found, seed = 0, 0
-        while found < count:
-            command = [binary, "data", "show", f"prior:{family}", "--split", "validation", "--seed", str(seed), "--rows", str(rows)]
-            said = subprocess.run([*command, "--quiet"], capture_output=True, text=True, check=True).stdout
-            name, seed = f"{family}-{seed:03}", seed + 1
-            frame = pd.read_csv(io.StringIO(said))
-            # A split needs two rows of each class, and a task two classes.
-            frame = frame[frame.groupby("label")["label"].transform("size") > 1]
-            if frame["label"].nunique() > 1:
-                frame = frame.reset_index(drop=True)
-                tables.append(table(name, f"made table {name}", frame.iloc[:, :-1], frame["label"]))
-                found += 1
+        found = (made_table(binary, family, seed, rows) for seed in itertools.count())
+        tables += itertools.islice(filter(None, found), count)
     return tables
+
+
+def made_table(binary, family, seed, rows):
+    """Table number `seed` of a family; None if its rows are of one class."""
+    options = ["--split", "validation", "--seed", str(seed), "--rows", str(rows), "--quiet"]
+    done = subprocess.run([binary, "data", "show", f"prior:{family}", *options], capture_output=True, text=True)
+    if done.returncode:
+        raise Fault(f"--made: {binary}: {' '.join(done.stderr.split())}; give --gpicl a program of this version")
+    frame = pd.read_csv(io.StringIO(done.stdout))
+    # A split needs two rows of each class.
+    frame = frame[frame.groupby("label")["label"].transform("size") > 1].reset_index(drop=True)
+    if frame["label"].nunique() < 2:
+        return None
+    name = f"{family}-{seed:03}"
+    return table(name, f"made table {name}", frame.iloc[:, :-1], frame["label"])
 
 
 def load(folder, only):
@@ -107,10 +113,15 @@ def load(folder, only):
         if name in known:
             raise Fault(f"--tables {folder}: `{name}.csv` has the name of a table of scikit-learn; rename it")
         known[name] = lambda name=name: sklearn_table(name)
+    return [known[name]() for name in chosen(known, only)]
+
+
+def chosen(known, only):
+    """The names of `known` tables, or of them those in `only`, in order."""
     unknown = [name for name in only or [] if name not in known]
     if unknown:
         raise Fault(f"--only {unknown[0]}: no such table; expected some of {', '.join(sorted(known))}")
-    return [known[name]() for name in sorted(only or known)]
+    return sorted(only or known)
 
 
 def context_size(table, rows, queries, least_share):

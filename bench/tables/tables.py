@@ -193,7 +193,8 @@ def tables(args):
         return data.load(args.tables, args.only)
     # Half of a table is labelled rows, at the most.
     made = data.made(args.gpicl or build(), args.made, 2 * max(*args.rows, args.queries))
-    return [table for table in made if table.name in (args.only or [table.name])]
+    known = {table.name: table for table in made}
+    return [known[name] for name in data.chosen(known, args.only)]
 
 
 def main():

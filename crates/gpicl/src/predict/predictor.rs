@@ -185,23 +185,14 @@ impl Predictor {
         let number_of_groups = groups.len() as f32;
         for views in groups {
             let (state, weights) = self.read(views, &all, &rows, most);
-            let together = (Self::TOGETHER / views.len()).max(1);
+            let together = Self::together(views);
             for (queries, out) in
                 queries.chunks(together * width).zip(probabilities.chunks_mut(together * classes))
             {
                 let standardise = |rows: &[f64]| features.apply(rows, tables);
                 let queries: Vec<f32> =
                     queries.par_chunks(Self::PREPARED * width).flat_map_iter(standardise).collect();
-                let apply = |view: &View, rows: &[f32]| view.apply(rows.chunks_exact(features.count()));
-                let inputs: Vec<f32> = views
-                    .par_iter()
-                    .flat_map(|view| {
-                        queries
-                            .par_chunks(Self::PREPARED * features.count())
-                            .flat_map_iter(move |rows| apply(view, rows))
-                    })
-                    .collect();
-                self.answer(&state, self.inputs(&inputs, views), views, &weights, out);
+                self.ask(&state, &queries, features.count(), views, &weights, out);
                 answers += out.len() / classes * views.len();
                 progress(answers, count * config.ensemble);
             }
@@ -252,14 +243,37 @@ impl Predictor {
                 continue;
             }
             let (state, weights) = self.read(views, &rest, rows, most);
-            let inputs: Vec<f32> =
-                views.iter().flat_map(|view| view.apply(asked.iter().map(|&row| rows.row(row)))).collect();
-            let mut found = vec![0.0; asked.len() * rows.classes];
-            self.answer(&state, self.inputs(&inputs, views), views, &weights, &mut found);
-            let labels = asked.iter().map(|&row| rows.labels[row]);
-            held_out.extend(found.chunks_exact(rows.classes).map(<[f32]>::to_vec).zip(labels));
+            for asked in asked.chunks(Self::together(views)) {
+                let queries: Vec<f32> = asked.iter().flat_map(|&row| rows.row(row)).copied().collect();
+                let mut found = vec![0.0; asked.len() * rows.classes];
+                self.ask(&state, &queries, rows.width, views, &weights, &mut found);
+                let labels = asked.iter().map(|&row| rows.labels[row]);
+                held_out.extend(found.chunks_exact(rows.classes).map(<[f32]>::to_vec).zip(labels));
+            }
         }
         temperature::fit(&held_out)
+    }
+
+    /// Queries that `views` answer together.
+    fn together(views: &[View]) -> usize {
+        (Self::TOGETHER / views.len()).max(1)
+    }
+
+    /// Adds the class probabilities of standardised `queries` `[queries, width]` by the members together to `out`.
+    fn ask(
+        &self,
+        state: &ModelState,
+        queries: &[f32],
+        width: usize,
+        views: &[View],
+        weights: &[Vec<f32>],
+        out: &mut [f32],
+    ) {
+        let apply = |view: &View, rows: &[f32]| view.apply(rows.chunks_exact(width));
+        let of_view =
+            |view| queries.par_chunks(Self::PREPARED * width).flat_map_iter(move |rows| apply(view, rows));
+        let inputs: Vec<f32> = views.par_iter().flat_map(of_view).collect();
+        self.answer(state, self.inputs(&inputs, views), views, weights, out);
     }
 
     /// `numbers`, the rows of a member after those of another, as the inputs of an episode each, `[members, rows, width]`.

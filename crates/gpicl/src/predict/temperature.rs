@@ -13,9 +13,10 @@ const MOST: f64 = 1.0;
 /// No held-out row counts for more than the logarithm of this.
 const LEAST_PROBABILITY: f64 = 1e-6;
 
-/// The places of rows, in random order, that are held out one after another; each time all others are the context.
+/// The places of rows, in random order, that are held out one after another; each time all others are the context. Of many rows
+/// a few are.
 pub(super) fn folds(rows: usize) -> impl Iterator<Item = Range<usize>> {
-    let fold = rows.div_ceil(FOLDS).max(1);
+    let fold = rows.div_ceil(FOLDS).clamp(1, ENOUGH);
     (0..rows).step_by(fold).take(ENOUGH.div_ceil(fold)).map(move |from| from..(from + fold).min(rows))
 }
 
@@ -73,6 +74,7 @@ mod tests {
         assert_eq!(all(12), [0..3, 3..6, 6..9, 9..12]);
         assert_eq!(all(100).len(), FOLDS);
         assert_eq!(all(1000), [0..200, 200..400]);
+        assert_eq!((all(100_000).len(), all(100_000)[0].len()), (1, ENOUGH));
         assert_eq!((all(0).len(), all(1).len()), (0, 1));
     }
 
