@@ -3,8 +3,8 @@
 
 mod common;
 
-use burn::tensor::{Distribution, Tensor, TensorData};
-use common::{agree, check, close, device, host, random, threads_change_no_bit};
+use burn::tensor::{Tensor, TensorData};
+use common::{agree, check, close, device, drawn, host, random, threads_change_no_bit};
 use gpicl_ops::{
     MatrixMemory, MemoryTokens, TokenLayout, WriteRule, matrix_memory, matrix_memory_queries,
     matrix_memory_with_state, reference,

@@ -3,8 +3,8 @@
 
 mod common;
 
-use burn::tensor::{Distribution, Tensor};
-use common::{agree, check, close, device, random};
+use burn::tensor::Tensor;
+use common::{agree, check, close, device, drawn, random};
 use gpicl_ops::{Precision, TokenLayout, outer_product_lstm, reference};
 
 const FP32: Precision = Precision::Fp32;

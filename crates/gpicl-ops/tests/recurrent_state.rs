@@ -3,8 +3,8 @@
 
 mod common;
 
-use burn::tensor::{Device, Distribution, Int, Tensor, TensorData};
-use common::{close, threads_change_no_bit};
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use common::{close, drawn, threads_change_no_bit};
 use gpicl_ops::{
     LstmState, OuterProductState, Precision, TokenLayout, Vsml, VsmlNet, VsmlState, gru, gru_queries,
     gru_with_state, lstm, lstm_queries, lstm_with_state, outer_product_lstm, outer_product_lstm_queries,
@@ -22,7 +22,7 @@ fn device() -> Device {
 }
 
 fn random<const D: usize>(shape: [usize; D]) -> Tensor<D> {
-    Tensor::random(shape, Distribution::Uniform(-1.0, 1.0), &device())
+    drawn(shape, &device())
 }
 
 /// One operation: tokens in, outputs out, a state in between.

@@ -2,8 +2,8 @@
 
 mod common;
 
-use burn::tensor::{Device, Distribution, Int, Tensor, TensorData};
-use common::{agree, close, device, random, threads_change_no_bit};
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use common::{agree, close, device, drawn, random, threads_change_no_bit};
 use gpicl_ops::{
     Activation, AdamWStep, AttentionMask, Embedding, FeedForward, Gate, MuonStep, Precision, TokenLayout,
     reference,
@@ -469,8 +469,8 @@ fn cross_entropy_agrees() {
 #[test]
 fn adamw_agrees_with_and_without_other_owners() {
     for count in [1, 17, 40_000] {
-        let make = |low| Tensor::<1>::random([count], Distribution::Uniform(low, 1.0), &Device::flex());
-        let (param, grad, m, v) = (make(-1.0), make(-1.0), make(-1.0), make(0.0));
+        let make = || drawn([count], &Device::flex());
+        let (param, grad, m, v) = (make(), make(), make(), make().abs());
         let step = AdamWStep {
             lr: 0.01,
             beta1: 0.9,
@@ -502,7 +502,7 @@ fn muon_agrees_for_matrices_of_every_form_and_blocks() {
         [([1, 1], 1), ([7, 3], 1), ([16, 40], 1), ([130, 64], 1), ([24, 72], 3), ([40, 60], 2)]
     {
         for precision in [Precision::Fp32, Precision::Bf16] {
-            let make = || Tensor::<2>::random([rows, cols], Distribution::Normal(0.0, 1.0), &Device::flex());
+            let make = || drawn([rows, cols], &Device::flex());
             let (param, grad, m) = (make(), make(), make());
             let step = MuonStep { lr: 0.1, momentum: 0.95, weight_decay: 0.1, grad_scale: 0.7, precision };
             let expected = reference::muon(param.clone(), grad.clone(), m.clone(), blocks, step);
@@ -521,7 +521,7 @@ fn muon_agrees_for_matrices_of_every_form_and_blocks() {
 #[test]
 fn muon_moves_a_matrix_by_an_orthogonal_one() {
     let device = Device::flex();
-    let grad = Tensor::<2>::random([12, 20], Distribution::Normal(0.0, 3.0), &device);
+    let grad = drawn([12, 20], &device) * 3.0;
     let step =
         MuonStep { lr: 1.0, momentum: 0.0, weight_decay: 0.0, grad_scale: 1.0, precision: Precision::Fp32 };
     let (moved, _) = gpicl_ops::muon(grad.zeros_like(), grad.clone(), grad.zeros_like(), 1, step);

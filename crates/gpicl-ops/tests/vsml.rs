@@ -3,8 +3,8 @@
 
 mod common;
 
-use burn::tensor::{Distribution, Int, Tensor, TensorData};
-use common::{agree, check, close, device, random};
+use burn::tensor::{Int, Tensor, TensorData};
+use common::{agree, check, close, device, drawn, random};
 use gpicl_ops::{TokenLayout, Vsml, VsmlNet, reference, vsml};
 
 const LAYOUTS: [TokenLayout; 2] = [TokenLayout::Shifted, TokenLayout::Paired];
@@ -244,6 +244,8 @@ fn a_naive_loop_and_its_slopes_agree() {
 
 #[test]
 fn vsml_agrees() {
+    /// Gradients of shared weights are sums over all connections and steps: three times what 40 draws showed.
+    const TOLERANCE: f32 = 6e-5;
     for layout in LAYOUTS {
         for (widths, shared, [batch, time, ticks, forward, backward, hidden]) in [
             (vec![1, 1], true, [1, 1, 1, 1, 1, 1]),
@@ -271,14 +273,14 @@ fn vsml_agrees() {
             };
             agree!(
                 format!("vsml {net:?}, shared {shared}"),
-                2e-5,
+                TOLERANCE,
                 [inputs, weight, read],
                 run(vsml),
                 run(reference::vsml)
             );
             agree!(
                 format!("vsml {net:?}, shared {shared}"),
-                2e-5,
+                TOLERANCE,
                 [bias, initial],
                 run(vsml),
                 run(reference::vsml)

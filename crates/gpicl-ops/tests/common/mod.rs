@@ -1,7 +1,9 @@
 //! What the tests of single operations share.
 #![allow(dead_code, unused_macros, unused_imports, reason = "every test file uses a part")]
 
-use burn::tensor::{Device, Distribution, Tensor, TensorData};
+use std::cell::Cell;
+
+use burn::tensor::{Device, Tensor, TensorData};
 
 /// Where the operations run: on the CPU, or on the device that `GPICL_TEST_DEVICE` names.
 pub fn device() -> Device {
@@ -18,8 +20,28 @@ pub fn device() -> Device {
     device.autodiff()
 }
 
+thread_local! {
+    /// State of a SplitMix64 sequence. A test runs on a thread of its own, so it draws the same numbers every time.
+    static SEQUENCE: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Numbers in [-1, 1), others at every call, on that device.
+pub fn drawn<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {
+    let number = |_| {
+        SEQUENCE.set(SEQUENCE.get().wrapping_add(0x9E37_79B9_7F4A_7C15));
+        let bits = SEQUENCE.get();
+        let bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        // A float holds 24 bits exactly.
+        ((bits ^ (bits >> 31)) >> 40) as f32 / 8_388_608.0 - 1.0
+    };
+    let values: Vec<f32> = (0..shape.iter().product()).map(number).collect();
+    Tensor::from_data(TensorData::new(values, shape), device)
+}
+
+/// Numbers in [-1, 1), a leaf.
 pub fn random<const D: usize>(shape: [usize; D]) -> Tensor<D> {
-    Tensor::random(shape, Distribution::Uniform(-1.0, 1.0), &device()).require_grad()
+    drawn(shape, &device()).require_grad()
 }
 
 /// Largest difference, relative to the larger of one and the largest value.
@@ -35,8 +57,7 @@ pub fn close<const D: usize>(what: &str, found: Tensor<D>, expected: Tensor<D>, 
 macro_rules! agree {
     ($what:expr, $tolerance:expr, [$($input:ident),+], $native:expr, $reference:expr) => {{
         let (native, reference) = ($native, $reference);
-        let weights = native.clone().inner().random_like(Distribution::Uniform(-1.0, 1.0));
-        let weights = Tensor::from_inner(weights);
+        let weights = Tensor::from_inner(drawn(native.dims(), &native.clone().inner().device()));
         close(&format!("{}: value", $what), native.clone().inner(), reference.clone().inner(), $tolerance);
         let found = (native * weights.clone()).sum().backward();
         let expected = (reference * weights).sum().backward();
