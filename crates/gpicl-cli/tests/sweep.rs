@@ -128,6 +128,12 @@ fn a_sweep_makes_every_run_once_and_writes_what_came_of_them() {
     assert!(!notes.contains(": finished"), "{notes}");
     assert_eq!(before, IDS.map(|id| made(id).unwrap()));
 
+    // An error of a run that came to its results after all is none.
+    let failure = at.join(format!("s/failures/{}.txt", IDS[3]));
+    fs::write(&failure, "the disk failed").unwrap();
+    let (table, _) = ends(at, &["sweep", "s"], 0);
+    assert!(table.contains("8 runs: 8 finished") && !failure.exists(), "{table}");
+
     // What is set counts for all runs, and stands in the sweep's own file.
     ends(at, &["sweep", "s.toml", "--set", "train.steps=2", "--out", "two"], 0);
     let two = fs::read_to_string(at.join("two/runs").join(IDS[5]).join("config.toml")).unwrap();

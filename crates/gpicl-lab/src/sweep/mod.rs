@@ -141,12 +141,8 @@ impl Sweep {
         if folder.exists() {
             std::fs::remove_dir_all(&folder).map_err(Error::io("remove", &folder))?;
         }
-        for path in [self.failure_path(run), self.log_path(run)] {
-            if path.exists() {
-                std::fs::remove_file(&path).map_err(Error::io("remove", &path))?;
-            }
-        }
-        Ok(())
+        self.excuse(run)?;
+        remove_if_there(&self.log_path(run))
     }
 
     /// Meta-trains the runs that have neither results nor an error, and writes what came of all: [`Sweep::save`].
@@ -156,8 +152,11 @@ impl Sweep {
     pub fn execute(&self, executor: &dyn Executor, watch: &Watch<'_>) -> Result<SweepResults> {
         let mut pending = Vec::new();
         for run in &self.runs {
-            if !matches!(self.state(run)?, RunState::Finished | RunState::Failed { .. }) {
-                pending.push(run);
+            match self.state(run)? {
+                // It came to its results after all, by hand or elsewhere.
+                RunState::Finished => self.excuse(run)?,
+                RunState::Failed { .. } => {}
+                RunState::Waiting | RunState::Running { .. } | RunState::Cut { .. } => pending.push(run),
             }
         }
         if !pending.is_empty() {
@@ -206,10 +205,12 @@ impl Sweep {
     /// # Errors
     /// [`Error::Io`].
     pub fn retry_failed(&self) -> Result<()> {
-        for path in self.runs.iter().map(|run| self.failure_path(run)).filter(|path| path.exists()) {
-            std::fs::remove_file(&path).map_err(Error::io("remove", &path))?;
-        }
-        Ok(())
+        self.runs.iter().try_for_each(|run| self.excuse(run))
+    }
+
+    /// Removes the error of `run`, if there is one.
+    fn excuse(&self, run: &PlannedRun) -> Result<()> {
+        remove_if_there(&self.failure_path(run))
     }
 
     /// Makes the folder of `run`, if it is not there, so that `gpicl resume` can start or continue it.
@@ -241,6 +242,13 @@ impl Sweep {
     fn failures_dir(&self) -> PathBuf {
         self.dir.join("failures")
     }
+}
+
+fn remove_if_there(path: &Path) -> Result<()> {
+    if path.exists() {
+        std::fs::remove_file(path).map_err(Error::io("remove", path))?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
