@@ -3,6 +3,7 @@
 import hashlib
 import io
 import itertools
+import json
 import subprocess
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +15,6 @@ from sklearn import datasets
 from sklearn.model_selection import train_test_split
 
 SKLEARN = ["iris", "wine", "breast_cancer", "digits"]
-FAMILIES = ["causal", "trees", "network", "smooth", "interactions", "gaussians", "linear", "prototypes"]
 
 
 class Fault(Exception):
@@ -81,25 +81,34 @@ def sklearn_table(name):
 
 def made(binary, count, rows):
     """`count` tables of each family of the prior, of the split that meta-training never meets: for choices."""
+    sources = [json.loads(line) for line in data_command(binary, "list", "--json").splitlines()]
+    families = [source["name"] for source in sources if source["name"].startswith("prior:")]
+    if not families:
+        raise Fault(f"--made: {binary} lists no family of made tables; give --gpicl a program of this version")
     tables = []
-    for family in FAMILIES:
+    for family in families:
         found = (made_table(binary, family, seed, rows) for seed in itertools.count())
         tables += itertools.islice(filter(None, found), count)
     return tables
 
 
-def made_table(binary, family, seed, rows):
-    """Table number `seed` of a family; None if its rows are of one class."""
-    options = ["--split", "validation", "--seed", str(seed), "--rows", str(rows), "--quiet"]
-    done = subprocess.run([binary, "data", "show", f"prior:{family}", *options], capture_output=True, text=True)
+def data_command(binary, *arguments):
+    """What `gpicl data` prints."""
+    done = subprocess.run([binary, "data", *arguments, "--quiet"], capture_output=True, text=True)
     if done.returncode:
         raise Fault(f"--made: {binary}: {' '.join(done.stderr.split())}; give --gpicl a program of this version")
-    frame = pd.read_csv(io.StringIO(done.stdout))
+    return done.stdout
+
+
+def made_table(binary, family, seed, rows):
+    """Table number `seed` of a family, `prior:NAME`; None if its rows are of one class."""
+    text = data_command(binary, "show", family, "--split", "validation", "--seed", str(seed), "--rows", str(rows))
+    frame = pd.read_csv(io.StringIO(text))
     # A split needs two rows of each class.
     frame = frame[frame.groupby("label")["label"].transform("size") > 1].reset_index(drop=True)
     if frame["label"].nunique() < 2:
         return None
-    name = f"{family}-{seed:03}"
+    name = f"{family.removeprefix('prior:')}-{seed:03}"
     return table(name, f"made table {name}", frame.iloc[:, :-1], frame["label"])
 
 

@@ -11,6 +11,7 @@ use gpicl::data::{
     DataConfig, EmbedConfig, Normalize, check_embed, contact_sheet, data_dir, embed as features_of,
     write_features,
 };
+use gpicl::tasks::Families;
 use gpicl_lab::table::Table;
 use serde_json::json;
 
@@ -124,6 +125,13 @@ fn list(args: &DataDirArgs, output: &Output) -> Result<ExitCode> {
         let mark = if here { "yes" } else { "no" };
         output.json(&json!({"name": source.name, "kind": kind, "here": here, "what": source.summary}));
         table.push([source.name.into(), kind.into(), mark.into(), source.summary.into()]);
+    }
+    // Beside data sets, what can be shown by their place: the prior's families.
+    for (family, summary) in Families::NAMES.iter().zip(Families::SUMMARIES) {
+        let (name, kind) = (format!("prior:{family}"), "made tables");
+        let what = format!("for meta-training, [[mix]] prior: {}", summary.trim_end_matches('.'));
+        output.json(&json!({"name": name, "kind": kind, "here": true, "what": what}));
+        table.push([name, kind.into(), "yes".into(), what]);
     }
     output.text(format!("data directory: {}\n\n{}", dir.display(), table.text_left().trim_end()));
     Ok(ExitCode::SUCCESS)

@@ -501,7 +501,7 @@ fn eval_refuses_data_that_changed_since() {
 fn data_lists_and_shows() {
     let dir = tempfile::tempdir().unwrap();
     let list = ok(dir.path(), &["data", "list", "--data-dir", "."]);
-    for name in ["glyphs", "fashion-mnist", "omniglot", "csv"] {
+    for name in ["glyphs", "fashion-mnist", "omniglot", "csv", "prior:additive"] {
         assert!(list.contains(name), "{list}");
     }
     let shown = ok(dir.path(), &["data", "show", "glyphs", "--sheet", "sheet.png"]);

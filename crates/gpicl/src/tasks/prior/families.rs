@@ -3,16 +3,16 @@
 use serde::{Deserialize, Serialize};
 
 use super::function::Make;
-use super::{causal, gaussians, interactions, linear, network, prototypes, smooth, trees};
+use super::{additive, causal, gaussians, interactions, linear, network, prototypes, smooth, trees};
 
 /// Declares the families: their weights in a configuration, and what makes them.
 macro_rules! families {
-    ($($(#[$doc:meta])* $name:ident = $weight:literal,)*) => {
+    ($(#[doc = $doc:literal] $name:ident = $weight:literal,)*) => {
         /// How often a task is of a family, relative to the others. In a table that names some, the others have none.
         #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
         #[serde(deny_unknown_fields)]
         pub struct Families {
-            $($(#[$doc])* #[serde(default)] pub $name: f64,)*
+            $(#[doc = $doc] #[serde(default)] pub $name: f64,)*
         }
 
         impl Default for Families {
@@ -24,6 +24,9 @@ macro_rules! families {
         impl Families {
             /// The names of all.
             pub const NAMES: &'static [&'static str] = &[$(stringify!($name)),*];
+
+            /// What each is, in the order of the names.
+            pub const SUMMARIES: &'static [&'static str] = &[$($doc.trim_ascii()),*];
 
             /// One family alone; none if there is none of that name.
             pub fn only(name: &str) -> Option<Self> {
@@ -61,6 +64,8 @@ families! {
     gaussians = 1.5,
     /// Linear and logistic rules.
     linear = 1.25,
+    /// Sums of functions of one feature each.
+    additive = 2.0,
     /// Nearest prototypes.
     prototypes = 0.75,
 }

@@ -1,7 +1,7 @@
 //! What a family makes: features and what their label is read from.
 
-use super::chance::{coin, distinct, log_count};
-use super::rows::{Column, Rows};
+use super::chance::{coin, distinct, exponential, log_count};
+use super::rows::{Column, Rows, standardise};
 use crate::rng::Rng;
 
 /// What is asked of a family.
@@ -41,5 +41,15 @@ impl Shape {
     pub(super) fn scores(self, rng: &mut Rng) -> usize {
         let one = if self.classes == 2 { 0.7 } else { 1.2 / self.classes as f32 };
         if coin(rng, one) { 1 } else { self.classes }
+    }
+}
+
+/// Scores whose largest is a class by their softmax: `steep` times each score, with a bias of its own and Gumbel's noise.
+pub(super) fn odds(rng: &mut Rng, rows: &mut Rows, scores: &mut [Column], steep: f32) {
+    for score in scores {
+        standardise(score);
+        let bias = rng.normal();
+        let noise = rows.each(|rng| -libm::logf(exponential(rng).max(f32::MIN_POSITIVE)));
+        score.iter_mut().zip(noise).for_each(|(x, noise)| *x = steep * *x + bias + noise);
     }
 }

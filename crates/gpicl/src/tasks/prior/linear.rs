@@ -1,9 +1,9 @@
 //! Linear rules, and logistic ones: classes by the odds that a linear function gives.
 
 use super::chance::{coin, exponential, log_within, pick};
-use super::function::{Function, Shape, Target};
+use super::function::{Function, Shape, Target, odds};
 use super::inputs::inputs;
-use super::rows::{Rows, combination, standardise};
+use super::rows::{Rows, combination};
 use crate::rng::Rng;
 
 /// How the weights of features are spread.
@@ -29,18 +29,14 @@ pub(super) fn make(rng: &mut Rng, rows: &mut Rows, shape: Shape) -> Function {
     let logistic = coin(rng, 0.5);
     let outputs = if logistic { shape.classes } else { shape.scores(rng) };
     let steep = log_within(rng, 0.7, 8.0);
-    let mut scores = Vec::with_capacity(outputs);
-    for _ in 0..outputs {
-        let terms: Vec<_> = used.iter().map(|&feature| (weight(rng), &features[feature])).collect();
-        let mut score = combination(terms, rows.len());
-        if logistic {
-            standardise(&mut score);
-            // The largest of scores with Gumbel's noise is a class by its softmax.
-            let bias = rng.normal();
-            let noise = rows.each(|rng| -libm::logf(exponential(rng).max(f32::MIN_POSITIVE)));
-            score.iter_mut().zip(noise).for_each(|(x, noise)| *x = steep * *x + bias + noise);
-        }
-        scores.push(score);
+    let mut scores: Vec<_> = (0..outputs)
+        .map(|_| {
+            let terms: Vec<_> = used.iter().map(|&feature| (weight(rng), &features[feature])).collect();
+            combination(terms, rows.len())
+        })
+        .collect();
+    if logistic {
+        odds(rng, rows, &mut scores, steep);
     }
     Function { features, target: Target::Scores(scores) }
 }
