@@ -14,6 +14,7 @@ pub const SWEEPS: &[Preset] = &[
     Preset { name: "tiny", toml: include_str!("../presets/sweep/tiny.toml") },
     Preset { name: "mixture", toml: include_str!("../presets/sweep/mixture.toml") },
     Preset { name: "recurrent-rates", toml: include_str!("../presets/sweep/recurrent-rates.toml") },
+    Preset { name: "shifted-tokens", toml: include_str!("../presets/sweep/shifted-tokens.toml") },
 ];
 
 /// The comparison called `name`.

@@ -7,8 +7,8 @@ use gpicl_ops::{Activation, Precision};
 use super::layers::{FeedForward, LayerNorm, Linear};
 use super::stack::{Layer, Stack, StackState};
 use super::state::State;
-use super::tokens::{LabelScale, Layout, TokenEmbedding};
-use super::{Architecture, Dims, Initializer, SequenceModel, at_least_one, heads_divide};
+use super::tokens::{LabelScale, Layout, TokenEmbedding, Tokens};
+use super::{Architecture, Dims, Initializer, SequenceModel, at_least_one, heads_divide, positive};
 use crate::error::Result;
 
 /// The part of a block in which tokens learn of each other.
@@ -47,8 +47,10 @@ pub struct BlockSizes {
     pub layout: Layout,
     /// Size of the one-hot label.
     pub label_scale: LabelScale,
-    /// Learned positions or none.
-    pub positions: bool,
+    /// Norm that inputs are brought to; none: they stay as they are.
+    pub input_norm: Option<f32>,
+    /// Standard deviation that learned positions begin with; none: there are none.
+    pub position_std: Option<f32>,
 }
 
 /// Declares the configuration of such a model: [`BlockSizes`], the initial relation of keys and queries, whether there
@@ -75,10 +77,15 @@ macro_rules! block_config {
             pub layout: $crate::models::tokens::Layout,
             /// Size of the one-hot label.
             pub label_scale: $crate::models::tokens::LabelScale,
+            /// Norm that inputs are brought to, on average: they are multiplied by this over `sqrt(input_dim)`. If absent they stay
+            /// as they are.
+            pub input_norm: Option<f32>,
             /// Initial relation of keys and queries.
             pub qk_init: $crate::models::layers::QkInit,
             /// Learned positions or none.
             pub positions: bool,
+            /// Standard deviation that learned positions begin with.
+            pub position_std: f32,
             $($(#[$field_doc])* pub $field: $type,)*
         }
 
@@ -92,8 +99,10 @@ macro_rules! block_config {
                     d_ff: 1024,
                     layout: $crate::models::tokens::Layout::Shifted,
                     label_scale: Default::default(),
+                    input_norm: None,
                     qk_init: Default::default(),
                     positions: $positions,
+                    position_std: $crate::models::tokens::POSITION_STD,
                     $($field: $default,)*
                 }
             }
@@ -106,12 +115,24 @@ macro_rules! block_config {
             /// [`crate::Error::Config`] naming the field.
             pub fn validate(&self) -> $crate::error::Result<()> {
                 $(self.$check()?;)?
+                // Also where there are no positions: a wrong number should not wait for them.
+                $crate::models::not_negative("position_std", self.position_std)?;
                 self.sizes().validate()
             }
 
             fn sizes(&self) -> $crate::models::blocks::BlockSizes {
-                let Self { d_model, layers, heads, d_ff, layout, label_scale, positions, .. } = *self;
-                $crate::models::blocks::BlockSizes { d_model, layers, heads, d_ff, layout, label_scale, positions }
+                let Self { d_model, layers, heads, d_ff, layout, label_scale, input_norm, .. } = *self;
+                let position_std = self.positions.then_some(self.position_std);
+                $crate::models::blocks::BlockSizes {
+                    d_model,
+                    layers,
+                    heads,
+                    d_ff,
+                    layout,
+                    label_scale,
+                    input_norm,
+                    position_std,
+                }
             }
         }
     };
@@ -131,6 +152,9 @@ impl BlockSizes {
             ("d_ff", self.d_ff),
         ])?;
         heads_divide(self.heads, self.d_model)?;
+        if let Some(norm) = self.input_norm {
+            positive("input_norm", norm)?;
+        }
         self.label_scale.validate()
     }
 
@@ -148,8 +172,9 @@ impl BlockSizes {
         init: &mut Initializer,
         mixer: impl Fn(&mut Initializer) -> M,
     ) -> Residual<M> {
-        let Self { d_model, layers, d_ff, layout, label_scale, positions, .. } = self;
-        let embedding = TokenEmbedding::new(dims, d_model, layout, label_scale, positions, precision, init);
+        let Self { d_model, layers, d_ff, layout, label_scale, input_norm, position_std, .. } = self;
+        let tokens = Tokens { layout, label_scale, input_norm, position_std };
+        let embedding = TokenEmbedding::new(dims, d_model, tokens, precision, init);
         let mut block = || Block {
             norm: LayerNorm::new(d_model, init),
             mixer: mixer(init),

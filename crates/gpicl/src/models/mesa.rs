@@ -11,8 +11,8 @@ use gpicl_ops::{Activation, AttentionMask, Precision};
 use super::blocks::{Mixer, Residual, block_config};
 use super::layers::{Linear, QkInit};
 use super::transformer::KeysValues;
-use super::{Dims, Initializer};
-use crate::error::{Error, Result};
+use super::{Dims, Initializer, positive};
+use crate::error::Result;
 
 block_config! {
     /// Sizes and options of a [`MesaNet`].
@@ -28,13 +28,8 @@ block_config! {
 impl MesaNetConfig {
     /// Temperature and ridge must be such that their logarithms can be learned.
     fn check_scales(&self) -> Result<()> {
-        for (field, value) in [("temperature", self.temperature), ("ridge", self.ridge)] {
-            if !(value.is_finite() && value > 0.0) {
-                let problem = format!("is {value}");
-                return Err(Error::config(format!("model.{field}"), problem, "give a positive number"));
-            }
-        }
-        Ok(())
+        positive("temperature", self.temperature)?;
+        positive("ridge", self.ridge)
     }
 
     pub(super) fn init(&self, dims: Dims, precision: Precision, init: &mut Initializer) -> MesaNet {

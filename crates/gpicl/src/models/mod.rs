@@ -19,6 +19,7 @@ pub mod mlp;
 pub mod mlstm;
 pub mod outer_product_lstm;
 pub mod recurrent;
+mod rotary;
 mod sheet;
 pub mod stack;
 pub mod state;
@@ -67,6 +68,22 @@ fn at_least_one(sizes: &[(&str, usize)]) -> Result<()> {
         Some((field, _)) => Err(Error::config(format!("model.{field}"), "is 0", "give at least 1")),
         None => Ok(()),
     }
+}
+
+/// Refuses a field of the `[model]` table that is no positive number.
+fn positive(field: &str, value: f32) -> Result<()> {
+    if value.is_finite() && value > 0.0 {
+        return Ok(());
+    }
+    Err(Error::config(format!("model.{field}"), format!("is {value}"), "give a positive number"))
+}
+
+/// Refuses a field of the `[model]` table that is no number from 0.
+fn not_negative(field: &str, value: f32) -> Result<()> {
+    if value.is_finite() && value >= 0.0 {
+        return Ok(());
+    }
+    Err(Error::config(format!("model.{field}"), format!("is {value}"), "give a number from 0"))
 }
 
 /// Refuses `model.heads` that do not divide `model.d_model`.

@@ -9,8 +9,8 @@ pub use gpicl_ops::TokenLayout as Layout;
 
 use super::layers::Linear;
 use super::state::ContextEnd;
-use super::{Dims, Initializer, check};
-use crate::error::{Error, Result};
+use super::{Dims, Initializer, check, positive};
+use crate::error::Result;
 
 /// Size of the one-hot label next to the input, which has norm about `sqrt(input_dim)`. A bare number is an absolute one.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -37,10 +37,7 @@ impl LabelScale {
     /// [`Error::Config`] naming the field.
     pub fn validate(self) -> Result<()> {
         let (Self::Absolute(scale) | Self::Relative(scale)) = self;
-        if !(scale.is_finite() && scale > 0.0) {
-            return Err(Error::config("model.label_scale", format!("is {scale}"), "give a positive number"));
-        }
-        Ok(())
+        positive("label_scale", scale)
     }
 }
 
@@ -69,7 +66,23 @@ impl<'de> Deserialize<'de> for LabelScale {
     }
 }
 
-/// Linear embedding of `concat(x, label_scale * onehot(y))` plus a learned position.
+/// Standard deviation that learned positions begin with, unless it is said.
+pub(super) const POSITION_STD: f32 = 0.02;
+
+/// What is done to an example to make a token of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Tokens {
+    /// Where the labels stand.
+    pub layout: Layout,
+    /// Size of the one-hot label.
+    pub label_scale: LabelScale,
+    /// Norm that inputs, of norm about `sqrt(input_dim)`, are brought to; none: they stay as they are.
+    pub input_norm: Option<f32>,
+    /// Standard deviation that learned positions begin with; none: there are none.
+    pub position_std: Option<f32>,
+}
+
+/// Linear embedding of `concat(input_scale * x, label_scale * onehot(y))` plus a learned position.
 ///
 /// The weight of the concatenation is kept as its two blocks of rows, so that the one-hot is a look-up and
 /// both tokens of the paired layout share the product with `x`.
@@ -81,6 +94,8 @@ pub struct TokenEmbedding {
     /// `[episode_length, d_model]`; both tokens of an example share it.
     position: Option<Param<Tensor<2>>>,
     #[module(skip)]
+    input_scale: Option<f32>,
+    #[module(skip)]
     label_scale: f32,
     #[module(skip)]
     layout: Layout,
@@ -89,21 +104,20 @@ pub struct TokenEmbedding {
 }
 
 impl TokenEmbedding {
-    /// Weights `N(0, 1 / (input_dim + classes))`; positions `N(0, 0.02^2)` if `positions`.
+    /// Weights `N(0, 1 / (input_dim + classes))`; positions `N(0, position_std^2)`.
     pub fn new(
         dims: Dims,
         d_model: usize,
-        layout: Layout,
-        label_scale: LabelScale,
-        positions: bool,
+        tokens: Tokens,
         precision: Precision,
         init: &mut Initializer,
     ) -> Self {
+        let Tokens { layout, label_scale, input_norm, position_std } = tokens;
         let std = 1.0 / ((dims.input_dim + dims.classes) as f32).sqrt();
         let input = init.normal(dims.input_dim * d_model, std);
         let label = init.normal(dims.classes * d_model, std);
-        let position = positions.then(|| {
-            let values = init.normal(dims.episode_length * d_model, 0.02);
+        let position = position_std.map(|std| {
+            let values = init.normal(dims.episode_length * d_model, std);
             init.param(values, [dims.episode_length, d_model])
         });
         let weight = init.param(input, [dims.input_dim, d_model]);
@@ -111,6 +125,7 @@ impl TokenEmbedding {
             input: Linear::from_weight(weight, precision, init),
             label: init.param(label, [dims.classes, d_model]),
             position,
+            input_scale: input_norm.map(|norm| norm / (dims.input_dim as f32).sqrt()),
             label_scale: label_scale.value(dims.input_dim),
             layout,
             precision,
@@ -139,7 +154,7 @@ impl TokenEmbedding {
             position: self.position.as_ref().map(|position| position.val().narrow(0, 0, time)),
             label_scale: self.label_scale,
         };
-        gpicl_ops::embed(inputs, labels, weights, self.layout, self.precision)
+        gpicl_ops::embed(self.scaled(inputs), labels, weights, self.layout, self.precision)
     }
 
     /// The tokens of a context alone, one an example `[batch, examples, d_model]`, none without examples; and what its
@@ -168,7 +183,7 @@ impl TokenEmbedding {
         check::same("answer: batch of the state", batch, end.batch);
         self.check_positions("answer: examples of the state, before a query", end.examples, 1);
         let [_, d_model] = self.label.dims();
-        let mut tokens = self.input.forward(queries, Activation::Identity);
+        let mut tokens = self.input.forward(self.scaled(queries), Activation::Identity);
         if let Some(position) = &self.position {
             tokens = tokens + position.val().narrow(0, end.examples, 1).unsqueeze::<3>();
         }
@@ -177,6 +192,13 @@ impl TokenEmbedding {
             tokens = tokens + label.reshape([batch, 1, d_model]);
         }
         tokens
+    }
+
+    fn scaled(&self, inputs: Tensor<3>) -> Tensor<3> {
+        match self.input_scale {
+            Some(scale) => inputs * scale,
+            None => inputs,
+        }
     }
 
     #[track_caller]
