@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use crate::results::Results;
 use gpicl::DeviceKind;
 use gpicl::RunDir;
-use gpicl::eval::Metric;
 use gpicl::eval::{CurveSummary, Guessing, Outcome, Plateau, PlateauRule, Scores, label_during_training};
+use gpicl::eval::{Metric, Part};
 use gpicl::models::SequenceModel as _;
 use gpicl::train::read_metrics;
 use gpicl::{Error, Result};
@@ -28,6 +28,12 @@ pub struct RunSummary {
     pub curves: Vec<(String, CurveSummary)>,
     /// The plateau of the training loss.
     pub plateau: Option<Plateau>,
+    /// That of the biased episodes' loss, where there is a bias.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub biased_plateau: Option<Plateau>,
+    /// That of the other episodes of batches with a bias.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unbiased_plateau: Option<Plateau>,
     /// The plateau of the meta-tests on unseen tasks; `None` if there were none during meta-training.
     pub test_plateau: Option<Plateau>,
     /// Mean cross-entropy of the last meta-training batch, in nats.
@@ -85,12 +91,15 @@ impl RunSummary {
                 guessing(set).classes(),
             ),
         };
+        let biased_plateau = rule.of_loss_of(Part::Biased, &metrics, slots);
         let summary = Self {
             outcome: results.outcome,
             sources: results.outcomes.iter().map(source).collect(),
             scores: None,
             curves: results.curves.iter().map(|curve| (curve.label.clone(), curve.summary())).collect(),
             plateau: rule.of_loss(&metrics, slots),
+            biased_plateau,
+            unbiased_plateau: biased_plateau.and(rule.of_loss_of(Part::Unbiased, &metrics, slots)),
             test_plateau: rule.of_meta_tests(&metrics, guessing("unseen").classes()),
             final_loss,
             state_size: model.state_size(results.dims.episode_length),

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use common::{finish, small};
 use gpicl::DeviceKind;
 use gpicl::data::Library;
-use gpicl::eval::{Guessing, Metric, Outcome, OutcomeRule, Sample, meta_test};
+use gpicl::eval::{Guessing, Metric, Outcome, OutcomeRule, Part, Sample, meta_test};
 use gpicl::models::ModelConfig;
 use gpicl::tasks::TaskId;
 use gpicl::train::{Ended, Event, ResumeOptions, Trainer, load_weights, read_metrics};
@@ -334,6 +334,31 @@ fn meta_training_learns_to_learn_on_unseen_tasks() {
     let Metric::Train { loss: first, .. } = metrics[0] else { panic!("{:?}", metrics[0]) };
     let Metric::Train { loss: last, .. } = metrics[metrics.len() - 1] else { panic!() };
     assert!(last < first - 0.2, "{first} -> {last}");
+}
+
+#[test]
+fn a_bias_tells_the_losses_of_its_episodes_and_of_the_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let lines = |name: &str, bias: &[&str]| {
+        let run = dir.path().join(name);
+        let settings = ["train.steps=6", "train.log_every=1", "eval.every=0", "eval.final_episodes=8"];
+        finish(&mut Trainer::start(small(&[&settings, bias].concat()), None, &run).unwrap());
+        let text = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
+        (text.contains("biased"), read_metrics(&run.join("metrics.jsonl")).unwrap())
+    };
+    let (told, metrics) = lines("part", &["tasks.bias={ fraction = 0.75 }"]);
+    assert!(told && metrics.len() == 6);
+    for line in &metrics {
+        let [all, biased, others] = [Part::All, Part::Biased, Part::Unbiased].map(|part| line.loss_of(part));
+        let mean = 0.75 * biased.unwrap().1 + 0.25 * others.unwrap().1;
+        assert!((all.unwrap().1 - mean).abs() < 1e-5 && biased != others, "{line:?}");
+    }
+    let (told, metrics) = lines("whole", &["tasks.bias={ fraction = 1.0 }"]);
+    let near = |line: &Metric| (line.loss().unwrap().1 - line.loss_of(Part::Biased).unwrap().1).abs() < 1e-5;
+    assert!(told && metrics.iter().all(|line| near(line) && line.loss_of(Part::Unbiased).is_none()));
+    let (told, metrics) = lines("none", &[]);
+    let all = |line: &Metric| line.loss_of(Part::Unbiased) == line.loss();
+    assert!(!told && metrics.iter().all(|line| all(line) && line.loss_of(Part::Biased).is_none()));
 }
 
 #[test]

@@ -4,8 +4,8 @@ use super::runs::{Run, losses_table, mean, names, over_seeds, pairs, table};
 use super::verdict::{Check, FEW, at_least};
 use super::{Made, Picture};
 use crate::figures::ranking::{Ranked, Ranking};
-use gpicl::Result;
 use gpicl::eval::Interval;
+use gpicl::{Result, RunConfig};
 
 /// The seeds of one change.
 pub(super) struct Group<'a> {
@@ -152,6 +152,7 @@ fn checks(groups: &[Group<'_>], measure: Measure) -> Vec<Check> {
     let base = &groups[0];
     let config = &base.first().config;
     let length = |group: &Group<'_>| measure.mean(group);
+    let fraction = |config: &RunConfig| config.tasks.bias.map_or(0.0, |bias| bias.fraction);
     let shortens = |paper: &str, what: &str, matches: &dyn Fn(&Run) -> bool| {
         let rule = format!(
             "of the changes with {what}, the one with the shortest mean plateau ({}) is, against the base, {SHORTER_RULE}",
@@ -171,8 +172,8 @@ fn checks(groups: &[Group<'_>], measure: Measure) -> Vec<Check> {
     });
     let bias = shortens(
         "Biasing the distribution of label permutations shortens the plateau.",
-        "a bias of a part of the batch",
-        &|run| run.config.tasks.bias.is_some_and(|bias| bias.fraction < 1.0),
+        "a bias of a larger part of the batch",
+        &|run| (fraction(config) + f64::EPSILON..1.0).contains(&fraction(&run.config)),
     );
     vec![batch, bias, eps(groups, measure)]
 }

@@ -9,8 +9,9 @@ use crate::sweep::{RunState, Sweep, SweepResults};
 use crate::table::Table;
 use gpicl::RunConfig;
 use gpicl::RunDir;
-use gpicl::eval::Metric;
-use gpicl::eval::{CurveSummary, Interval, LearningCurve, Outcome, label_during_training, spearman};
+use gpicl::eval::{
+    CurveSummary, Interval, LearningCurve, Metric, Outcome, Part, label_during_training, spearman,
+};
 use gpicl::models::ModelConfig;
 use gpicl::tasks::TaskCount;
 use gpicl::train::read_metrics;
@@ -110,7 +111,13 @@ impl Run {
 
     /// Loss of the meta-training batches, by step.
     pub fn losses(&self) -> Vec<(f64, f64)> {
-        self.metrics.iter().filter_map(Metric::loss).map(|(step, loss)| (step as f64, loss)).collect()
+        self.losses_of(Part::All)
+    }
+
+    /// Loss of a part of the batches, by step; none where they have no such part.
+    pub fn losses_of(&self, part: Part) -> Vec<(f64, f64)> {
+        let lines = self.metrics.iter().filter_map(|metric| metric.loss_of(part));
+        lines.map(|(step, loss)| (step as f64, loss)).collect()
     }
 
     /// Accuracy on unseen tasks over the last ten positions, by step, on the validation split; of the last step, that of the
@@ -433,6 +440,8 @@ pub(super) mod toy {
                     .zip([seen_curve, unseen_curve, unseen_curve])
                     .collect(),
                 plateau: None,
+                biased_plateau: None,
+                unbiased_plateau: None,
                 test_plateau: None,
                 final_loss: 1.0,
                 state_size: 100,
@@ -465,6 +474,8 @@ pub(super) mod toy {
                 .map(|number| Metric::Train {
                     step: number * steps / 10,
                     loss: if number * steps / 10 >= length && left { 1.0 } else { 2.3 },
+                    loss_biased: None,
+                    loss_unbiased: None,
                     accuracy_first: 0.1,
                     accuracy_last: 0.1,
                     lr: 1e-3,

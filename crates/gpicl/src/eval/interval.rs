@@ -273,6 +273,11 @@ impl Interval {
         Self { low: self.low.max(low), high: self.high.min(high), ..self }
     }
 
+    /// The interval of the same number with `by` added to it.
+    pub fn shifted(self, by: f64) -> Self {
+        Self { mean: self.mean + by, low: self.low + by, high: self.high + by }
+    }
+
     /// The interval of a difference from those of its terms, without their correlation (Newcombe 1998).
     pub fn less(self, other: Self) -> Self {
         let below = (self.mean - self.low).hypot(other.high - other.mean);

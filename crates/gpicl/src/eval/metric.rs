@@ -4,6 +4,17 @@ use serde::{Deserialize, Serialize};
 
 use super::curve::CurveSummary;
 
+/// Episodes of a meta-training batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// All of them.
+    All,
+    /// Those with the bias ([`crate::tasks::BiasConfig`]).
+    Biased,
+    /// Those without.
+    Unbiased,
+}
+
 /// One line of `metrics.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
@@ -14,6 +25,12 @@ pub enum Metric {
         step: u64,
         /// Mean cross-entropy in nats.
         loss: f64,
+        /// That of the biased episodes alone, where there are some.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        loss_biased: Option<f64>,
+        /// That of the others, where there are both.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        loss_unbiased: Option<f64>,
         /// Accuracy at position 0, before any example.
         accuracy_first: f64,
         /// Accuracy at the last position.
@@ -38,9 +55,19 @@ pub enum Metric {
 impl Metric {
     /// Step and mean cross-entropy in nats, of a training line.
     pub fn loss(&self) -> Option<(u64, f64)> {
-        match self {
-            Self::Train { step, loss, .. } => Some((*step, *loss)),
-            Self::Eval { .. } => None,
-        }
+        self.loss_of(Part::All)
+    }
+
+    /// The same of a part of the batch, if it has episodes.
+    pub fn loss_of(&self, part: Part) -> Option<(u64, f64)> {
+        let Self::Train { step, loss, loss_biased, loss_unbiased, .. } = self else { return None };
+        let loss = match part {
+            Part::All => Some(*loss),
+            Part::Biased => *loss_biased,
+            // Of a batch without bias that is all of it.
+            Part::Unbiased if loss_biased.is_none() => Some(*loss),
+            Part::Unbiased => *loss_unbiased,
+        };
+        Some((*step, loss?))
     }
 }

@@ -18,7 +18,7 @@ pub use curve::{CurveAccumulator, CurveSummary, EpisodeScores, LearningCurve, UN
 pub use guessing::Guessing;
 pub use interval::{Design, Interval};
 pub use meta_test::{hits, meta_test};
-pub use metric::Metric;
+pub use metric::{Metric, Part};
 pub use outcome::{Outcome, OutcomeRule, Scores};
 pub use plateau::{Plateau, PlateauRule};
 pub use rank::{bootstrap, spearman};

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::OutcomeRule;
-use super::metric::Metric;
+use super::metric::{Metric, Part};
 
 /// A plateau at the start of meta-training.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -50,7 +50,13 @@ impl PlateauRule {
 
     /// The plateau of the training loss of a model of `classes` label slots; `None` without training lines.
     pub fn of_loss(&self, metrics: &[Metric], classes: usize) -> Option<Plateau> {
-        let (steps, losses): (Vec<u64>, Vec<f64>) = metrics.iter().filter_map(Metric::loss).unzip();
+        self.of_loss_of(Part::All, metrics, classes)
+    }
+
+    /// The same of a part of the batches; `None` without lines that have it.
+    pub fn of_loss_of(&self, part: Part, metrics: &[Metric], classes: usize) -> Option<Plateau> {
+        let (steps, losses): (Vec<u64>, Vec<f64>) =
+            metrics.iter().filter_map(|metric| metric.loss_of(part)).unzip();
         let threshold = self.fraction * (classes as f64).ln();
         self.detect(&steps, &smoothed(&losses), |loss| loss < threshold)
     }
@@ -127,6 +133,8 @@ mod tests {
         let line = |step| Metric::Train {
             step,
             loss: loss(step),
+            loss_biased: None,
+            loss_unbiased: None,
             accuracy_first: 0.1,
             accuracy_last: 0.1,
             lr: 1e-3,

@@ -158,6 +158,11 @@ impl BatchSource {
         out.tasks = self.write(index, &mut out.inputs, &mut out.labels);
     }
 
+    /// Which episodes of batch number `index`, of these tasks, meta-training shows with the source's bias.
+    pub fn biased(&self, index: u64, tasks: &[TaskId]) -> Vec<bool> {
+        self.source.biased(index, tasks)
+    }
+
     /// The sizes of a batch: episodes, examples of each, numbers of an input.
     pub fn shape(&self) -> [usize; 3] {
         [self.batch, self.length, self.source.input_dim()]
@@ -185,7 +190,7 @@ impl BatchSource {
         });
         let (tasks, mut biased): (Vec<TaskId>, Vec<bool>) = tasks.unzip();
         if self.biased {
-            biased = self.source.biased(index, &tasks);
+            biased = self.biased(index, &tasks);
         }
         inputs
             .par_chunks_exact_mut(length * dim)

@@ -82,15 +82,27 @@ fn event(metric: &Metric) -> Vec<u8> {
 /// The step of a line, and its numbers by name.
 fn scalars(metric: &Metric) -> (u64, Vec<(String, f64)>) {
     match metric {
-        Metric::Train { step, loss, accuracy_first, accuracy_last, lr, grad_norm } => {
+        Metric::Train {
+            step,
+            loss,
+            loss_biased,
+            loss_unbiased,
+            accuracy_first,
+            accuracy_last,
+            lr,
+            grad_norm,
+        } => {
             let scalars = [
-                ("loss", loss),
-                ("accuracy_first", accuracy_first),
-                ("accuracy_last", accuracy_last),
-                ("lr", lr),
-                ("grad_norm", grad_norm),
+                ("loss", Some(loss)),
+                ("loss_biased", loss_biased.as_ref()),
+                ("loss_unbiased", loss_unbiased.as_ref()),
+                ("accuracy_first", Some(accuracy_first)),
+                ("accuracy_last", Some(accuracy_last)),
+                ("lr", Some(lr)),
+                ("grad_norm", Some(grad_norm)),
             ];
-            (*step, scalars.map(|(name, number)| (format!("train/{name}"), *number)).into())
+            let named = |(name, number): (&str, Option<&f64>)| Some((format!("train/{name}"), *number?));
+            (*step, scalars.into_iter().filter_map(named).collect())
         }
         // The number before the set: TensorBoard shows the sets of one number beside each other.
         Metric::Eval { step, set, summary } => {
@@ -145,7 +157,16 @@ mod tests {
     use super::*;
 
     fn metric(step: u64) -> Metric {
-        Metric::Train { step, loss: 2.5, accuracy_first: 0.0, accuracy_last: 1.0, lr: 1e-3, grad_norm: 0.5 }
+        Metric::Train {
+            step,
+            loss: 2.5,
+            loss_biased: None,
+            loss_unbiased: None,
+            accuracy_first: 0.0,
+            accuracy_last: 1.0,
+            lr: 1e-3,
+            grad_norm: 0.5,
+        }
     }
 
     #[test]

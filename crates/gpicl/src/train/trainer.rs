@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use burn::module::Module;
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use gpicl_ops::Precision;
 use serde::{Deserialize, Serialize};
 
@@ -28,7 +28,8 @@ use crate::fs::write_atomic;
 use crate::models::{Dims, Model};
 use crate::provenance::Provenance;
 use crate::tasks::{
-    Batch, BatchSource, Component, Mode, Prefetch, Source, SourceSplits, TasksConfig, load_sources,
+    Batch, BatchSource, Component, Mode, Prefetch, Source, SourceSplits, TasksConfig, host, label_tensor,
+    load_sources,
 };
 
 /// What happens during meta-training, for a progress display.
@@ -336,7 +337,17 @@ impl Trainer {
         let StepOutcome { loss, grad_norm, .. } = outcome;
         let last = step == train.steps;
         if last || step.is_multiple_of(train.log_every) {
-            let line = Metric::Train { step, loss, accuracy_first, accuracy_last, lr, grad_norm };
+            let [loss_biased, loss_unbiased] = self.losses_by_bias(batch, &outcome.logits);
+            let line = Metric::Train {
+                step,
+                loss,
+                loss_biased,
+                loss_unbiased,
+                accuracy_first,
+                accuracy_last,
+                lr,
+                grad_norm,
+            };
             self.metrics.write(&line)?;
             clock.log(step, train.batch)?;
         }
@@ -351,6 +362,21 @@ impl Trainer {
             on_event(Event::Checkpoint { step });
         }
         Ok(if last { Some(Ended::Finished) } else { stopped.then_some(Ended::Stopped { step }) })
+    }
+
+    /// Mean cross-entropy of the newest batch's biased episodes, and of the others where it has both.
+    fn losses_by_bias(&self, batch: &Batch, logits: &Tensor<3>) -> [Option<f64>; 2] {
+        let biased = self.batches.biased(self.step - 1, &batch.tasks);
+        if !biased.contains(&true) {
+            return [None; 2];
+        }
+        let labels = label_tensor(&batch.predicted(), batch.len(), &self.device);
+        let losses = host(gpicl_ops::cross_entropy(logits.clone(), labels).mean_dim(1));
+        [true, false].map(|part| {
+            let of_part = losses.iter().zip(&biased).filter(|(_, biased)| **biased == part);
+            let of_part: Vec<f64> = of_part.map(|(loss, _)| f64::from(*loss)).collect();
+            (!of_part.is_empty()).then(|| of_part.iter().sum::<f64>() / of_part.len() as f64)
+        })
     }
 
     /// The meta-test on validation data that is due after this step, if one is.
