@@ -215,7 +215,11 @@ fn word(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::OnceLock;
+
     use super::*;
+
+    static PROGRAM: OnceLock<Program> = OnceLock::new();
 
     fn spec() -> SlurmSpec {
         SlurmSpec {
@@ -236,7 +240,7 @@ mod tests {
             number: 2,
             tasks: 12,
             at_a_time,
-            program: &Program::new("/opt/it's/gpicl", ["-m"]),
+            program: PROGRAM.get_or_init(|| Program::new("/opt/it's/gpicl", ["-m"])),
             data_dir: Some(Path::new("/data")),
         }
     }
