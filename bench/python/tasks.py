@@ -1,12 +1,13 @@
 """Batches of tasks into PyTorch: this package beside a straightforward generator of PyTorch's, in turn, in one process.
 
-    python bench/python/tasks.py --rounds 5 --batches 8
+    python bench/python/tasks.py --rounds 5 --batches 16
 """
 
 import argparse
 import os
 import statistics
 import time
+from itertools import islice
 
 import numpy as np
 import torch
@@ -26,16 +27,15 @@ def pytorch_batches(inputs, labels, input_dim):
         yield torch.bmm(inputs[chosen], projections), permutations.gather(1, labels[chosen])
 
 
-def our_batches(inputs, labels, input_dim, threads):
-    tasks = TaskDistribution((inputs, labels), batch=BATCH, episode_length=LENGTH, input_dim=input_dim, n_jobs=threads)
-    for x, y in tasks:
+def our_batches(tasks, count):
+    # No more than are taken: none is made before the clock starts, or while the other's runs.
+    for x, y in tasks.batches(stop=count):
         yield torch.from_numpy(x), torch.from_numpy(y)
 
 
 def examples_a_second(batches, count):
     started = time.perf_counter()
-    for _ in range(count):
-        x, y = next(batches)
+    for x, y in batches:
         assert x.shape[:2] == y.shape == (BATCH, LENGTH)
     return count * BATCH * LENGTH / (time.perf_counter() - started)
 
@@ -43,7 +43,7 @@ def examples_a_second(batches, count):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--batches", type=int, default=8)
+    parser.add_argument("--batches", type=int, default=16)
     args = parser.parse_args()
     threads = len(os.sched_getaffinity(0))
     torch.set_num_threads(threads)
@@ -54,12 +54,13 @@ def main():
         inputs = (rng.integers(0, 256, (EXAMPLES, dim)) / 255).astype(np.float32)
         labels = rng.integers(0, CLASSES, EXAMPLES)
         theirs = pytorch_batches(torch.from_numpy(inputs), torch.from_numpy(labels), dim)
-        ours = our_batches(inputs, labels, dim, threads)
+        tasks = TaskDistribution((inputs, labels), batch=BATCH, episode_length=LENGTH, input_dim=dim, n_jobs=threads)
         rates = []
-        for batches in (theirs, ours):
-            next(batches)
-        for _ in range(args.rounds):
-            rates.append([examples_a_second(batches, args.batches) for batches in (theirs, ours)])
+        for _ in range(args.rounds + 1):
+            pair = (islice(theirs, args.batches), our_batches(tasks, args.batches))
+            rates.append([examples_a_second(batches, args.batches) for batches in pair])
+        # The first one warms up.
+        rates = rates[1:]
         theirs, ours = map(statistics.median, zip(*rates))
         times = [ours / theirs for theirs, ours in rates]
         print(f"{dim} inputs: PyTorch {theirs:,.0f}, gpicl {ours:,.0f}; times {statistics.median(times):.1f} ({min(times):.1f} to {max(times):.1f})")

@@ -1,13 +1,16 @@
 //! `gpicl compare`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use clap::{ArgGroup, Args};
+use gpicl::eval::Look;
 use gpicl_lab::compare::{NamedSpec, Surroundings, compare as run_comparison};
+use gpicl_lab::origin::Origin;
+use gpicl_lab::program::Program;
 use gpicl_lab::workers::Workers;
 
 use crate::args::DataDirArgs;
@@ -39,18 +42,13 @@ pub struct CompareArgs {
 }
 
 /// Meta-trains and meta-tests all methods, prints the table and writes it with its figures.
-pub fn compare(args: &CompareArgs, output: &Output) -> Result<ExitCode> {
-    let (spec, name) = match (&args.config, &args.preset) {
-        (Some(path), _) => {
-            (NamedSpec::read(path)?, path.file_stem().unwrap_or_default().to_string_lossy().into_owned())
-        }
-        (None, preset) => {
-            let name = preset.as_deref().unwrap_or_default();
-            (NamedSpec::preset(name)?, name.to_string())
-        }
+pub fn compare(args: &CompareArgs, program: &Program, output: &Output) -> Result<ExitCode> {
+    let origin = match (&args.config, &args.preset) {
+        (Some(path), _) => Origin::File(path),
+        (None, preset) => Origin::Preset(preset.as_deref().unwrap_or_default()),
     };
-    let spec = args.set.iter().try_fold(spec, |spec, assignment| spec.set(assignment))?;
-    let out = args.out.clone().unwrap_or_else(|| Path::new("runs").join(format!("compare-{name}")));
+    let spec = NamedSpec::of(&origin, &args.set)?;
+    let out = args.out.clone().unwrap_or_else(|| origin.folder("compare"));
     let stop = Arc::new(AtomicBool::new(false));
     watch_for_ctrl_c(&stop, *output, "stopping; the runs save their step (Ctrl-C again: at once)")?;
     let comparison = run_comparison(
@@ -58,14 +56,10 @@ pub fn compare(args: &CompareArgs, output: &Output) -> Result<ExitCode> {
         &Surroundings {
             out: &out,
             data_dir: args.data_dir.data_dir.as_deref(),
-            workers: Workers {
-                program: std::env::current_exe().context("cannot find this program")?,
-                jobs: args.jobs,
-                threads: None,
-                population: 1,
-            },
+            workers: Workers { program: program.clone(), jobs: args.jobs, threads: None, population: 1 },
             note: &|text| output.note(text),
             stop: &stop,
+            look: Look::default(),
         },
     )?;
     let Some(comparison) = comparison else {

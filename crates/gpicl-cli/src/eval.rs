@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use gpicl::DeviceKind;
 use gpicl::data::Split;
 use gpicl::eval::Sample;
@@ -13,24 +13,8 @@ use gpicl::folder::{Kind, claim};
 use gpicl_lab::meta_test::{EvalRequest, evaluate_runs};
 use gpicl_lab::results::{Results, save_results};
 
-use crate::args::DataDirArgs;
+use crate::args::{DataDirArgs, split_among};
 use crate::output::Output;
-
-/// Held-out examples.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum HeldOut {
-    Validation,
-    Test,
-}
-
-impl From<HeldOut> for Split {
-    fn from(held_out: HeldOut) -> Self {
-        match held_out {
-            HeldOut::Validation => Self::Validation,
-            HeldOut::Test => Self::Test,
-        }
-    }
-}
 
 /// Arguments of `gpicl eval`.
 #[derive(Debug, Args)]
@@ -49,8 +33,8 @@ pub struct EvalArgs {
     #[arg(long, default_value_t = 256)]
     queries: usize,
     /// Examples that unseen tasks are made of: validation to choose by, test to report.
-    #[arg(long, value_enum, default_value_t = HeldOut::Test)]
-    split: HeldOut,
+    #[arg(long, default_value = Split::Test.name(), value_parser = split_among(&Split::HELD_OUT))]
+    split: Split,
     /// Seed of the meta-test episodes.
     #[arg(long)]
     seed: Option<u64>,
@@ -78,7 +62,7 @@ pub fn eval(args: &EvalArgs, output: &Output) -> Result<ExitCode> {
     let request = EvalRequest {
         data: args.data.clone(),
         sample: Sample { episodes: args.episodes, queries: args.queries },
-        split: args.split.into(),
+        split: args.split,
         seed: args.seed,
         allow_other_data: args.allow_other_data,
         device: args.device,

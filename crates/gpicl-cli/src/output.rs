@@ -48,7 +48,9 @@ impl Output {
             .with_ansi(terminal && !plain)
             .log_internal_errors(false)
             .without_time()
-            .init();
+            .try_init()
+            // Where it is a Python interpreter's, the log may be set up.
+            .ok();
         Self { quiet: args.quiet, json: args.json, terminal, piped: false }
     }
 

@@ -4,13 +4,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use gpicl::data::Split;
 use gpicl::tasks::{Draw, Families, MadeTable, Prior, PriorConfig, Source as _};
 use gpicl::{Error, OutFile};
 use gpicl_lab::figures::clouds::{Cloud, Clouds};
 use serde_json::json;
 
+use crate::args::split_among;
 use crate::output::Output;
 
 /// What is shown of the prior of tables.
@@ -20,33 +21,14 @@ pub struct PriorArgs {
     #[arg(long, value_name = "NUMBER")]
     seed: Option<u64>,
     /// Whose tables: those of meta-training, or of a split that it never meets.
-    #[arg(long, value_name = "SPLIT", value_enum)]
-    split: Option<PriorSplit>,
+    #[arg(long, value_name = "SPLIT", value_parser = split_among(&Split::ALL))]
+    split: Option<Split>,
     /// Rows of a made table; default: those of an episode, or 70 of a picture.
     #[arg(long, value_name = "COUNT")]
     rows: Option<usize>,
     /// Instead of printing a made table, draw a dozen of two features; `-` is standard output.
     #[arg(long, value_name = "SVG")]
     plot: Option<PathBuf>,
-}
-
-/// Splits of the prior: tables of the same distribution, none in common.
-#[derive(Clone, Copy, Debug, Default, ValueEnum)]
-enum PriorSplit {
-    #[default]
-    Train,
-    Validation,
-    Test,
-}
-
-impl From<PriorSplit> for Split {
-    fn from(split: PriorSplit) -> Self {
-        match split {
-            PriorSplit::Train => Self::Train,
-            PriorSplit::Validation => Self::Validation,
-            PriorSplit::Test => Self::Test,
-        }
-    }
 }
 
 /// Tables of a picture.
@@ -109,7 +91,7 @@ impl PriorArgs {
     }
 
     fn split(&self) -> Split {
-        self.split.unwrap_or_default().into()
+        self.split.unwrap_or(Split::Train)
     }
 
     fn print(&self, config: &PriorConfig, output: &Output) -> Result<ExitCode> {

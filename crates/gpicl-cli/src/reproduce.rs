@@ -5,9 +5,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use clap::{Args, ValueEnum};
-use gpicl_lab::reproduce::{Around, FIGURES, Failure, Figure, Scale, Spec, reproduce as reproduce_figure};
+use gpicl::eval::Look;
+use gpicl_lab::program::Program;
+use gpicl_lab::reproduce::{Around, FIGURES, Failure, Figure, Scale, reproduce as reproduce_figure};
 use serde_json::json;
 
 use crate::args::DataDirArgs;
@@ -58,8 +60,17 @@ enum ScaleArg {
     Paper,
 }
 
+impl From<ScaleArg> for Scale {
+    fn from(scale: ScaleArg) -> Self {
+        match scale {
+            ScaleArg::Cpu => Self::Cpu,
+            ScaleArg::Paper => Self::Paper,
+        }
+    }
+}
+
 /// Meta-trains the figure's runs, draws it and prints the verdict; or lists the figures.
-pub fn reproduce(args: &ReproduceArgs, output: &Output) -> Result<ExitCode> {
+pub fn reproduce(args: &ReproduceArgs, program: &Program, output: &Output) -> Result<ExitCode> {
     let Some(name) = args.figure.as_deref().filter(|_| !args.list) else {
         for figure in FIGURES {
             output.text(format!("{:<16} {}", figure.name, figure.summary));
@@ -69,7 +80,7 @@ pub fn reproduce(args: &ReproduceArgs, output: &Output) -> Result<ExitCode> {
     };
     args.executor.check(false)?;
     let figure = Figure::find(name)?;
-    let (spec, scale) = spec(args, figure)?;
+    let (spec, scale) = figure.chosen(args.spec.as_deref(), args.scale.into(), &args.set)?;
     let runs = figure.check(&spec)?;
     if args.show_spec {
         output.text(spec.text().trim_end());
@@ -78,7 +89,6 @@ pub fn reproduce(args: &ReproduceArgs, output: &Output) -> Result<ExitCode> {
     let out = args.out.clone().unwrap_or_else(|| Path::new("runs").join(format!("reproduce-{name}-{scale}")));
     let stop = Arc::new(AtomicBool::new(false));
     watch_for_ctrl_c(&stop, *output, "stopping; the runs save their step (Ctrl-C again: at once)")?;
-    let program = std::env::current_exe().context("cannot find this program")?;
     output.note(format!("{name}: {runs} runs in {}", out.display()));
     let reproduced = reproduce_figure(
         figure,
@@ -86,12 +96,13 @@ pub fn reproduce(args: &ReproduceArgs, output: &Output) -> Result<ExitCode> {
         &Around {
             out: &out,
             data_dir: args.data_dir.data_dir.as_deref(),
-            program: &program,
+            program,
             executor: &|spec| args.executor.executor(spec, false),
             jobs: args.executor.jobs().unwrap_or(1),
             retry_failed: args.retry_failed,
             note: &|text| output.note(text),
             stop: &stop,
+            look: Look::default(),
         },
     )?;
     let Some(reproduced) = reproduced else {
@@ -107,19 +118,4 @@ pub fn reproduce(args: &ReproduceArgs, output: &Output) -> Result<ExitCode> {
         output.note(format!("{run} failed: {error}"));
     }
     Ok(if reproduced.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
-}
-
-/// The figure's runs, and what their folder is called by.
-fn spec(args: &ReproduceArgs, figure: &Figure) -> Result<(Spec, String)> {
-    let (mut spec, name) = match (&args.spec, args.scale) {
-        (Some(path), _) => {
-            (Spec::read(path)?, path.file_stem().unwrap_or_default().to_string_lossy().into_owned())
-        }
-        (None, ScaleArg::Cpu) => (figure.spec(Scale::Cpu)?, Scale::Cpu.to_string()),
-        (None, ScaleArg::Paper) => (figure.spec(Scale::Paper)?, Scale::Paper.to_string()),
-    };
-    for assignment in &args.set {
-        spec.set(assignment)?;
-    }
-    Ok((spec, name))
 }

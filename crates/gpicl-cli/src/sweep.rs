@@ -1,15 +1,17 @@
 //! `gpicl sweep`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use clap::{Args, Subcommand, ValueEnum};
 use gpicl::Error;
-use gpicl_lab::sweep::{Executor, Local, LocalSpec, NamedSweep, Slurm, Sweep, SweepSpec, SweepStatus, Watch};
+use gpicl_lab::origin::Origin;
+use gpicl_lab::program::Program;
+use gpicl_lab::sweep::{Executor, Local, LocalSpec, Slurm, Sweep, SweepSpec, SweepStatus, Watch};
 
 use crate::args::DataDirArgs;
 use crate::output::Output;
@@ -97,11 +99,11 @@ struct StatusArgs {
 }
 
 /// Meta-trains the runs, or shows how far they are.
-pub fn sweep(args: &SweepArgs, output: &Output) -> Result<ExitCode> {
+pub fn sweep(args: &SweepArgs, program: &Program, output: &Output) -> Result<ExitCode> {
     match &args.command {
         Some(SweepCommand::Status(args)) => status(args, output),
-        Some(SweepCommand::Run(args)) => run(args, output),
-        None => run(&args.run, output),
+        Some(SweepCommand::Run(args)) => run(args, program, output),
+        None => run(&args.run, program, output),
     }
 }
 
@@ -118,9 +120,13 @@ fn show(sweep: &Sweep, output: &Output) -> Result<SweepStatus> {
     Ok(status)
 }
 
-fn run(args: &RunArgs, output: &Output) -> Result<ExitCode> {
+fn run(args: &RunArgs, program: &Program, output: &Output) -> Result<ExitCode> {
     args.executor.check(args.detach)?;
-    let sweep = folder(args)?;
+    let origin = match (&args.spec, &args.preset) {
+        (Some(path), _) => Origin::File(path),
+        (None, preset) => Origin::Preset(preset.as_deref().unwrap_or_default()),
+    };
+    let sweep = Sweep::start(&origin, &args.set, args.out.as_deref())?;
     if args.retry_failed {
         sweep.retry_failed()?;
     }
@@ -131,7 +137,6 @@ fn run(args: &RunArgs, output: &Output) -> Result<ExitCode> {
     };
     watch_for_ctrl_c(&stop, *output, remark)?;
     let executor = args.executor.executor(sweep.spec(), args.detach);
-    let program = std::env::current_exe().context("cannot find this program")?;
     output.note(format!("{} runs in {}", sweep.runs().len(), sweep.dir().display()));
     let view = output.sweep(sweep.runs().len());
     let ended = AtomicBool::new(false);
@@ -143,7 +148,7 @@ fn run(args: &RunArgs, output: &Output) -> Result<ExitCode> {
             }
         });
         let watch = Watch {
-            program: &program,
+            program,
             data_dir: args.data_dir.data_dir.as_deref(),
             note: &|text| view.note(text),
             stop: &stop,
@@ -166,28 +171,6 @@ fn run(args: &RunArgs, output: &Output) -> Result<ExitCode> {
     let all = args.detach || status.count("finished") == status.rows.len();
     let failed = status.count("failed") > 0 || !all;
     Ok(if failed { ExitCode::from(FAILED) } else { ExitCode::SUCCESS })
-}
-
-/// The folder of the sweep, made if it is not there.
-fn folder(args: &RunArgs) -> Result<Sweep> {
-    let (spec, name) = match (&args.spec, &args.preset) {
-        (Some(path), _) if path.is_dir() && args.out.is_none() => {
-            if !args.set.is_empty() {
-                return Err(Error::config("--set", "is for a new sweep", "give its file, and --out").into());
-            }
-            return Ok(Sweep::open(path)?);
-        }
-        (Some(path), _) => {
-            (NamedSweep::read(path)?, path.file_stem().unwrap_or_default().to_string_lossy().into_owned())
-        }
-        (None, preset) => {
-            let name = preset.as_deref().unwrap_or_default();
-            (NamedSweep::preset(name)?, name.to_string())
-        }
-    };
-    let spec = args.set.iter().try_fold(spec, |spec, assignment| spec.set(assignment))?;
-    let out = args.out.clone().unwrap_or_else(|| Path::new("runs").join(format!("sweep-{name}")));
-    Ok(Sweep::create(&spec, &out)?)
 }
 
 impl ExecutorArgs {

@@ -8,7 +8,9 @@
 pub mod compare;
 pub mod figures;
 pub mod meta_test;
+pub mod origin;
 pub mod presets;
+pub mod program;
 pub mod report;
 pub mod reproduce;
 pub mod results;

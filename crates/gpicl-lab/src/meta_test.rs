@@ -8,7 +8,7 @@ use gpicl::DeviceKind;
 use gpicl::RunConfig;
 use gpicl::data::{DataConfig, Fingerprints, Library, Split};
 use gpicl::eval::baselines::{Baseline, BaselinesConfig};
-use gpicl::eval::{LearningCurve, Sample, TestSet, Trained, meta_test};
+use gpicl::eval::{LearningCurve, Look, Sample, TestSet, Trained, meta_test};
 use gpicl::tasks::{SourceSplits, load_sources};
 use gpicl::train::{CheckpointInfo, checkpoint_path, load_to_test};
 use gpicl::{Error, Result};
@@ -46,6 +46,19 @@ pub fn evaluate_runs(
     request: &EvalRequest,
     note: &mut dyn FnMut(String),
 ) -> Result<Results> {
+    evaluate_watched(runs, request, note, &Look::default())
+}
+
+/// [`evaluate_runs`] with what is called again and again meanwhile.
+///
+/// # Errors
+/// As [`evaluate_runs`].
+pub fn evaluate_watched(
+    runs: &[PathBuf],
+    request: &EvalRequest,
+    note: &mut dyn FnMut(String),
+    look: &Look,
+) -> Result<Results> {
     if request.sample.episodes < 2 {
         return Err(Error::config(
             "--episodes",
@@ -68,6 +81,8 @@ pub fn evaluate_runs(
         tested.push(info.clone());
         note(format!("meta-testing {}", path.display()));
         let (tuning, sets) = test_sets(&info, request, &path)?;
+        let tuning = tuning.map(|set| set.watched(look.clone()));
+        let sets: Vec<TestSet> = sets.into_iter().map(|set| set.watched(look.clone())).collect();
         let curves = sets.iter().map(|set| meta_test(&model, set, request.sample, &device));
         add_seed(&mut by_set, curves.collect::<Result<_>>()?, &path)?;
         let config = &info.config;

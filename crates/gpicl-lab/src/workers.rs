@@ -1,4 +1,4 @@
-//! Meta-training many runs on this machine: child processes of this program, a few at a time.
+//! Meta-training many runs on this machine: child processes of the `gpicl` program, a few at a time.
 //!
 //! A child is `gpicl resume RUN.. --worker`. It holds the other end of its stdin: a line asks it to save its step and
 //! stop, and when stdin closes, however this process ends, so does the child. It tells how each run ended on stdout,
@@ -6,21 +6,22 @@
 
 use std::collections::VecDeque;
 use std::io::{BufRead as _, BufReader, Read, Write as _};
-use std::path::{Path, PathBuf};
-use std::process::{ChildStderr, ChildStdin, Command, Stdio};
+use std::path::Path;
+use std::process::{ChildStderr, ChildStdin, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::program::Program;
 use gpicl::RunDir;
 
 /// Where runs are meta-trained, and how many at a time.
 #[derive(Clone, Debug)]
 pub struct Workers {
     /// The `gpicl` program.
-    pub program: PathBuf,
+    pub program: Program,
     /// Processes at a time.
     pub jobs: usize,
     /// Threads of each process; if absent, the processor's cores are shared among them.
@@ -177,8 +178,8 @@ impl Workers {
         stop: &AtomicBool,
         said: &dyn Fn(&str),
     ) -> Vec<Option<Ending>> {
-        let mut command = Command::new(&self.program);
-        command.arg("resume").args(runs.iter().map(|run| run.path())).arg("--worker");
+        let mut command = self.program.command(["resume"]);
+        command.args(runs.iter().map(|run| run.path())).arg("--worker");
         if let Some(dir) = data_dir {
             command.arg("--data-dir").arg(dir);
         }
@@ -187,7 +188,7 @@ impl Workers {
         let failed = |error: String| vec![Some(Ending::Failed { error }); runs.len()];
         let mut child = match command.spawn() {
             Ok(child) => child,
-            Err(error) => return failed(format!("cannot start {}: {error}", self.program.display())),
+            Err(error) => return failed(format!("cannot start {}: {error}", self.program)),
         };
         let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let (stdin, stdout) = (stdin.expect("it was asked for"), stdout.expect("it was asked for"));

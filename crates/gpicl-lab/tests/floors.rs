@@ -33,6 +33,8 @@ const FLOORS: [(&str, &[&str]); 3] = [
         "gpicl-lab",
         &[
             "table",
+            "program",
+            "origin",
             "presets",
             "spec",
             "figures",

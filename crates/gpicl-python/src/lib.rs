@@ -3,7 +3,9 @@
 #![forbid(unsafe_code)]
 
 mod columns;
+mod command;
 mod error;
+mod experiments;
 mod pool;
 mod predictor;
 mod runs;
@@ -15,6 +17,10 @@ mod watched;
 mod _gpicl {
     #[pymodule_export]
     use crate::columns::encode;
+    #[pymodule_export]
+    use crate::command::command;
+    #[pymodule_export]
+    use crate::experiments::{compare, reproduce, sweep, sweep_results};
     #[pymodule_export]
     use crate::predictor::Predictor;
     #[pymodule_export]

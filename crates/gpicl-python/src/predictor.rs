@@ -1,6 +1,7 @@
 //! A learner that predicts from labelled rows.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use gpicl::predict::{Context, PredictConfig};
 use numpy::{
@@ -53,7 +54,7 @@ impl Predictor {
         let config = PredictConfig { ensemble: n_ensemble, seed };
         let context = Context { features: features.as_slice()?, labels: labels.as_slice()?, classes };
         let queries = queries.as_slice()?;
-        let work = |stop: &_, _| {
+        let work = |stop: &Arc<_>, _| {
             pool.install(|| self.inner.predict_watched(context, queries, &config, &mut |_, _| end_if(stop)))
         };
         let probabilities = watched(py, work, |(): ()| Ok(()))?;

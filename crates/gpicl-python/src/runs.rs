@@ -1,6 +1,7 @@
 //! Runs: meta-trained, read.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use gpicl::data::Split;
@@ -8,15 +9,15 @@ use gpicl::eval::Sample;
 use gpicl::eval::baselines::BaselinesConfig;
 use gpicl::train::{Ended, Event, Preset, RunConfig, RunDir, Trainer, checkpoint_path, read_info};
 use gpicl::{Error, Layers};
-use gpicl_lab::meta_test::{EvalRequest, evaluate_runs};
+use gpicl_lab::meta_test::{EvalRequest, evaluate_watched};
 use gpicl_lab::results::conclude;
 use numpy::{PyArray1, PyArrayDyn, PyArrayMethods as _};
-use pyo3::exceptions::PyValueError;
 use pyo3::types::{PyDict, PyDictMethods as _};
 use pyo3::{Bound, Py, PyAny, PyResult, Python, pyfunction};
 use safetensors::SafeTensors;
 
-use crate::watched::{Say, end_if, watched};
+use crate::error::raise;
+use crate::watched::{Say, look, watched};
 
 /// The configuration of a preset, a file laid on it, and single fields on both.
 pub fn configured(preset: Option<&str>, file: Option<&Path>, set: &[String]) -> gpicl::Result<RunConfig> {
@@ -44,7 +45,7 @@ pub fn train(
     data_dir: Option<PathBuf>,
     callback: Option<Py<PyAny>>,
 ) -> PyResult<()> {
-    let work = move |stop: &AtomicBool, say: Say<(u64, Event)>| {
+    let work = move |stop: &Arc<AtomicBool>, say: Say<(u64, Event)>| {
         let config = configured(preset.as_deref(), config.as_deref(), &set)?;
         let mut trainer = Trainer::start(config, data_dir.as_deref(), &run)?;
         let steps = trainer.config().train.steps;
@@ -85,14 +86,7 @@ pub fn evaluate(
     baselines: Vec<String>,
     data_dir: Option<PathBuf>,
 ) -> PyResult<String> {
-    let split = match split {
-        "validation" => Split::Validation,
-        "test" => Split::Test,
-        _ => {
-            let problem = format!("split: `{split}` is none; choose one of validation, test");
-            return Err(PyValueError::new_err(problem));
-        }
-    };
+    let split = Split::among(&Split::HELD_OUT, split).map_err(raise)?;
     let request = EvalRequest {
         data,
         sample: Sample { episodes, queries },
@@ -104,8 +98,8 @@ pub fn evaluate(
         baselines,
         baselines_config: BaselinesConfig::default(),
     };
-    let work = move |stop: &AtomicBool, _| {
-        let results = evaluate_runs(&runs, &request, &mut |_| end_if(stop))?;
+    let work = move |stop: &Arc<AtomicBool>, _| {
+        let results = evaluate_watched(&runs, &request, &mut |_| (), &look(stop))?;
         Ok(serde_json::to_string(&results).expect("results have a JSON form"))
     };
     watched(py, work, |(): ()| Ok(()))

@@ -2,10 +2,12 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
+use gpicl::eval::Look;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::{PyErr, PyResult, Python};
 
@@ -24,6 +26,12 @@ pub fn end_if(stop: &AtomicBool) {
     }
 }
 
+/// What ends a meta-test where it is, if it was asked to stop.
+pub fn look(stop: &Arc<AtomicBool>) -> Look {
+    let stop = Arc::clone(stop);
+    Look::new(move || end_if(&stop))
+}
+
 /// Says something from within the work; blocks until it is heard.
 pub type Say<M> = SyncSender<M>;
 
@@ -31,10 +39,10 @@ pub type Say<M> = SyncSender<M>;
 /// raise the flag that `work` is given, and are raised in Python once it has ended. A panic is a `RuntimeError`.
 pub fn watched<T: Send, M: Send>(
     py: Python<'_>,
-    work: impl FnOnce(&AtomicBool, Say<M>) -> gpicl::Result<T> + Send,
+    work: impl FnOnce(&Arc<AtomicBool>, Say<M>) -> gpicl::Result<T> + Send,
     mut hear: impl FnMut(M) -> PyResult<()>,
 ) -> PyResult<T> {
-    let stop = &AtomicBool::new(false);
+    let stop = &Arc::new(AtomicBool::new(false));
     let (say, mut heard) = sync_channel(1);
     let mut failure: Option<PyErr> = None;
     let ended = std::thread::scope(|scope| {
@@ -63,10 +71,17 @@ pub fn watched<T: Send, M: Send>(
     }
     match ended {
         Ok(Ok(result)) => result.map_err(raise),
-        Ok(Err(panic)) | Err(panic) => {
-            Err(PyRuntimeError::new_err(format!("a bug of gpicl: {}", words(&*panic))))
-        }
+        Ok(Err(panic)) | Err(panic) => Err(bug(&*panic)),
     }
+}
+
+/// Does `work`; a panic is a `RuntimeError`.
+pub fn caught<T>(work: impl FnOnce() -> T) -> PyResult<T> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| bug(&*panic))
+}
+
+fn bug(panic: &(dyn Any + Send)) -> PyErr {
+    PyRuntimeError::new_err(format!("a bug of gpicl: {}", words(panic)))
 }
 
 /// What a panic says.

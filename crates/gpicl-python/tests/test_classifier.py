@@ -122,6 +122,21 @@ def test_numbers_are_the_same_from_arrays_frames_and_lists():
         np.testing.assert_array_equal(found, wanted)
 
 
+@pytest.mark.parametrize("kind", ["array", "list", "numpy", "pandas", "nullable", "polars"])
+def test_truth_values_are_categories_as_in_a_file(command, tmp_path, kind):
+    rng = np.random.default_rng(2)
+    X = rng.random((60, 3)) < 0.5
+    y = np.where(X[:, 0] ^ (rng.random(60) < 0.1), "yes", "no")
+    frame = pd.DataFrame(X, columns=["a", "b", "c"])
+    _, wanted = predicted(command, tmp_path, frame[:40].assign(y=y[:40]), frame[40:])
+    rows = {
+        "array": X, "list": X.tolist(), "numpy": list(X), "pandas": frame, "nullable": frame.astype("boolean"),
+        "polars": pl.DataFrame(dict(zip(frame, X.T))),
+    }[kind]
+    learner = GPICLClassifier(n_ensemble=8).fit(rows[:40], y[:40])
+    np.testing.assert_allclose(learner.predict_proba(rows[40:]), wanted[["no", "yes"]], atol=WRITTEN)
+
+
 def test_ctrl_c_ends_a_prediction():
     program = """
 import numpy as np, gpicl

@@ -14,5 +14,6 @@ def test_the_notebook_runs_from_tasks_to_a_prediction(monkeypatch, tmp_path):
     notebook = nbformat.read(EXAMPLES / "tour.ipynb", as_version=4)
     nbclient.NotebookClient(notebook, timeout=600, kernel_name="python3").execute()
     shown = [output for cell in notebook.cells for output in cell.get("outputs", [])]
-    assert any("image/png" in output.get("data", {}) for output in shown)
+    # Learning curves, and the sweep.
+    assert sum("image/png" in output.get("data", {}) for output in shown) == 2
     assert any("(4, 50, " in output.get("data", {}).get("text/plain", "") for output in shown)

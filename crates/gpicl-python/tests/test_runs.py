@@ -52,6 +52,53 @@ def test_a_run_is_read(run):
     assert not np.array_equal(run.state_dict(1)["head.weight"], weights["head.weight"])
 
 
+def test_metrics_and_curves_are_frames_too(run):
+    pandas, polars = pytest.importorskip("pandas"), pytest.importorskip("polars")
+    steps = [line for line in run.metrics if "loss" in line]
+    for library, kind in [("pandas", pandas.DataFrame), ("polars", polars.DataFrame), (None, pandas.DataFrame)]:
+        frame = run.metrics.frame(library)
+        assert isinstance(frame, kind) and len(frame) == len(run.metrics)
+        losses = [loss for loss in frame["loss"].to_list() if loss is not None and loss == loss]
+        assert losses == [line["loss"] for line in steps]
+        curves = run.curves.frame(library)
+        assert list(curves.columns) == ["set", "examples", "accuracy.mean", "accuracy.low", "accuracy.high", "loss"]
+        wanted = [at["mean"] for curve in run.curves.values() for at in curve["accuracy"]]
+        assert curves["accuracy.mean"].to_list() == wanted
+        assert curves["examples"].to_list() == list(range(12)) * len(run.curves)
+
+
+def test_frames_need_no_pandas(run, monkeypatch):
+    polars = pytest.importorskip("polars")
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    assert isinstance(run.metrics.frame(), polars.DataFrame)
+    monkeypatch.setitem(sys.modules, "polars", None)
+    with pytest.raises(ImportError, match="pandas or polars is not installed; pip install pandas"):
+        run.metrics.frame()
+
+
+def test_ctrl_c_ends_a_meta_test_within_a_set(run):
+    """Of one set that would take hours."""
+    program = """
+import sys, gpicl
+run = gpicl.Run(sys.argv[1])
+print("on it", flush=True)
+run.evaluate(["random"], episodes=10_000_000, baselines=sys.argv[2:])
+"""
+    for baselines in ([], ["knn"]):
+        child = subprocess.Popen(
+            [sys.executable, "-c", program, run.path, *baselines], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        assert child.stdout.readline() == "on it\n"
+        time.sleep(2)
+        assert child.poll() is None
+        started = time.monotonic()
+        child.send_signal(signal.SIGINT)
+        _, errors = child.communicate(timeout=60)
+        assert "KeyboardInterrupt" in errors
+        # Far more than it takes, for machines that do other things too.
+        assert time.monotonic() - started < 10
+
+
 def test_a_run_is_meta_tested_as_by_the_command(command, run, tmp_path):
     found = run.evaluate(["random"], episodes=4, queries=2, seed=3, baselines=["knn"])
     args = ["--data", "random", "--episodes", "4", "--queries", "2", "--seed", "3", "--baselines", "knn", "--out", tmp_path / "out"]

@@ -382,3 +382,25 @@ fn hash(configs: [TasksConfig; 3]) -> String {
     }
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
+
+#[test]
+fn a_batch_is_written_to_anybody_s_memory() {
+    for mode in [Mode::MetaTrain, Mode::Seen, Mode::Unseen] {
+        let source = source(&config(), 3, mode, 4);
+        let wanted = source.batch(6);
+        assert_eq!(source.shape(), [3, 12, 7]);
+        assert_eq!(source.classes(), 8);
+        // What was there before makes no difference.
+        let (mut inputs, mut labels) = (vec![f32::NAN; 3 * 12 * 7], vec![u32::MAX; 3 * 12]);
+        let tasks = source.write(6, &mut inputs, &mut labels);
+        let written = Batch { inputs, labels, tasks, context: wanted.context };
+        assert!(same_bits(&written, &wanted), "{mode:?}");
+        assert!(!same_bits(&written, &source.batch(7)), "{mode:?}");
+    }
+}
+
+#[test]
+#[should_panic(expected = "sizes of a batch")]
+fn memory_of_another_size_is_refused() {
+    source(&config(), 3, Mode::Seen, 4).write(0, &mut [0.0; 3 * 12 * 7], &mut [0; 3 * 11]);
+}

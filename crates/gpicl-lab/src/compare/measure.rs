@@ -13,7 +13,7 @@ use crate::meta_test::once;
 use gpicl::RunConfig;
 use gpicl::data::{DataConfig, Dataset, Description, Fingerprint, Fingerprints, Library, Split, hex};
 use gpicl::eval::baselines::BaselinesConfig;
-use gpicl::eval::{LearningCurve, Sample, TestSet, episode_dims, meta_test};
+use gpicl::eval::{LearningCurve, Look, Sample, TestSet, episode_dims, meta_test};
 use gpicl::fs::write_atomic;
 use gpicl::models::{Dims, SequenceModel as _};
 use gpicl::provenance::Provenance;
@@ -114,6 +114,7 @@ pub(super) struct Bench {
     library: Library,
     baselines: BaselinesConfig,
     sample: Sample,
+    look: Look,
     /// This program.
     program: Provenance,
 }
@@ -124,7 +125,7 @@ impl Bench {
     ///
     /// # Errors
     /// Base data that is missing; a test set that is broken or does not fit the base.
-    pub fn load(plan: &Plan, data_dir: Option<&Path>) -> Result<Self> {
+    pub fn load(plan: &Plan, data_dir: Option<&Path>, look: &Look) -> Result<Self> {
         let Plan { base, .. } = plan;
         let library = Library::new(data_dir);
         let dims = episode_dims(&*load_sources(&base.components(), None, &library)?[0].train);
@@ -157,7 +158,7 @@ impl Bench {
                     Ok(data) => {
                         name = data.name().to_string();
                         let (tasks, seed) = (run.tasks.clone(), run.eval.seed());
-                        let set = TestSet::unseen(&tasks, seed, dims, &data)?;
+                        let set = TestSet::unseen(&tasks, seed, dims, &data)?.watched(look.clone());
                         tests.push(Episodes { data, tasks, seed, set });
                     }
                     Err(Error::Missing { .. }) => {}
@@ -175,6 +176,7 @@ impl Bench {
             seeds,
             baselines: plan.baselines.clone(),
             sample: plan.sample,
+            look: look.clone(),
             library,
             program: Provenance::current(),
             sets,
@@ -282,7 +284,7 @@ impl Bench {
                     return meta_test(&model, set, self.sample, &device);
                 }
                 // The same examples, projected to what this model reads.
-                let set = TestSet::unseen(tasks, *seed, info.dims, data)?;
+                let set = TestSet::unseen(tasks, *seed, info.dims, data)?.watched(self.look.clone());
                 meta_test(&model, &set, self.sample, &device)
             });
             let curves = curves.collect::<Result<_>>()?;
@@ -302,6 +304,7 @@ impl Bench {
             // What it has to choose or to meta-train, it does on data, tasks and episodes of its own seed, as a model does.
             let [train, ..] = self.library.splits(&config.data)?;
             let tuning = TestSet::tuning(&config.tasks, config.seed, self.dims, &train)?;
+            let tuning = tuning.watched(self.look.clone());
             let (curves, settings) =
                 baseline::curves(name, &self.baselines, &tuning, &sets, self.sample, config.seed)?;
             Ok(Measured { size: None, settings: Some(settings), commit: None, curves })
@@ -406,7 +409,7 @@ pub(super) mod tests {
 
     /// Of a program that its commit tells apart.
     fn bench(dir: &Path, label: &str) -> Bench {
-        let mut bench = Bench::load(&spec(dir, label, MEAN).plan().unwrap(), None).unwrap();
+        let mut bench = Bench::load(&spec(dir, label, MEAN).plan().unwrap(), None, &Look::default()).unwrap();
         bench.program.commit = "0123456789ab".into();
         bench
     }

@@ -32,7 +32,7 @@ use crate::workers::{Ending, Observer, Workers};
 use gpicl::DeviceKind;
 use gpicl::RunDir;
 use gpicl::data::Description;
-use gpicl::eval::{LearningCurve, Sample};
+use gpicl::eval::{LearningCurve, Look, Sample};
 use gpicl::folder::{Kind, claim};
 use gpicl::fs::{create_folder, lock, write_atomic};
 use gpicl::models::Dims;
@@ -135,6 +135,8 @@ pub struct Surroundings<'a> {
     pub note: &'a (dyn Fn(String) + Sync),
     /// When raised, nothing further is begun.
     pub stop: &'a AtomicBool,
+    /// Called again and again during meta-tests.
+    pub look: Look,
 }
 
 /// How long a process that is about to end is waited for.
@@ -152,7 +154,7 @@ pub fn compare(spec: &NamedSpec, around: &Surroundings<'_>) -> Result<Option<Com
     }
     find_devices(&plan, around.out)?;
     claim(around.out, Kind::Comparison)?;
-    let bench = Bench::load(&plan, around.data_dir)?;
+    let bench = Bench::load(&plan, around.data_dir, &around.look)?;
     if !bench.sets.iter().any(Set::present) {
         let names: Vec<&str> = bench.sets.iter().map(|set| set.name.as_str()).collect();
         let fix = "run `gpicl data fetch NAME`, or name others in test_sets";
@@ -397,6 +399,7 @@ impl Comparison {
 mod tests {
     use super::measure::tests::{narrow_run, spec, write_table};
     use super::*;
+    use crate::program::Program;
 
     #[test]
     fn seeds_have_made_data_of_their_own_and_learners_are_paired_whatever_they_read() {
@@ -415,9 +418,10 @@ mod tests {
         let around = Surroundings {
             out: &at.join("out"),
             data_dir: None,
-            workers: Workers { program: PathBuf::new(), jobs: 1, threads: None, population: 1 },
+            workers: Workers { program: Program::default(), jobs: 1, threads: None, population: 1 },
             note: &|_| (),
             stop: &AtomicBool::new(false),
+            look: Look::default(),
         };
         let found = compare(&spec, &around).unwrap().expect("nothing stops it");
         assert_eq!(found.failures().count(), 0, "{:?}", found.failures().collect::<Vec<_>>());

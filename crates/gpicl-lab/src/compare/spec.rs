@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Deserializer};
 use toml::{Table, Value};
 
+use crate::origin::{Origin, TEXT};
 use crate::presets::find_comparison;
 use crate::spec::{Sourced, names_a_file, repeated};
 use gpicl::Result;
@@ -160,6 +161,19 @@ pub struct NamedSpec(Sourced<CompareSpec>);
 
 impl NamedSpec {
     const FIX: &str = "see `gpicl compare --help` for the fields";
+
+    /// The spec of `origin` with every `a.b=c` of `set` laid on it.
+    ///
+    /// # Errors
+    /// As [`NamedSpec::read`], [`NamedSpec::preset`] and [`NamedSpec::set`].
+    pub fn of(origin: &Origin<'_>, set: &[String]) -> Result<Self> {
+        let spec = match *origin {
+            Origin::File(path) => Self::read(path),
+            Origin::Preset(name) => Self::preset(name),
+            Origin::Text(text) => Self::parse(Path::new(TEXT), text),
+        }?;
+        set.iter().try_fold(spec, |spec, assignment| spec.set(assignment))
+    }
 
     /// Reads a spec from a TOML file.
     ///

@@ -34,11 +34,13 @@ use crate::figures::panels::Panels;
 use crate::figures::plot::learning_curve;
 use crate::figures::ranking::Ranking;
 use crate::figures::scatter::Scatter;
+use crate::origin::Origin;
+use crate::program::Program;
 use crate::sweep::{Executor, Sweep, SweepSpec, Watch};
 use crate::table::Table;
 use crate::workers::Workers;
 use frozen_network::Features;
-use gpicl::eval::LearningCurve;
+use gpicl::eval::{LearningCurve, Look};
 use gpicl::folder::{Kind, claim};
 use gpicl::fs::{create_folder, write_atomic};
 use gpicl::{Error, Result};
@@ -189,6 +191,19 @@ impl Figure {
         Spec::parse(Path::new(&name), text, format!("{scale} scale"))
     }
 
+    /// The runs in `file`, or else its own at `scale`, with every `a.b=c` of `set` laid on them; and what their folder goes by.
+    ///
+    /// # Errors
+    /// As [`Spec::read`] and [`Spec::set`].
+    pub fn chosen(&self, file: Option<&Path>, scale: Scale, set: &[String]) -> Result<(Spec, String)> {
+        let (mut spec, name) = match file {
+            Some(path) => (Spec::read(path)?, Origin::File(path).name()),
+            None => (self.spec(scale)?, scale.to_string()),
+        };
+        set.iter().try_for_each(|assignment| spec.set(assignment))?;
+        Ok((spec, name))
+    }
+
     /// Checks `spec`; returns how many runs there are to meta-train.
     ///
     /// # Errors
@@ -215,7 +230,7 @@ pub struct Around<'a> {
     /// Where the data sets are.
     pub data_dir: Option<&'a Path>,
     /// The `gpicl` program.
-    pub program: &'a Path,
+    pub program: &'a Program,
     /// Where the runs of a sweep are meta-trained.
     pub executor: &'a dyn Fn(&SweepSpec) -> Box<dyn Executor>,
     /// Runs of a comparison at a time.
@@ -226,6 +241,8 @@ pub struct Around<'a> {
     pub note: &'a (dyn Fn(String) + Sync),
     /// When raised, nothing further is begun.
     pub stop: &'a AtomicBool,
+    /// Called again and again during the meta-tests of a comparison.
+    pub look: Look,
 }
 
 /// A figure reproduced.
@@ -313,14 +330,10 @@ fn from_comparison(
     let surroundings = Surroundings {
         out: &folder,
         data_dir: around.data_dir,
-        workers: Workers {
-            program: around.program.to_path_buf(),
-            jobs: around.jobs,
-            threads: None,
-            population: 1,
-        },
+        workers: Workers { program: around.program.clone(), jobs: around.jobs, threads: None, population: 1 },
         note: around.note,
         stop: around.stop,
+        look: around.look.clone(),
     };
     let Some(found) = compare(comparison, &surroundings)? else { return Ok(None) };
     let mut files = found.save(&folder)?;
@@ -414,12 +427,13 @@ mod tests {
                 let around = Around {
                     out: &out,
                     data_dir: None,
-                    program: Path::new("gpicl"),
+                    program: &Program::default(),
                     executor: &|_| Box::new(Here),
                     jobs: 1,
                     retry_failed: false,
                     note: &|_| (),
                     stop: &AtomicBool::new(false),
+                    look: Look::default(),
                 };
                 reproduce(figure, &spec, &around)
                     .unwrap_or_else(|error| panic!("{}: {error}", figure.name))

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use toml::{Table, Value};
 
@@ -9,9 +10,9 @@ use super::frozen_network::Features;
 use crate::compare::NamedSpec;
 use crate::spec::lay_on_base;
 use crate::sweep::NamedSweep;
-use gpicl::Result;
 use gpicl::fs::read_text;
 use gpicl::train::parse_toml;
+use gpicl::{Error, Result};
 
 /// How large a reproduction is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +21,15 @@ pub enum Scale {
     Cpu,
     /// The paper's sizes; needs GPUs and days.
     Paper,
+}
+
+impl FromStr for Scale {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        let found = [Self::Cpu, Self::Paper].into_iter().find(|scale| scale.to_string() == name);
+        found.ok_or_else(|| Error::argument("scale", format!("`{name}` is none; choose one of cpu, paper")))
+    }
 }
 
 impl fmt::Display for Scale {

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use super::{PlannedRun, Sweep};
+use crate::program::Program;
 use gpicl::Result;
 
 /// Where the runs of a sweep are meta-trained.
@@ -20,7 +21,7 @@ pub trait Executor {
 /// What an executor has around it.
 pub struct Watch<'a> {
     /// The `gpicl` program.
-    pub program: &'a Path,
+    pub program: &'a Program,
     /// Where the data sets are.
     pub data_dir: Option<&'a Path>,
     /// Gets a remark now and then.

@@ -10,7 +10,7 @@ use gpicl::DeviceKind;
 use gpicl::RunDir;
 use gpicl::{Error, Result};
 
-/// Child processes of this program, a few at a time.
+/// Child processes of the `gpicl` program, a few at a time.
 ///
 /// By default there are as many processes as cores, of one thread each: a run of one thread wastes nothing on handing
 /// work over, which for small models is most of it, and as long as there are runs left every core has one. The last
@@ -39,7 +39,7 @@ impl Executor for Local {
             // One process has as many threads as it can use if it has as many runs.
             (None, None) => (cores() / population).max(1),
         };
-        let workers = Workers { program: watch.program.to_path_buf(), jobs, threads, population };
+        let workers = Workers { program: watch.program.clone(), jobs, threads, population };
         let notes = Notes { sweep, runs: &pending, watch };
         workers.train(&runs, watch.data_dir, watch.stop, &notes);
         Ok(())

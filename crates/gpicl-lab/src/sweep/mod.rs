@@ -25,6 +25,7 @@ pub use slurm::Slurm;
 pub use spec::{LocalSpec, NamedSweep, PlannedRun, SlurmSpec, SweepSpec};
 pub use state::{Latest, RunState, RunStatus, SweepStatus};
 
+use crate::origin::Origin;
 use crate::results::Results;
 use gpicl::RunDir;
 use gpicl::data::{DataConfig, Fingerprint};
@@ -78,6 +79,24 @@ impl Sweep {
             write_atomic(&sweep.spec_path(), spec.text().as_bytes())
         })?;
         Ok(sweep)
+    }
+
+    /// The sweep of `origin` in the folder `out`, or else in sweep-NAME below `runs/`. One that `origin` names by its folder is
+    /// gone on with.
+    ///
+    /// # Errors
+    /// As [`NamedSweep::of`] and [`Sweep::create`]; [`Error::Config`] if `set` is for a sweep that is there.
+    pub fn start(origin: &Origin<'_>, set: &[String], out: Option<&Path>) -> Result<Self> {
+        if let (Origin::File(path), None) = (origin, out)
+            && path.is_dir()
+        {
+            if !set.is_empty() {
+                return Err(Error::config("--set", "is for a new sweep", "give its file, and --out"));
+            }
+            return Self::open(path);
+        }
+        let spec = NamedSweep::of(origin, set)?;
+        Self::create(&spec, &out.map_or_else(|| origin.folder("sweep"), Path::to_path_buf))
     }
 
     /// An existing sweep.

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use toml::{Table, Value};
 
+use crate::origin::{Origin, TEXT};
 use crate::presets::find_sweep;
 use crate::spec::{Sourced, leaves, names_a_file, repeated, within};
 use gpicl::data::hex;
@@ -108,6 +109,19 @@ const MAX_ID: usize = 160;
 
 impl NamedSweep {
     const FIX: &str = "see `gpicl sweep --help` for the fields";
+
+    /// The spec of `origin` with every `a.b=c` of `set` laid on it.
+    ///
+    /// # Errors
+    /// As [`NamedSweep::read`], [`NamedSweep::preset`] and [`NamedSweep::set`].
+    pub fn of(origin: &Origin<'_>, set: &[String]) -> Result<Self> {
+        let spec = match *origin {
+            Origin::File(path) => Self::read(path),
+            Origin::Preset(name) => Self::preset(name),
+            Origin::Text(text) => Self::parse(TEXT, text),
+        }?;
+        set.iter().try_fold(spec, |spec, assignment| spec.set(assignment))
+    }
 
     /// Reads a spec from a TOML file.
     ///

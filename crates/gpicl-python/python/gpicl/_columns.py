@@ -19,10 +19,15 @@ def is_mixed(X: Any) -> bool:
     if is_frame(X):
         return not all(_is_numeric(X[name]) for name in X.columns)
     if hasattr(X, "dtype"):
-        return np.dtype(X.dtype).kind in "OUS"
+        # Truth values are categories, as in a frame and in a file.
+        return np.dtype(X.dtype).kind in "OUSb"
     if not isinstance(X, (list, tuple)):
         return False
-    return any(isinstance(cell, str) or cell is None for row in X if isinstance(row, (list, tuple)) for cell in row)
+    return any(
+        is_mixed(row) if hasattr(row, "dtype") else any(isinstance(cell, (str, bool, np.bool_)) or cell is None for cell in row)
+        for row in X
+        if isinstance(row, (list, tuple, np.ndarray))
+    )
 
 
 def _is_numeric(column: Any) -> bool:

@@ -1,11 +1,27 @@
 from collections.abc import Callable, Sequence
 from os import PathLike
+from pathlib import Path
 from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Batches", "Predictor", "config_json", "encode", "evaluate", "train", "weights"]
+from gpicl._experiments import Machine, Spec
+
+__all__ = [
+    "Batches",
+    "Predictor",
+    "command",
+    "compare",
+    "config_json",
+    "encode",
+    "evaluate",
+    "reproduce",
+    "sweep",
+    "sweep_results",
+    "train",
+    "weights",
+]
 
 @final
 class Predictor:
@@ -45,6 +61,36 @@ class Batches:
         self, index: int, inputs: NDArray[np.float32], labels: NDArray[np.int64], n_jobs: int | None = None
     ) -> None: ...
 
+def command(args: Sequence[str], program: str, words: Sequence[str]) -> int: ...
+def sweep(
+    spec: Spec,
+    set: Sequence[str],
+    out: str | PathLike[str] | None,
+    machine: Machine,
+    retry_failed: bool,
+    data_dir: str | PathLike[str] | None,
+    hear: Callable[[str], object] | None,
+) -> Path: ...
+def sweep_results(dir: str | PathLike[str]) -> tuple[str, str]: ...
+def compare(
+    spec: Spec,
+    set: Sequence[str],
+    out: str | PathLike[str] | None,
+    machine: Machine,
+    data_dir: str | PathLike[str] | None,
+    hear: Callable[[str], object] | None,
+) -> tuple[Path, str]: ...
+def reproduce(
+    figure: str,
+    scale: str,
+    spec: str | PathLike[str] | None,
+    set: Sequence[str],
+    out: str | PathLike[str] | None,
+    machine: Machine,
+    retry_failed: bool,
+    data_dir: str | PathLike[str] | None,
+    hear: Callable[[str], object] | None,
+) -> tuple[Path, str]: ...
 def encode(
     names: Sequence[str],
     context: Sequence[Sequence[str]],

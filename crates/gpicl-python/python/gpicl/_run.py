@@ -14,6 +14,7 @@ from tqdm.auto import tqdm
 
 from gpicl import _gpicl
 from gpicl._classifier import GPICLClassifier
+from gpicl._frames import Curves, Rows
 from gpicl.tasks import assignments
 
 
@@ -41,10 +42,10 @@ class Run:
         return f"Run({str(self.path)!r})"
 
     @property
-    def metrics(self) -> list[dict[str, Any]]:
-        """The lines of ``metrics.jsonl``, a dictionary each; ``pandas.DataFrame`` takes them as they are."""
+    def metrics(self) -> Rows:
+        """The lines of ``metrics.jsonl``, a dictionary each; ``metrics.frame()`` is a frame."""
         with open(self.path / "metrics.jsonl", encoding="utf-8") as lines:
-            return [json.loads(line) for line in lines]
+            return Rows(json.loads(line) for line in lines)
 
     @property
     def results(self) -> dict[str, Any]:
@@ -54,9 +55,9 @@ class Run:
         return found
 
     @property
-    def curves(self) -> dict[str, dict[str, Any]]:
-        """The learning curves of the final meta-test by the names of their sets."""
-        return {curve["label"]: curve for curve in self.results["curves"]}
+    def curves(self) -> Curves:
+        """The learning curves of the final meta-test by the names of their sets; ``curves.frame()`` is a frame."""
+        return Curves((curve["label"], curve) for curve in self.results["curves"])
 
     def state_dict(self, step: int | None = None) -> dict[str, NDArray[np.float32]]:
         """The weights of the newest checkpoint, or of the one at ``step``.
@@ -89,17 +90,7 @@ class Run:
         -------
         matplotlib Axes
         """
-        if ax is None:
-            from matplotlib import pyplot
-
-            ax = pyplot.subplots()[1]
-        for name, curve in self.curves.items():
-            low, mean, high = (np.array([at[part] for at in curve["accuracy"]]) for part in ("low", "mean", "high"))
-            (line,) = ax.plot(mean, label=name)
-            ax.fill_between(np.arange(len(mean)), low, high, alpha=0.2, color=line.get_color(), linewidth=0)
-        ax.set(xlabel="examples seen", ylabel="accuracy", ylim=(0, 1))
-        ax.legend()
-        return ax
+        return self.curves.plot(ax)
 
     def evaluate(
         self,
@@ -114,7 +105,7 @@ class Run:
     ) -> dict[str, Any]:
         """Meta-tests the newest checkpoint, as ``gpicl eval`` does; nothing is written.
 
-        Ctrl-C is heard between two sets.
+        Ctrl-C is heard between the parts of a batch of episodes.
 
         Parameters
         ----------

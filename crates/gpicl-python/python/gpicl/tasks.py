@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 import os
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count, islice
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from gpicl import _gpicl
 
-__all__ = ["TaskDistribution", "assignments"]
+__all__ = ["TaskDistribution"]
+
+#: Batches that are made at a time: while one is handed over, the threads have work.
+_AHEAD = 2
 
 Batch = tuple[NDArray[np.float32], NDArray[np.int64]]
 
@@ -38,19 +43,30 @@ def assignments(fields: dict[str, Any], place: str = "") -> list[str]:
         if isinstance(value, dict) and value:
             found += assignments(value, f"{place}{name}.")
         else:
-            found.append(f"{place}{name}={_toml(value)}")
+            found.append(f"{place}{name}={toml(value)}")
     return found
 
 
-def _toml(value: Any) -> str:
+def toml(value: Any) -> str:
+    """A value as TOML has it, on one line.
+
+    Parameters
+    ----------
+    value : bool, number, str, list or dict
+        Names in a dictionary may be dotted.
+
+    Returns
+    -------
+    str
+    """
     if isinstance(value, (bool, np.bool_)):
         return "true" if value else "false"
     if isinstance(value, np.generic):
-        return _toml(value.item())
+        return toml(value.item())
     if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(_toml(item) for item in value) + "]"
+        return "[" + ", ".join(toml(item) for item in value) + "]"
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{name} = {_toml(item)}" for name, item in value.items()) + "}"
+        return "{" + ", ".join(f"{name} = {toml(item)}" for name, item in value.items()) + "}"
     if isinstance(value, (int, float)):
         return repr(value)
     text = str(value).replace("\\", "\\\\").replace('"', '\\"')
@@ -102,7 +118,7 @@ class TaskDistribution:
         fields = {"seed": seed, **fields}
         settings = [f"train.batch={batch}", f"seed={seed}", *assignments(fields, "tasks.")]
         if isinstance(data, str):
-            self._take(("configured", (None, None, [f"data.name={_toml(data)}", *settings], data_dir, mode)), n_jobs)
+            self._take(("configured", (None, None, [f"data.name={toml(data)}", *settings], data_dir, mode)), n_jobs)
         else:
             inputs, labels = data
             inputs = np.ascontiguousarray(inputs, dtype=np.float32)
@@ -202,7 +218,7 @@ class TaskDistribution:
         return out
 
     def batches(self, start: int = 0, stop: int | None = None, step: int = 1) -> Iterator[Batch]:
-        """Batches in order, the next one made while the last is used.
+        """Batches in order, the next ones made while the last is used.
 
         Parameters
         ----------
@@ -214,13 +230,13 @@ class TaskDistribution:
         inputs : ndarray of shape (B, N, D), float32
         labels : ndarray of shape (B, N), int64
         """
-        with ThreadPoolExecutor(1) as ahead:
-            index, coming = start, None
-            while stop is None or index < stop:
-                now = coming or ahead.submit(self.batch, index)
-                index += step
-                coming = ahead.submit(self.batch, index) if stop is None or index < stop else None
-                yield now.result()
+        indices = count(start, step) if stop is None else iter(range(start, stop, step))
+        with ThreadPoolExecutor(_AHEAD) as threads:
+            coming = deque(threads.submit(self.batch, index) for index in islice(indices, _AHEAD))
+            while coming:
+                now = coming.popleft().result()
+                coming.extend(threads.submit(self.batch, index) for index in islice(indices, 1))
+                yield now
 
     def __iter__(self) -> Iterator[Batch]:
         return self.batches()

@@ -290,6 +290,22 @@ pub enum Split {
 }
 
 impl Split {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Train, Self::Validation, Self::Test];
+    /// Those that meta-training never sees.
+    pub const HELD_OUT: [Self; 2] = [Self::Validation, Self::Test];
+
+    /// The one of `splits` that is called `name`.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] that lists the names.
+    pub fn among(splits: &[Self], name: &str) -> Result<Self> {
+        splits.iter().copied().find(|split| split.name() == name).ok_or_else(|| {
+            let names: Vec<&str> = splits.iter().map(|split| split.name()).collect();
+            Error::argument("split", format!("`{name}` is none; choose one of {}", names.join(", ")))
+        })
+    }
+
     /// `train`, `validation`, `test`.
     pub fn name(self) -> &'static str {
         match self {
@@ -303,6 +319,15 @@ impl Split {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_split_is_found_by_its_name() {
+        for split in Split::ALL {
+            assert_eq!(Split::among(&Split::ALL, split.name()).unwrap(), split);
+        }
+        let error = Split::among(&Split::HELD_OUT, "train").unwrap_err().to_string();
+        assert_eq!(error, "split: `train` is none; choose one of validation, test");
+    }
 
     fn names(n: usize) -> Vec<String> {
         (0..n).map(|i| i.to_string()).collect()

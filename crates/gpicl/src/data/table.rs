@@ -212,3 +212,47 @@ fn from_parquet(path: &Path, _: Vec<u8>) -> Result<Cells> {
     let fix = "write it as CSV, or build with --features parquet";
     Err(Error::file(path, "is a Parquet file, which this build does not read", fix))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(header: &[&str], columns: &[&[&str]]) -> Result<Table> {
+        let texts = |texts: &[&str]| texts.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let columns: Vec<Vec<String>> = columns.iter().map(|cells| texts(cells)).collect();
+        Table::from_columns(Path::new("X"), texts(header), &columns, &TableConfig::default())
+    }
+
+    #[test]
+    fn columns_in_memory_are_the_table_of_a_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("table.csv");
+        std::fs::write(&path, "size,colour\n1.5, red\n,blue\n-2e3,NA\n").unwrap();
+        let read = Table::read(&path, &TableConfig::default()).unwrap();
+        let made = table(&["size", "colour"], &[&["1.5", "", "-2e3"], &[" red", "blue", "NA"]]).unwrap();
+        assert_eq!((made.header(), made.len()), (read.header(), read.len()));
+        for column in 0..2 {
+            let cells: Vec<Option<&str>> = made.cells(column).collect();
+            assert_eq!(cells, read.cells(column).collect::<Vec<_>>());
+        }
+        assert_eq!(made.cells(1).collect::<Vec<_>>(), [Some("red"), Some("blue"), None]);
+        assert_eq!(made.number("-2e3"), Some(-2000.0));
+        // A comma is none of a number, whatever else the column holds.
+        assert_eq!(table(&["x"], &[&["1,5"]]).unwrap().number("1,5"), None);
+        assert!(made.place(2, 0).contains("line 4"), "{}", made.place(2, 0));
+    }
+
+    #[test]
+    fn columns_that_are_no_table_are_refused_by_name() {
+        for (header, columns, problem) in [
+            (&["a", "b"][..], &[&["1"][..]][..], "has 1 columns of cells, not all of 1 rows, for 2 names"),
+            (&["a", "b"], &[&["1", "2"], &["3"]], "not all of 2 rows"),
+            (&["a", "a"], &[&["1"], &["2"]], "the column `a` is there twice"),
+            (&["a"], &[&[]], "has a header and no row"),
+            (&[], &[], "is empty"),
+        ] {
+            let error = table(header, columns).unwrap_err().to_string();
+            assert!(error.starts_with("X") && error.contains(problem), "{error}");
+        }
+    }
+}

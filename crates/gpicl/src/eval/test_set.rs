@@ -6,6 +6,7 @@ use std::sync::Arc;
 use sha2::{Digest as _, Sha256};
 
 use super::curve::{CurveAccumulator, LearningCurve};
+use super::look::Look;
 use super::sample::Sample;
 use crate::data::{DataConfig, Dataset, Description, Fingerprint, Split, hex};
 use crate::error::Result;
@@ -28,6 +29,7 @@ pub struct TestSet {
     mode: Mode,
     seed: u64,
     visited: Option<Visited>,
+    look: Look,
 }
 
 /// Meta-training as far as it is done: what tasks it drew.
@@ -52,6 +54,7 @@ pub struct Asked {
     pub count: usize,
     queries: Batch,
     questions: Vec<(usize, usize)>,
+    look: Look,
 }
 
 impl Asked {
@@ -60,8 +63,14 @@ impl Asked {
         self.questions.iter().copied()
     }
 
+    /// Lets the set's [`TestSet::watched`] look up.
+    pub(super) fn look_up(&self) {
+        self.look.up();
+    }
+
     /// Some queries of every episode; the same ones after any number of examples.
     pub fn queries(&self, range: Range<usize>) -> Batch {
+        self.look_up();
         self.queries.part(range)
     }
 }
@@ -70,7 +79,12 @@ impl TestSet {
     /// Tasks of `source` in `mode`. The meta-test asks what was learned, so the bias of meta-training is left out; but tasks
     /// that it drew are shown as it showed them.
     pub fn new(label: String, source: Arc<dyn Source>, mode: Mode, seed: u64) -> Self {
-        Self { label, dims: episode_dims(&*source), source, mode, seed, visited: None }
+        Self { label, dims: episode_dims(&*source), source, mode, seed, visited: None, look: Look::default() }
+    }
+
+    /// With what is called again and again while it is tested on.
+    pub fn watched(self, look: Look) -> Self {
+        Self { look, ..self }
     }
 
     /// Unseen tasks made of an unseen data set, of which `data` is the test split.
@@ -191,9 +205,16 @@ impl TestSet {
         let length = self.dims.episode_length;
         let source = self.episodes().with_queries(queries);
         (0..episodes.div_ceil(BATCH)).map(move |index| {
+            self.look.up();
             let [batch, queries] = source.batch(index as u64).split_at(length);
             let questions = sample.asked(length, queries.episode_length());
-            Asked { batch, count: BATCH.min(episodes - index * BATCH), queries, questions }
+            Asked {
+                batch,
+                count: BATCH.min(episodes - index * BATCH),
+                queries,
+                questions,
+                look: self.look.clone(),
+            }
         })
     }
 
@@ -228,7 +249,10 @@ impl TestSet {
     /// Batch after batch without end, for meta-training.
     pub(super) fn endless(&self) -> impl Iterator<Item = Batch> {
         let episodes = self.episodes();
-        (0..).map(move |index| episodes.batch(index))
+        (0..).map(move |index| {
+            self.look.up();
+            episodes.batch(index)
+        })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::{Path, absolute};
 
+use crate::program::Program;
 use crate::sweep::SlurmSpec;
 use crate::workers::{BUSY, INTERRUPTED};
 use gpicl::{Error, Result};
@@ -19,7 +20,7 @@ pub(super) struct Script<'a> {
     /// Most tasks at a time.
     pub at_a_time: Option<usize>,
     /// The `gpicl` program.
-    pub program: &'a Path,
+    pub program: &'a Program,
     /// Where the data sets are.
     pub data_dir: Option<&'a Path>,
 }
@@ -135,7 +136,8 @@ impl Script<'_> {
             "--output=logs/slurm-%A_%a.log".into(),
         ]);
         let options: String = options.iter().map(|option| format!("#SBATCH {option}\n")).collect();
-        let program = quoted(self.program)?;
+        let words = self.program.words().iter().map(|text| format!(" {}", word(text)));
+        let program = format!("{}{}", quoted(self.program.file())?, words.collect::<String>());
         let data_dir = match self.data_dir {
             Some(dir) => format!(" --data-dir {}", quoted(dir)?),
             None => String::new(),
@@ -203,12 +205,21 @@ fn quoted(path: &Path) -> Result<String> {
     let text = path.to_str().filter(|text| !text.contains('\n'));
     let fix = "move it to a path of letters and digits";
     let text = text.ok_or_else(|| Error::file(&path, "cannot be written into a batch script", fix))?;
-    Ok(format!("'{}'", text.replace('\'', r"'\''")))
+    Ok(word(text))
+}
+
+/// A text as a word of the shell.
+fn word(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::OnceLock;
+
     use super::*;
+
+    static PROGRAM: OnceLock<Program> = OnceLock::new();
 
     fn spec() -> SlurmSpec {
         SlurmSpec {
@@ -229,7 +240,7 @@ mod tests {
             number: 2,
             tasks: 12,
             at_a_time,
-            program: Path::new("/opt/it's/gpicl"),
+            program: PROGRAM.get_or_init(|| Program::new("/opt/it's/gpicl", ["-m"])),
             data_dir: Some(Path::new("/data")),
         }
     }
@@ -257,7 +268,8 @@ mod tests {
             ]
         );
         assert!(text.starts_with("#!/bin/bash\n"));
-        let resume = r#"'/opt/it'\''s/gpicl' resume "runs/$run" --data-dir '/data' > /dev/null 2>> "$log" &"#;
+        let resume =
+            r#"'/opt/it'\''s/gpicl' '-m' resume "runs/$run" --data-dir '/data' > /dev/null 2>> "$log" &"#;
         assert!(text.lines().any(|line| line == resume), "{text}");
         assert_eq!(text.matches("slurm/runs-2.txt").count(), 2, "{text}");
     }

@@ -293,6 +293,7 @@ pub fn curve(learner: &(impl Learner + ?Sized), set: &TestSet, sample: Sample) -
         let judged: Vec<(Judged, Vec<Judged>)> = (0..asked.count)
             .into_par_iter()
             .map(|i| {
+                asked.look_up();
                 let episode = examples(&asked.batch, i, dims, first as u64);
                 let mut logits = vec![0.0; episode.labels.len() * dims.classes];
                 learner.logits(episode, &mut logits);

@@ -1,0 +1,46 @@
+//! Where the spec of an experiment is from.
+
+use std::path::{Path, PathBuf};
+
+/// Where the spec of an experiment is from.
+#[derive(Clone, Copy, Debug)]
+pub enum Origin<'a> {
+    /// A TOML file; of a sweep also its folder.
+    File(&'a Path),
+    /// The name of one that comes with the program.
+    Preset(&'a str),
+    /// TOML that is no file.
+    Text(&'a str),
+}
+
+/// What a spec is called that is no file.
+pub(crate) const TEXT: &str = "spec";
+
+impl Origin<'_> {
+    /// What its folder goes by.
+    pub fn name(&self) -> String {
+        match self {
+            Self::File(path) => path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+            Self::Preset(name) => name.to_string(),
+            Self::Text(_) => TEXT.into(),
+        }
+    }
+
+    /// The folder of results where none is given: KIND-NAME below `runs/`.
+    pub fn folder(&self, kind: &str) -> PathBuf {
+        Path::new("runs").join(format!("{kind}-{}", self.name()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_go_by_files_and_presets() {
+        let folder = |origin: Origin<'_>| origin.folder("sweep").display().to_string();
+        assert_eq!(folder(Origin::File(Path::new("a/rates.toml"))), "runs/sweep-rates");
+        assert_eq!(folder(Origin::Preset("tiny")), "runs/sweep-tiny");
+        assert_eq!(folder(Origin::Text("seeds = [1]")), "runs/sweep-spec");
+    }
+}
