@@ -9,5 +9,11 @@ use gpicl_lab::program::Program;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    gpicl_cli::command(std::env::args_os(), &Program::this())
+    match Program::this() {
+        Ok(this) => gpicl_cli::command(std::env::args_os(), &this),
+        Err(error) => {
+            eprintln!("error: cannot find this program: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }

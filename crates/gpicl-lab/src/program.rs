@@ -18,9 +18,12 @@ impl Program {
         Self { file: file.into(), words: words.into_iter().map(Into::into).collect() }
     }
 
-    /// The one that is running; where the system does not say which, the one on the path.
-    pub fn this() -> Self {
-        Self { file: std::env::current_exe().unwrap_or_else(|_| "gpicl".into()), words: Vec::new() }
+    /// The one that is running.
+    ///
+    /// # Errors
+    /// If the system does not say which.
+    pub fn this() -> std::io::Result<Self> {
+        Ok(Self { file: std::env::current_exe()?, words: Vec::new() })
     }
 
     /// Its file.
@@ -58,6 +61,7 @@ mod tests {
         let command = program.command(["resume", "a run"]);
         assert_eq!(command.get_args().collect::<Vec<_>>(), ["-m", "gpicl", "resume", "a run"]);
         assert_eq!(program.to_string(), "/usr/bin/python3 -m gpicl");
-        assert!(Program::this().file().is_file() && Program::this().words().is_empty());
+        let this = Program::this().unwrap();
+        assert!(this.file().is_file() && this.words().is_empty());
     }
 }

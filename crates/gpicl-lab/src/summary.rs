@@ -91,15 +91,14 @@ impl RunSummary {
                 guessing(set).classes(),
             ),
         };
-        let biased_plateau = rule.of_loss_of(Part::Biased, &metrics, slots);
         let summary = Self {
             outcome: results.outcome,
             sources: results.outcomes.iter().map(source).collect(),
             scores: None,
             curves: results.curves.iter().map(|curve| (curve.label.clone(), curve.summary())).collect(),
             plateau: rule.of_loss(&metrics, slots),
-            biased_plateau,
-            unbiased_plateau: biased_plateau.and(rule.of_loss_of(Part::Unbiased, &metrics, slots)),
+            biased_plateau: rule.of_loss_of(Part::Biased, &metrics, slots),
+            unbiased_plateau: rule.of_loss_of(Part::Unbiased, &metrics, slots),
             test_plateau: rule.of_meta_tests(&metrics, guessing("unseen").classes()),
             final_loss,
             state_size: model.state_size(results.dims.episode_length),

@@ -2,6 +2,8 @@
 
 import pickle
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -66,6 +68,10 @@ def test_fields_are_written_as_toml():
     assert assignments(fields) == [
         "train.lr=0.001", "train.steps=5", 'data.name="a \\"b\\""', "mix=[{prior = {}}]", "tasks.project=true"
     ]
+    grid = {"train.lr": np.array([0.1, 0.01]), "seeds": range(3), "data.path": Path("a\nb")}
+    assert assignments(grid) == ["train.lr=[0.1, 0.01]", "seeds=[0, 1, 2]", 'data.path="a\\nb"']
+    with pytest.raises(ValueError, match="None: TOML has no such value"):
+        assignments({"data.resize": None})
 
 
 def test_pytorch_s_workers_make_the_same_batches_in_order():

@@ -357,8 +357,14 @@ fn a_bias_tells_the_losses_of_its_episodes_and_of_the_others() {
     let near = |line: &Metric| (line.loss().unwrap().1 - line.loss_of(Part::Biased).unwrap().1).abs() < 1e-5;
     assert!(told && metrics.iter().all(|line| near(line) && line.loss_of(Part::Unbiased).is_none()));
     let (told, metrics) = lines("none", &[]);
-    let all = |line: &Metric| line.loss_of(Part::Unbiased) == line.loss();
-    assert!(!told && metrics.iter().all(|line| all(line) && line.loss_of(Part::Biased).is_none()));
+    let none =
+        |line: &Metric| [Part::Biased, Part::Unbiased].iter().all(|part| line.loss_of(*part).is_none());
+    assert!(!told && metrics.iter().all(none));
+    let (_, metrics) =
+        lines("ended", &["tasks.bias={ fraction = 0.5, decay = { to = 0.0, start = 1, end = 3 } }"]);
+    let last = metrics.last().unwrap();
+    let [all, biased, others] = [Part::All, Part::Biased, Part::Unbiased].map(|part| last.loss_of(part));
+    assert!(biased.is_none() && (all.unwrap().1 - others.unwrap().1).abs() < 1e-5, "{last:?}");
 }
 
 #[test]

@@ -286,6 +286,10 @@ impl Observer for Progress<'_> {
     fn ended(&self, run: usize, ending: &Ending) {
         match ending {
             Ending::Finished => self.said(run, "done"),
+            // As in a sweep: what fails after the results are there takes nothing from them.
+            Ending::Failed { error } if self.runs[run].finished() => {
+                self.said(run, &format!("done, and then: {error}"));
+            }
             Ending::Failed { error } => {
                 // What comes next may end the comparison, as on a full disk, before its table is there to say it.
                 self.said(run, &format!("failed: {error}"));

@@ -336,7 +336,7 @@ def sweep(
         A TOML file, its content as a dictionary (``{"base": .., "grid": {"train.lr": [0.001, 0.01]}, "seeds": [0, 1]}``), or the
         folder of a sweep to go on with.
     preset : str, optional
-        Instead, a sweep that comes along: ``tiny``, ``mixture``, ``recurrent-rates``.
+        Instead, a sweep that comes along: ``tiny``, ``mixture``, ``recurrent-rates``, ``shifted-tokens``.
     out : str or path, optional
         The folder; by default sweep-NAME below ``runs``.
     jobs, threads, population : int, optional

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+import json
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count, islice
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -52,25 +54,34 @@ def toml(value: Any) -> str:
 
     Parameters
     ----------
-    value : bool, number, str, list or dict
+    value : bool, number, str, array, iterable or dict
         Names in a dictionary may be dotted.
 
     Returns
     -------
     str
+
+    Raises
+    ------
+    ValueError
+        For None and anything else that TOML has no form for.
     """
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
     if isinstance(value, (bool, np.bool_)):
         return "true" if value else "false"
     if isinstance(value, np.generic):
         return toml(value.item())
-    if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(toml(item) for item in value) + "]"
     if isinstance(value, dict):
         return "{" + ", ".join(f"{name} = {toml(item)}" for name, item in value.items()) + "}"
     if isinstance(value, (int, float)):
         return repr(value)
-    text = str(value).replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{text}"'
+    if isinstance(value, (str, PathLike)):
+        # The escapes of a JSON string are TOML's, too.
+        return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, Iterable):
+        return "[" + ", ".join(toml(item) for item in value) + "]"
+    raise ValueError(f"{value!r}: TOML has no such value; give a truth value, number, text, list or dictionary, or leave the field out")
 
 
 class TaskDistribution:

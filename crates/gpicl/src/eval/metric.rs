@@ -11,7 +11,7 @@ pub enum Part {
     All,
     /// Those with the bias ([`crate::tasks::BiasConfig`]).
     Biased,
-    /// Those without.
+    /// Those without, of a run that has a bias.
     Unbiased,
 }
 
@@ -25,10 +25,10 @@ pub enum Metric {
         step: u64,
         /// Mean cross-entropy in nats.
         loss: f64,
-        /// That of the biased episodes alone, where there are some.
+        /// That of the biased episodes alone, where the batch has some.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         loss_biased: Option<f64>,
-        /// That of the others, where there are both.
+        /// In a run with a bias, that of the others, where the batch has some: of all sources, also of those without a bias.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         loss_unbiased: Option<f64>,
         /// Accuracy at position 0, before any example.
@@ -64,8 +64,6 @@ impl Metric {
         let loss = match part {
             Part::All => Some(*loss),
             Part::Biased => *loss_biased,
-            // Of a batch without bias that is all of it.
-            Part::Unbiased if loss_biased.is_none() => Some(*loss),
             Part::Unbiased => *loss_unbiased,
         };
         Some((*step, loss?))

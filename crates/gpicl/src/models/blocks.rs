@@ -114,10 +114,10 @@ macro_rules! block_config {
             /// # Errors
             /// [`crate::Error::Config`] naming the field.
             pub fn validate(&self) -> $crate::error::Result<()> {
+                self.sizes().validate()?;
                 $(self.$check()?;)?
                 // Also where there are no positions: a wrong number should not wait for them.
-                $crate::models::not_negative("position_std", self.position_std)?;
-                self.sizes().validate()
+                $crate::models::not_negative("position_std", self.position_std)
             }
 
             fn sizes(&self) -> $crate::models::blocks::BlockSizes {

@@ -3,7 +3,7 @@
 
 use burn::tensor::{Tensor, TensorData};
 
-/// The longest wave is about `2 pi` times this many tokens.
+/// Waves grow from `2 pi` tokens by equal factors, to all but one of them `2 pi` times this.
 const BASE: f64 = 10_000.0;
 
 /// `qkv` `[batch, tokens, 3 * d_model]` with the queries and keys of every head turned by the positions of their tokens. Number

@@ -24,7 +24,7 @@ impl TransformerConfig {
     /// Rotary positions turn pairs of a head's numbers.
     fn check_rotary(&self) -> Result<()> {
         let Self { rotary, d_model, heads, .. } = *self;
-        if !rotary || heads == 0 || (d_model / heads).is_multiple_of(2) {
+        if !rotary || (d_model / heads).is_multiple_of(2) {
             return Ok(());
         }
         let problem = format!("needs heads of an even size, not {d_model} / {heads}");

@@ -158,6 +158,11 @@ impl BatchSource {
         out.tasks = self.write(index, &mut out.inputs, &mut out.labels);
     }
 
+    /// Whether meta-training shows some episodes with a bias of the source, at some step.
+    pub fn has_bias(&self) -> bool {
+        self.source.has_bias()
+    }
+
     /// Which episodes of batch number `index`, of these tasks, meta-training shows with the source's bias.
     pub fn biased(&self, index: u64, tasks: &[TaskId]) -> Vec<bool> {
         self.source.biased(index, tasks)

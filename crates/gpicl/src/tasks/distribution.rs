@@ -173,6 +173,11 @@ impl TaskDistribution {
         })
     }
 
+    /// Whether episodes share a permutation at some step.
+    pub fn has_bias(&self) -> bool {
+        self.config.bias.is_some()
+    }
+
     /// How many episodes of a batch at `step`, counted from 0, share one permutation.
     pub fn biased(&self, step: u64, batch: usize) -> usize {
         self.config.bias.map_or(0, |bias| (bias.fraction_at(step) * batch as f64).round() as usize)

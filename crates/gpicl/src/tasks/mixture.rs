@@ -120,6 +120,10 @@ impl Source for Mixture {
         self.components[chosen].unseen_task(draw).of(chosen as u32)
     }
 
+    fn has_bias(&self) -> bool {
+        self.components.iter().any(|source| source.has_bias())
+    }
+
     /// Each component biases its own episodes of the batch.
     fn biased(&self, step: u64, tasks: &[TaskId]) -> Vec<bool> {
         let mut biased = vec![false; tasks.len()];

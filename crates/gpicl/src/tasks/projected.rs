@@ -222,6 +222,10 @@ impl Source for Projected {
         self.distribution.seen_task(draw)
     }
 
+    fn has_bias(&self) -> bool {
+        self.distribution.has_bias()
+    }
+
     /// The first episodes of the batch, as many as the bias's fraction of it.
     fn biased(&self, step: u64, tasks: &[TaskId]) -> Vec<bool> {
         let biased = self.distribution.biased(step, tasks.len());

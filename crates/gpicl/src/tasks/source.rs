@@ -57,6 +57,11 @@ pub trait Source: Debug + Send + Sync {
         TaskId::unseen(draw.fresh())
     }
 
+    /// Whether meta-training biases some of its episodes, at some step.
+    fn has_bias(&self) -> bool {
+        false
+    }
+
     /// Which episodes of the meta-training batch at `step`, counted from 0, are biased, given the tasks of all; none
     /// unless the source has a bias.
     fn biased(&self, step: u64, tasks: &[TaskId]) -> Vec<bool> {

@@ -364,12 +364,13 @@ impl Trainer {
         Ok(if last { Some(Ended::Finished) } else { stopped.then_some(Ended::Stopped { step }) })
     }
 
-    /// Mean cross-entropy of the newest batch's biased episodes, and of the others where it has both.
+    /// Of a run with a bias, the mean cross-entropy of the newest batch's biased episodes and of the others, each where there are
+    /// some.
     fn losses_by_bias(&self, batch: &Batch, logits: &Tensor<3>) -> [Option<f64>; 2] {
-        let biased = self.batches.biased(self.step - 1, &batch.tasks);
-        if !biased.contains(&true) {
+        if !self.batches.has_bias() {
             return [None; 2];
         }
+        let biased = self.batches.biased(self.step - 1, &batch.tasks);
         let labels = label_tensor(&batch.predicted(), batch.len(), &self.device);
         let losses = host(gpicl_ops::cross_entropy(logits.clone(), labels).mean_dim(1));
         [true, false].map(|part| {
