@@ -85,6 +85,10 @@ impl PriorArgs {
         };
         let config = PriorConfig { families, ..PriorConfig::default() };
         match &self.plot {
+            Some(plot) if plot.extension().is_some_and(|name| !name.eq_ignore_ascii_case("svg")) => {
+                let problem = format!("`{}`: pictures of made tables are SVG", plot.display());
+                Err(Error::config("--plot", problem, "give a name that ends with .svg").into())
+            }
             Some(plot) => self.draw(family, &config, &OutFile::new(plot)?, output),
             None => self.print(&config, output),
         }

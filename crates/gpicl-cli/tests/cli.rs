@@ -540,6 +540,7 @@ fn made_tables_are_printed_and_drawn() {
         (&["prior:oaks"][..], ["`data`", "`oaks`", "trees"]),
         (&["prior", "--rows", "0"], ["`--rows`", "is 0", "1"]),
         (&["prior", "--sheet", "a.png"], ["`--sheet`", "images", "--plot"]),
+        (&["prior", "--plot", "a.png"], ["`--plot`", "a.png", ".svg"]),
         (&["glyphs", "--seed", "3"], ["`--seed`", "made tables", "prior:FAMILY"]),
     ] {
         let error = refused(dir.path(), &[&["data", "show"][..], args].concat());

@@ -116,8 +116,7 @@ macro_rules! block_config {
             pub fn validate(&self) -> $crate::error::Result<()> {
                 self.sizes().validate()?;
                 $(self.$check()?;)?
-                // Also where there are no positions: a wrong number should not wait for them.
-                $crate::models::not_negative("position_std", self.position_std)
+                $crate::models::tokens::check_position_std(self.positions, self.position_std)
             }
 
             fn sizes(&self) -> $crate::models::blocks::BlockSizes {

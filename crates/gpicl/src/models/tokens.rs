@@ -9,8 +9,8 @@ pub use gpicl_ops::TokenLayout as Layout;
 
 use super::layers::Linear;
 use super::state::ContextEnd;
-use super::{Dims, Initializer, check, positive};
-use crate::error::Result;
+use super::{Dims, Initializer, check, not_negative, positive};
+use crate::error::{Error, Result};
 
 /// Size of the one-hot label next to the input, which has norm about `sqrt(input_dim)`. A bare number is an absolute one.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -68,6 +68,22 @@ impl<'de> Deserialize<'de> for LabelScale {
 
 /// Standard deviation that learned positions begin with, unless it is said.
 pub(super) const POSITION_STD: f32 = 0.02;
+
+/// Checks the standard deviation that learned positions begin with, which says nothing where there are none.
+///
+/// # Errors
+/// [`Error::Config`] naming the field.
+pub(super) fn check_position_std(positions: bool, std: f32) -> Result<()> {
+    if !positions && std != POSITION_STD {
+        let problem = format!("is {std}, and there are no learned positions");
+        return Err(Error::config(
+            "model.position_std",
+            problem,
+            "set model.positions = true, or leave it out",
+        ));
+    }
+    not_negative("position_std", std)
+}
 
 /// What is done to an example to make a token of it.
 #[derive(Clone, Copy, Debug)]
@@ -238,7 +254,33 @@ impl TokenEmbedding {
 
 #[cfg(test)]
 mod tests {
+    use burn::tensor::{Device, TensorData};
+
     use super::*;
+    use crate::tasks::host;
+
+    #[test]
+    fn positions_and_inputs_have_the_size_that_is_asked_for() {
+        let (dims, device) = (Dims { input_dim: 16, classes: 3, episode_length: 50 }, Device::flex());
+        let embedding = |input_norm, position_std| {
+            let tokens = Tokens {
+                layout: Layout::Shifted,
+                label_scale: LabelScale::default(),
+                input_norm,
+                position_std,
+            };
+            TokenEmbedding::new(dims, 40, tokens, Precision::Fp32, &mut Initializer::new(1, &device))
+        };
+        let positions = host(embedding(None, Some(0.5)).position.unwrap().val());
+        let variance = positions.iter().map(|x| x * x).sum::<f32>() / positions.len() as f32;
+        assert!((variance.sqrt() - 0.5).abs() < 0.03, "{variance}");
+        // Norms of 4 are brought to 1.
+        let numbers: Vec<f32> = (0..32).map(|number| (number as f32).sin()).collect();
+        let inputs = Tensor::<3>::from_data(TensorData::new(numbers, [1, 2, 16]), &device);
+        let labels = Tensor::<2, Int>::from_data(TensorData::new(vec![0, 2], [1, 2]), &device);
+        let found = host(embedding(Some(1.0), None).forward(inputs.clone(), labels.clone()));
+        assert_eq!(found, host(embedding(None, None).forward(inputs / 4.0, labels)));
+    }
 
     #[test]
     fn a_label_scale_is_named_or_a_bare_number() {

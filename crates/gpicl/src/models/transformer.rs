@@ -176,6 +176,7 @@ mod tests {
         for (change, field) in [
             ((|config| config.position_std = -1.0) as fn(&mut TransformerConfig), "model.position_std"),
             (|config| config.position_std = f32::NAN, "model.position_std"),
+            (|config| (config.positions, config.position_std) = (false, 0.5), "model.position_std"),
             (|config| config.input_norm = Some(0.0), "model.input_norm"),
             (|config| (config.rotary, config.d_model, config.heads) = (true, 12, 4), "model.rotary"),
         ] {

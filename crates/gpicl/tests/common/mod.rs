@@ -74,7 +74,7 @@ pub const MODELS: &[(&str, &[&str], [usize; 2])] = &[
     ("transformer", &[BLOCKS], told(2 * 2 * 9 * 8)),
     ("transformer", &[BLOCKS, "positions = false"], told(2 * 2 * 9 * 8)),
     ("transformer", &[BLOCKS, "positions = false", "rotary = true"], told(2 * 2 * 9 * 8)),
-    ("transformer", &[BLOCKS, "position_std = 0.5", "input_norm = 1.0"], told(2 * 2 * 9 * 8)),
+    ("transformer", &[BLOCKS, "input_norm = 1.0"], told(2 * 2 * 9 * 8)),
     // Two layers, two heads, memories of 4 x 4; a column more with the normaliser.
     ("fast-weights", &[BLOCKS], told(2 * 2 * 4 * 4)),
     ("fast-weights", &[BLOCKS, "features = 'elu'"], told(2 * 2 * 4 * 5)),
