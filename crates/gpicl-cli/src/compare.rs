@@ -43,10 +43,7 @@ pub struct CompareArgs {
 
 /// Meta-trains and meta-tests all methods, prints the table and writes it with its figures.
 pub fn compare(args: &CompareArgs, program: &Program, output: &Output) -> Result<ExitCode> {
-    let origin = match (&args.config, &args.preset) {
-        (Some(path), _) => Origin::File(path),
-        (None, preset) => Origin::Preset(preset.as_deref().unwrap_or_default()),
-    };
+    let origin = Origin::of(args.config.as_deref(), args.preset.as_deref());
     let spec = NamedSpec::of(&origin, &args.set)?;
     let out = args.out.clone().unwrap_or_else(|| origin.folder("compare"));
     let stop = Arc::new(AtomicBool::new(false));

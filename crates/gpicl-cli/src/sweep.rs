@@ -122,10 +122,7 @@ fn show(sweep: &Sweep, output: &Output) -> Result<SweepStatus> {
 
 fn run(args: &RunArgs, program: &Program, output: &Output) -> Result<ExitCode> {
     args.executor.check(args.detach)?;
-    let origin = match (&args.spec, &args.preset) {
-        (Some(path), _) => Origin::File(path),
-        (None, preset) => Origin::Preset(preset.as_deref().unwrap_or_default()),
-    };
+    let origin = Origin::of(args.spec.as_deref(), args.preset.as_deref());
     let sweep = Sweep::start(&origin, &args.set, args.out.as_deref())?;
     if args.retry_failed {
         sweep.retry_failed()?;

@@ -16,7 +16,12 @@ pub enum Origin<'a> {
 /// What a spec is called that is no file.
 pub(crate) const TEXT: &str = "spec";
 
-impl Origin<'_> {
+impl<'a> Origin<'a> {
+    /// A file, or else one that comes with the program: of the two a command is given one.
+    pub fn of(file: Option<&'a Path>, preset: Option<&'a str>) -> Self {
+        file.map_or(Self::Preset(preset.unwrap_or_default()), Self::File)
+    }
+
     /// What its folder goes by.
     pub fn name(&self) -> String {
         match self {

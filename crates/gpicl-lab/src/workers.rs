@@ -65,6 +65,9 @@ pub(crate) trait Observer: Sync {
     /// `run` came to its end.
     fn ended(&self, run: usize, ending: &Ending);
 
+    /// `run` has its results, and then its worker came to this error, such as that of the last flush of its folder.
+    fn survived(&self, run: usize, error: &str);
+
     /// Whether another process has found that `run` comes to an error.
     fn failed_elsewhere(&self, run: usize) -> bool;
 }
@@ -149,6 +152,10 @@ impl Workers {
                         }
                         Some(Ending::Stopped) | None => kills + 1,
                         Some(Ending::Busy) => kills,
+                        Some(Ending::Failed { error }) if runs[run].finished() => {
+                            observer.survived(run, &error);
+                            continue;
+                        }
                         Some(ending) => {
                             observer.ended(run, &ending);
                             continue;
@@ -275,5 +282,45 @@ mod tests {
         let text = format!("{line}\n{{\"run\":7,\"ended\":\"busy\"}}\n{finished}\n{{\"run\":2,\"end");
         let endings = read_reports(text.as_bytes(), 3);
         assert_eq!(endings, [Some(Ending::Finished), Some(failed.ending), None]);
+    }
+
+    /// What an observer is told.
+    #[derive(Default)]
+    struct Told(Mutex<Vec<String>>);
+
+    impl Observer for Told {
+        fn said(&self, _: usize, _: &str) {}
+
+        fn ended(&self, run: usize, ending: &Ending) {
+            self.0.lock().unwrap().push(format!("{run} {ending:?}"));
+        }
+
+        fn survived(&self, run: usize, error: &str) {
+            self.0.lock().unwrap().push(format!("{run} survived: {error}"));
+        }
+
+        fn failed_elsewhere(&self, _: usize) -> bool {
+            false
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn an_error_after_the_results_fails_no_run() {
+        let dir = tempfile::tempdir().unwrap();
+        let told = |script: &str| {
+            let run = RunDir::at(dir.path().join(script.len().to_string()));
+            std::fs::create_dir(run.path()).unwrap();
+            // `resume`, the run and `--worker` are its $0, $1 and $2.
+            let program = Program::new("/bin/sh", ["-c", script]);
+            let workers = Workers { program, jobs: 1, threads: Some(1), population: 1 };
+            let told = Told::default();
+            workers.train(&[run], None, &AtomicBool::new(false), &told);
+            told.0.into_inner().unwrap()
+        };
+        let fails = "echo 'error: the disk is full' >&2; exit 1";
+        assert_eq!(told(fails), ["0 Failed { error: \"the disk is full\" }"]);
+        let after = format!("touch \"$1/results.json\"; {fails}");
+        assert_eq!(told(&after), ["0 survived: the disk is full"]);
     }
 }

@@ -286,10 +286,6 @@ impl Observer for Progress<'_> {
     fn ended(&self, run: usize, ending: &Ending) {
         match ending {
             Ending::Finished => self.said(run, "done"),
-            // As in a sweep: what fails after the results are there takes nothing from them.
-            Ending::Failed { error } if self.runs[run].finished() => {
-                self.said(run, &format!("done, and then: {error}"));
-            }
             Ending::Failed { error } => {
                 // What comes next may end the comparison, as on a full disk, before its table is there to say it.
                 self.said(run, &format!("failed: {error}"));
@@ -298,6 +294,10 @@ impl Observer for Progress<'_> {
             }
             Ending::Stopped | Ending::Busy => {}
         }
+    }
+
+    fn survived(&self, run: usize, error: &str) {
+        self.said(run, &format!("done, and then: {error}"));
     }
 
     /// A comparison keeps no errors: the next one tries again.

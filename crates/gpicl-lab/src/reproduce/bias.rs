@@ -1,11 +1,10 @@
 //! Biasing the label permutations against the plateau, and taking the bias away again (paper, figure 8).
 
 use super::interventions::{Group, Measure, SHORTER_RULE, shorter};
-use super::runs::{Run, gain, mean_line, over_runs, over_seeds, table};
+use super::runs::{Run, gain, losses_table, mean_line, over_runs, over_seeds, table};
 use super::verdict::{BY_INTERVAL, Check, all, at_least, every_seed, less_than, written};
 use super::{Made, Picture};
 use crate::figures::panels::{Chart, Panels, Style, Trace, XAxis};
-use crate::table::Table;
 use gpicl::Result;
 use gpicl::eval::{OutcomeRule, Part, Plateau};
 
@@ -86,7 +85,10 @@ pub(super) fn make(runs: &[Run]) -> Result<Made> {
         ],
     };
     Ok(Made {
-        tables: vec![("", table(runs)), ("_loss", losses_by_part(runs))],
+        tables: vec![
+            ("", table(runs)),
+            ("_loss", losses_table(runs, &[Part::All, Part::Biased, Part::Unbiased])),
+        ],
         picture: Picture::Panels(figure),
         checks: checks(&groups, measure),
     })
@@ -193,21 +195,6 @@ fn first_biased(runs: &[&Run]) -> (String, Option<bool>) {
     let steps = steps.collect::<Vec<_>>().join(", ");
     let holds = both.iter().map(first).collect::<Option<Vec<bool>>>().and_then(every_seed);
     (format!("{steps} steps with the bias and without, each seed"), holds)
-}
-
-/// Losses of the batches and of both their parts, by step.
-fn losses_by_part(runs: &[Run]) -> Table {
-    let mut table = Table::new(["run", "step", "loss_nats", "biased_nats", "unbiased_nats"]);
-    for run in runs {
-        for metric in &run.metrics {
-            let of = |part| metric.loss_of(part).map(|(_, loss)| loss.to_string()).unwrap_or_default();
-            if let Some((step, loss)) = metric.loss() {
-                let (biased, unbiased) = (of(Part::Biased), of(Part::Unbiased));
-                table.push([run.id.clone(), step.to_string(), loss.to_string(), biased, unbiased]);
-            }
-        }
-    }
-    table
 }
 
 #[cfg(test)]

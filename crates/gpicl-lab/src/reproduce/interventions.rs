@@ -4,7 +4,7 @@ use super::runs::{Run, losses_table, mean, names, over_seeds, pairs, table};
 use super::verdict::{Check, FEW, at_least};
 use super::{Made, Picture};
 use crate::figures::ranking::{Ranked, Ranking};
-use gpicl::eval::Interval;
+use gpicl::eval::{Interval, Part};
 use gpicl::{Result, RunConfig};
 
 /// The seeds of one change.
@@ -142,7 +142,7 @@ pub(super) fn make(runs: &[Run]) -> Result<Made> {
         rows: order.iter().map(row).collect(),
     };
     Ok(Made {
-        tables: vec![("", table(runs)), ("_loss", losses_table(runs))],
+        tables: vec![("", table(runs)), ("_loss", losses_table(runs, &[Part::All]))],
         picture: Picture::Ranking(figure),
         checks: checks(&groups, measure),
     })

@@ -9,7 +9,7 @@ use super::verdict::{self, Check, every_seed};
 use super::{Made, Picture};
 use crate::figures::panels::{Chart, Panels, Style, Trace, XAxis};
 use gpicl::Result;
-use gpicl::eval::PlateauRule;
+use gpicl::eval::{Part, PlateauRule};
 
 /// Runs that differ in one thing, grouped by it.
 struct Axis<'a> {
@@ -161,7 +161,7 @@ pub(super) fn make(runs: &[Run]) -> Result<Made> {
     let base: Vec<&Run> =
         at_count.iter().copied().filter(|run| run.config.train.batch as u64 == batch).collect();
     Ok(Made {
-        tables: vec![("", table(runs)), ("_loss", losses_table(runs))],
+        tables: vec![("", table(runs)), ("_loss", losses_table(runs, &[Part::All]))],
         picture: Picture::Panels(figure),
         checks: vec![
             exists(&base, classes),

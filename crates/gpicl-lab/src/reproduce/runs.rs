@@ -371,12 +371,20 @@ pub(super) fn table(runs: &[Run]) -> Table {
     table
 }
 
-/// `name`, `step` and `loss_nats` of every run, for figures of losses.
-pub(super) fn losses_table(runs: &[Run]) -> Table {
-    let mut table = Table::new(["run", "step", "loss_nats"]);
+/// `run`, `step` and the losses of some parts of the batches, for figures of losses.
+pub(super) fn losses_table(runs: &[Run], parts: &[Part]) -> Table {
+    let column = |part: &Part| match part {
+        Part::All => "loss_nats",
+        Part::Biased => "biased_nats",
+        Part::Unbiased => "unbiased_nats",
+    };
+    let mut table = Table::new(["run", "step"].into_iter().chain(parts.iter().map(column)));
     for run in runs {
-        for (step, loss) in run.losses() {
-            table.push([run.id.clone(), step.to_string(), loss.to_string()]);
+        for metric in &run.metrics {
+            let Some((step, _)) = metric.loss() else { continue };
+            let loss =
+                |part: &Part| metric.loss_of(*part).map(|(_, loss)| loss.to_string()).unwrap_or_default();
+            table.push([run.id.clone(), step.to_string()].into_iter().chain(parts.iter().map(loss)));
         }
     }
     table

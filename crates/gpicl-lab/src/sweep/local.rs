@@ -92,10 +92,6 @@ impl Observer for Notes<'_> {
         let note = |text: String| (self.watch.note)(format!("{}: {text}", run.id));
         match ending {
             Ending::Finished => note("finished".into()),
-            // What fails after the results are there, such as the last flush of their folder, takes nothing from them.
-            Ending::Failed { error } if RunDir::at(self.sweep.run_path(run)).finished() => {
-                note(format!("finished, and then: {error}"));
-            }
             Ending::Failed { error } => {
                 note(format!("failed: {error}"));
                 if let Err(error) = self.sweep.fail(run, error) {
@@ -104,6 +100,10 @@ impl Observer for Notes<'_> {
             }
             Ending::Stopped | Ending::Busy => {}
         }
+    }
+
+    fn survived(&self, run: usize, error: &str) {
+        (self.watch.note)(format!("{}: finished, and then: {error}", self.runs[run].id));
     }
 
     fn failed_elsewhere(&self, run: usize) -> bool {

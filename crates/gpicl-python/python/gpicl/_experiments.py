@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gpicl import _gpicl
-from gpicl._frames import Curves, Rows, axes
+from gpicl._frames import Curves, Framed, Rows, axes
 from gpicl._program import PROGRAM
 from gpicl._run import Run
 from gpicl.tasks import assignments, toml
@@ -67,7 +67,7 @@ def _table(text: str) -> Rows:
     return Rows({name: _typed(cell) for name, cell in row.items()} for row in csv.DictReader(io.StringIO(text)))
 
 
-class Sweep:
+class Sweep(Framed):
     """A sweep's folder, finished or not.
 
     Parameters
@@ -110,20 +110,6 @@ class Sweep:
         """The errors of the runs that failed, by their ids."""
         return {row["id"]: row["error"] for row in self.results["rows"] if row["state"] == "failed"}
 
-    def frame(self, library: str | None = None) -> Any:
-        """:attr:`rows` as a frame.
-
-        Parameters
-        ----------
-        library : {"pandas", "polars"}, optional
-            As in ``rows.frame``.
-
-        Returns
-        -------
-        pandas.DataFrame or polars.DataFrame
-        """
-        return self.rows.frame(library)
-
     def plot(self, x: str, y: str = "unseen_last_10", ax: Any = None) -> Any:
         """Draws a result against a field: the mean over seeds, a line for every point of the other fields.
 
@@ -162,7 +148,7 @@ def _choose(what: str, name: str, among: Iterable[str]) -> None:
         raise ValueError(f"{what}: `{name}` is none; choose one of {', '.join(among)}")
 
 
-class Comparison:
+class Comparison(Framed):
     """Learners side by side on the same episodes.
 
     Attributes
@@ -215,20 +201,6 @@ class Comparison:
         measured = [method for method in self.results["methods"] if "measured" in method["outcome"]]
         return Curves((method["label"], method["outcome"]["measured"]["curves"][at]) for method in measured)
 
-    def frame(self, library: str | None = None) -> Any:
-        """:attr:`rows` as a frame.
-
-        Parameters
-        ----------
-        library : {"pandas", "polars"}, optional
-            As in ``rows.frame``.
-
-        Returns
-        -------
-        pandas.DataFrame or polars.DataFrame
-        """
-        return self.rows.frame(library)
-
     def plot(self, set: str | None = None, ax: Any = None) -> Any:
         """Draws the learning curves of all learners on one set.
 
@@ -246,7 +218,7 @@ class Comparison:
         return self.curves(set).plot(ax)
 
 
-class Reproduction:
+class Reproduction(Framed):
     """A figure of the paper, made again and judged. A notebook shows its picture.
 
     Attributes
@@ -278,20 +250,6 @@ class Reproduction:
 
     def _repr_png_(self) -> bytes:
         return self._file(".png").read_bytes()
-
-    def frame(self, library: str | None = None) -> Any:
-        """:attr:`rows` as a frame.
-
-        Parameters
-        ----------
-        library : {"pandas", "polars"}, optional
-            As in ``rows.frame``.
-
-        Returns
-        -------
-        pandas.DataFrame or polars.DataFrame
-        """
-        return self.rows.frame(library)
 
     def plot(self, ax: Any = None) -> Any:
         """Shows the picture that was made.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import Any, Protocol
 
 
 def _flat(row: dict[str, Any], place: str = "") -> dict[str, Any]:
@@ -48,19 +48,15 @@ class Rows(list[dict[str, Any]]):
         raise ImportError(f"{library or 'pandas or polars'} is not installed; pip install {library or 'pandas'}")
 
 
-class Curves(dict[str, dict[str, Any]]):
-    """Learning curves by the names of their sets."""
-
+class _HasRows(Protocol):
     @property
-    def rows(self) -> Rows:
-        """A row for every set and number of examples: ``set``, ``examples``, ``accuracy`` (``mean``, ``low``, ``high``), ``loss``."""
-        return Rows(
-            {"set": name, "examples": examples, "accuracy": accuracy, "loss": loss}
-            for name, curve in self.items()
-            for examples, (accuracy, loss) in enumerate(zip(curve["accuracy"], curve["loss"]))
-        )
+    def rows(self) -> Rows: ...
 
-    def frame(self, library: str | None = None) -> Any:
+
+class Framed:
+    """What has rows that become a frame."""
+
+    def frame(self: _HasRows, library: str | None = None) -> Any:
         """:attr:`rows` as a frame.
 
         Parameters
@@ -73,6 +69,19 @@ class Curves(dict[str, dict[str, Any]]):
         pandas.DataFrame or polars.DataFrame
         """
         return self.rows.frame(library)
+
+
+class Curves(dict[str, dict[str, Any]], Framed):
+    """Learning curves by the names of their sets."""
+
+    @property
+    def rows(self) -> Rows:
+        """A row for every set and number of examples: ``set``, ``examples``, ``accuracy`` (``mean``, ``low``, ``high``), ``loss``."""
+        return Rows(
+            {"set": name, "examples": examples, "accuracy": accuracy, "loss": loss}
+            for name, curve in self.items()
+            for examples, (accuracy, loss) in enumerate(zip(curve["accuracy"], curve["loss"]))
+        )
 
     def plot(self, ax: Any = None) -> Any:
         """Draws them: accuracy by examples seen, with 95% intervals.

@@ -7,8 +7,8 @@ use gpicl_ops::{Activation, Precision};
 use super::layers::{FeedForward, LayerNorm, Linear};
 use super::stack::{Layer, Stack, StackState};
 use super::state::State;
-use super::tokens::{LabelScale, Layout, TokenEmbedding, Tokens};
-use super::{Architecture, Dims, Initializer, SequenceModel, at_least_one, heads_divide, positive};
+use super::tokens::{TokenEmbedding, Tokens};
+use super::{Architecture, Dims, Initializer, SequenceModel, at_least_one, heads_divide};
 use crate::error::Result;
 
 /// The part of a block in which tokens learn of each other.
@@ -43,14 +43,8 @@ pub struct BlockSizes {
     pub heads: usize,
     /// Width of the feed-forward hidden layer.
     pub d_ff: usize,
-    /// Where the labels stand.
-    pub layout: Layout,
-    /// Size of the one-hot label.
-    pub label_scale: LabelScale,
-    /// Norm that inputs are brought to; none: they stay as they are.
-    pub input_norm: Option<f32>,
-    /// Standard deviation that learned positions begin with; none: there are none.
-    pub position_std: Option<f32>,
+    /// What is done to an example to make a token of it.
+    pub tokens: Tokens,
 }
 
 /// Declares the configuration of such a model: [`BlockSizes`], the initial relation of keys and queries, whether there
@@ -122,16 +116,8 @@ macro_rules! block_config {
             fn sizes(&self) -> $crate::models::blocks::BlockSizes {
                 let Self { d_model, layers, heads, d_ff, layout, label_scale, input_norm, .. } = *self;
                 let position_std = self.positions.then_some(self.position_std);
-                $crate::models::blocks::BlockSizes {
-                    d_model,
-                    layers,
-                    heads,
-                    d_ff,
-                    layout,
-                    label_scale,
-                    input_norm,
-                    position_std,
-                }
+                let tokens = $crate::models::tokens::Tokens { layout, label_scale, input_norm, position_std };
+                $crate::models::blocks::BlockSizes { d_model, layers, heads, d_ff, tokens }
             }
         }
     };
@@ -151,10 +137,7 @@ impl BlockSizes {
             ("d_ff", self.d_ff),
         ])?;
         heads_divide(self.heads, self.d_model)?;
-        if let Some(norm) = self.input_norm {
-            positive("input_norm", norm)?;
-        }
-        self.label_scale.validate()
+        self.tokens.validate()
     }
 
     /// Scale of the initial weights that write to the residual stream. Each block adds to it twice; this keeps its
@@ -171,8 +154,7 @@ impl BlockSizes {
         init: &mut Initializer,
         mixer: impl Fn(&mut Initializer) -> M,
     ) -> Residual<M> {
-        let Self { d_model, layers, d_ff, layout, label_scale, input_norm, position_std, .. } = self;
-        let tokens = Tokens { layout, label_scale, input_norm, position_std };
+        let Self { d_model, layers, d_ff, tokens, .. } = self;
         let embedding = TokenEmbedding::new(dims, d_model, tokens, precision, init);
         let mut block = || Block {
             norm: LayerNorm::new(d_model, init),

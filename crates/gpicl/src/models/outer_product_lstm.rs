@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::layers::{LayerNorm, Linear, QkInit};
 use super::stack::{Layer, Stack, StackState};
 use super::state::State;
-use super::tokens::{LabelScale, Layout, POSITION_STD, TokenEmbedding, Tokens};
+use super::tokens::{LabelScale, Layout, TokenEmbedding, Tokens};
 use super::{Architecture, Dims, Initializer, SequenceModel, at_least_one};
 use crate::error::{Error, Result};
 
@@ -71,9 +71,7 @@ impl OuterProductLstmConfig {
 
     pub(super) fn init(&self, dims: Dims, precision: Precision, init: &mut Initializer) -> OuterProductLstm {
         let width = self.heads * self.size;
-        let Self { layout, label_scale, positions, .. } = *self;
-        let position_std = positions.then_some(POSITION_STD);
-        let tokens = Tokens { layout, label_scale, input_norm: None, position_std };
+        let tokens = Tokens::plain(self.layout, self.label_scale, self.positions);
         OuterProductLstm {
             embedding: TokenEmbedding::new(dims, width, tokens, precision, init),
             blocks: (0..self.layers).map(|_| self.init_block(precision, init)).collect(),

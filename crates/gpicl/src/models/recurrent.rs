@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::layers::Linear;
 use super::stack::{Layer, Stack, StackState};
-use super::tokens::{LabelScale, Layout, POSITION_STD, TokenEmbedding, Tokens};
+use super::tokens::{LabelScale, Layout, TokenEmbedding, Tokens};
 use super::{Architecture, Dims, Initializer, SequenceModel, at_least_one};
 use crate::error::Result;
 
@@ -63,8 +63,7 @@ impl RecurrentConfig {
         init: &mut Initializer,
     ) -> Recurrent<C> {
         let Self { hidden, layers, layout, label_scale, positions } = *self;
-        let position_std = positions.then_some(POSITION_STD);
-        let tokens = Tokens { layout, label_scale, input_norm: None, position_std };
+        let tokens = Tokens::plain(layout, label_scale, positions);
         Recurrent {
             embedding: TokenEmbedding::new(dims, hidden, tokens, precision, init),
             layers: (0..layers).map(|_| C::new(hidden, layout, precision, init)).collect(),

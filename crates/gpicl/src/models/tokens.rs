@@ -98,6 +98,24 @@ pub struct Tokens {
     pub position_std: Option<f32>,
 }
 
+impl Tokens {
+    /// With inputs as they are, and with learned positions of the usual size or none.
+    pub fn plain(layout: Layout, label_scale: LabelScale, positions: bool) -> Self {
+        Self { layout, label_scale, input_norm: None, position_std: positions.then_some(POSITION_STD) }
+    }
+
+    /// Checks the sizes.
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming the field.
+    pub fn validate(self) -> Result<()> {
+        if let Some(norm) = self.input_norm {
+            positive("input_norm", norm)?;
+        }
+        self.label_scale.validate()
+    }
+}
+
 /// Linear embedding of `concat(input_scale * x, label_scale * onehot(y))` plus a learned position.
 ///
 /// The weight of the concatenation is kept as its two blocks of rows, so that the one-hot is a look-up and
