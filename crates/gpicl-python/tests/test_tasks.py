@@ -26,6 +26,28 @@ def test_a_batch_is_a_function_of_its_index():
     assert not np.array_equal(unseen.batch(5)[0], inputs)
 
 
+def test_memory_that_nobody_holds_is_used_again_and_no_other():
+    tasks = TaskDistribution("glyphs", batch=2, episode_length=20)
+    memory = lambda array: id(array.base)
+    assert len({memory(inputs) for inputs, _ in tasks.batches(stop=40)}) <= 4
+    for inputs, _ in tasks.batches(stop=8):
+        inputs.shape = (-1, 4)
+        inputs.setflags(write=False)
+    kept, copies = [], []
+    for inputs, _ in tasks.batches(stop=12):
+        assert inputs.shape == tasks.shape and inputs.flags.writeable
+        kept.append(inputs[1:])  # a view
+        copies.append(inputs[1:].copy())
+    later = [inputs for inputs, _ in tasks.batches(stop=12)]
+    assert len({memory(array) for array in [*kept, *later]}) == 24
+    for index, (array, copy, again) in enumerate(zip(kept, copies, later)):
+        np.testing.assert_array_equal(array, copy)
+        np.testing.assert_array_equal(again, tasks.batch(index)[0])
+    # Where another thread is at it, memory is fresh.
+    with tasks._arrays._lock:
+        assert tasks._arrays.take().base is None
+
+
 def test_tasks_over_own_arrays_project_inputs_and_permute_labels():
     """Of a data set of unit vectors a task shows the columns of its projection: of one task always the same."""
     size = 12

@@ -5,11 +5,13 @@ from __future__ import annotations
 import copy
 import json
 import os
+import sys
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count, islice
 from os import PathLike
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -23,6 +25,36 @@ __all__ = ["TaskDistribution"]
 _AHEAD = 2
 
 Batch = tuple[NDArray[np.float32], NDArray[np.int64]]
+
+
+class _Arrays:
+    """Memory for inputs, given out again when nobody else holds any of it: fresh memory costs a fault of the page every 4 KiB."""
+
+    def __init__(self, shape: tuple[int, int, int]) -> None:
+        self._shape = shape
+        self._lock = Lock()
+        # Anything that is held here and nowhere else, to see how many references that is.
+        self._made: deque[NDArray[np.float32]] = deque([np.empty(0, dtype=np.float32)])
+        self._alone = self._references(0)
+        self._made = deque(maxlen=2 * _AHEAD)
+
+    def _references(self, at: int) -> int:
+        return sys.getrefcount(self._made[at])
+
+    def take(self) -> NDArray[np.float32]:
+        """An array with any contents. What is given out is a view, which holds the memory and has a shape of its own."""
+        # A process forked meanwhile would wait for ever.
+        if not self._lock.acquire(blocking=False):
+            return np.empty(self._shape, dtype=np.float32)
+        try:
+            for at in range(len(self._made)):
+                if self._references(at) <= self._alone:
+                    return self._made[at].view()
+            # The oldest are somebody's to keep.
+            self._made.append(np.empty(self._shape, dtype=np.float32))
+            return self._made[-1].view()
+        finally:
+            self._lock.release()
 
 
 def assignments(fields: dict[str, Any], place: str = "") -> list[str]:
@@ -146,6 +178,7 @@ class TaskDistribution:
         name, arguments = recipe
         self._native: _gpicl.Batches = getattr(_gpicl.Batches, name)(*arguments)
         self.shape, self.classes = self._native.shape, self._native.classes
+        self._arrays = _Arrays(self.shape)
 
     def __getstate__(self) -> tuple[tuple[str, tuple[Any, ...]], int | None]:
         return self._recipe, self.n_jobs
@@ -231,6 +264,8 @@ class TaskDistribution:
     def batches(self, start: int = 0, stop: int | None = None, step: int = 1) -> Iterator[Batch]:
         """Batches in order, the next ones made while the last is used.
 
+        The memory of inputs that nobody holds any more is used again; up to four batches of it stay with this object.
+
         Parameters
         ----------
         start, stop, step : int
@@ -243,11 +278,16 @@ class TaskDistribution:
         """
         indices = count(start, step) if stop is None else iter(range(start, stop, step))
         with ThreadPoolExecutor(_AHEAD) as threads:
-            coming = deque(threads.submit(self.batch, index) for index in islice(indices, _AHEAD))
+            coming = deque(threads.submit(self._next, index) for index in islice(indices, _AHEAD))
             while coming:
                 now = coming.popleft().result()
-                coming.extend(threads.submit(self.batch, index) for index in islice(indices, 1))
+                coming.extend(threads.submit(self._next, index) for index in islice(indices, 1))
                 yield now
+                # Not held while the next one is waited for.
+                del now
+
+    def _next(self, index: int) -> Batch:
+        return self.batch(index, (self._arrays.take(), np.empty(self.shape[:2], dtype=np.int64)))
 
     def __iter__(self) -> Iterator[Batch]:
         return self.batches()
