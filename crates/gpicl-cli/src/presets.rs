@@ -36,7 +36,7 @@ pub fn presets(args: &PresetsArgs, output: &Output) -> Result<ExitCode> {
         let mut layers = Layers::default();
         preset.apply(&mut layers)?;
         let config = layers.build()?;
-        output.text(format!("# {}\n\n{}", preset.summary(), config.to_toml().trim_end()));
+        output.text(format!("{}\n\n{}", preset.about(), config.to_toml().trim_end()));
         output.json(&config);
         return Ok(ExitCode::SUCCESS);
     }

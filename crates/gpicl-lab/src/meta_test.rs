@@ -180,6 +180,14 @@ fn test_sets(
         let (tasks, beside) = (components[0].source.tasks(), (&held_out, request.split));
         sets.push(TestSet::unseen_beside(&sets, &tasks, seed, *dims, &data, beside)?);
     }
+    if request.data.is_empty()
+        && let Some((changes, held_out)) = config.changed_tasks(&library, request.split)?
+    {
+        let (tasks, of) = (components[0].source.tasks(), (&held_out, request.split));
+        for change in changes {
+            sets.push(TestSet::of_change(change, &tasks, seed, *dims, of)?);
+        }
+    }
     prints.expect(&info.data, path, request.allow_other_data)?;
     sets.extend(of_training);
     Ok((tuning, sets))

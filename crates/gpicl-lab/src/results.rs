@@ -192,9 +192,18 @@ impl Results {
         })
     }
 
+    /// After what the last point of the curves is, in words: sets can have episodes of several lengths.
+    pub(crate) fn last(&self) -> String {
+        let examples = self.dims.episode_length - 1;
+        match self.curves.iter().all(|curve| curve.accuracy.len() == examples + 1) {
+            true => format!("after {examples} examples"),
+            false => "after all examples but one".into(),
+        }
+    }
+
     /// The table: one row a set and learner.
     pub fn table(&self) -> Table {
-        let last = format!("after {} examples", self.dims.episode_length - 1);
+        let last = self.last();
         let mut heads =
             vec!["set", "episodes", "queries", "images", "seeds", "no example", &last, "last 10 positions"];
         if !self.ahead.is_empty() {
@@ -230,8 +239,7 @@ impl Results {
         let ahead = if self.ahead.is_empty() {
             String::new()
         } else {
-            let examples = self.dims.episode_length - 1;
-            format!("; model ahead by: points after {examples} examples, over the same episodes")
+            format!("; model ahead by: points {}, over the same episodes", self.last())
         };
         let mut data: String = self.data_text().iter().map(|line| format!("data: {line}\n")).collect();
         data.extend(self.replacement_text().map(|text| format!("{text}\n")));

@@ -55,6 +55,33 @@ fn runs_that_are_not_seeds_of_one_result_are_not_averaged() {
     assert!(error.contains("another configuration"), "{error}");
 }
 
+#[test]
+fn other_tasks_than_meta_training_s_are_tested_at_its_end_and_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = dir.path().join("run");
+    let changes = "eval.tasks=[{ episode_length = 24 }, { project = false, permute = false }]";
+    finished(&["model.positions=false", "tasks.episode_length=12", changes], &run);
+    let again = evaluate_runs(std::slice::from_ref(&run), &request(8, None), &mut |_| {}).unwrap();
+    let found: Vec<(&str, usize)> =
+        again.curves.iter().map(|curve| (curve.label.as_str(), curve.accuracy.len())).collect();
+    let expected = [
+        ("seen tasks, random train", 12),
+        ("unseen tasks, random test", 12),
+        ("unseen tasks (episode_length = 24), random test", 24),
+        ("unseen tasks (project = false, permute = false), random test", 12),
+        ("unseen tasks, random train", 12),
+    ];
+    assert_eq!(found, expected);
+    let trainer = Trainer::resume(&run, None).unwrap();
+    let own = trainer.meta_test(request(8, None).sample).unwrap();
+    let numbers = |curves: &[gpicl::eval::LearningCurve]| {
+        curves.iter().map(|curve| (curve.label.clone(), curve.summary())).collect::<Vec<_>>()
+    };
+    assert_eq!(numbers(&own), numbers(&again.curves));
+    // Each has its control.
+    assert_eq!(again.baselines.len(), 3);
+}
+
 /// Beside the CPU, on the device that `GPICL_TEST_DEVICE` names.
 #[test]
 fn a_run_is_trained_and_meta_tested_there() {

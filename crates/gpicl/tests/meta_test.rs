@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 use common::small;
+use gpicl::Layers;
 use gpicl::data::{DataConfig, Library, Split};
 use gpicl::eval::{Sample, TestSet, episode_dims, hits, meta_test};
 use gpicl::models::SequenceModel as _;
 use gpicl::tasks::{Batch, load_sources, to_device};
+use gpicl::train::Trainer;
 
 /// The sets of [`small`], whose test split has 40 examples, and a model of its sizes that nothing was taught.
 fn unseen(sets: &[&str]) -> (TestSet, gpicl::models::Model, Device) {
@@ -107,4 +109,34 @@ fn no_split_shares_an_example_with_another() {
         assert!(rows[..i].iter().flatten().all(|row| !split.contains(row)));
     }
     assert_eq!(Arc::strong_count(&splits[0]), 1);
+}
+
+#[test]
+fn other_tasks_that_cannot_be_tested_on_are_refused_by_their_field() {
+    let config = |sets: &[&str]| {
+        let mut layers = Layers::default();
+        sets.iter().for_each(|set| layers.set(set).unwrap());
+        layers.build()
+    };
+    let cases: [(&[&str], &str); 5] = [
+        (&["eval.tasks=[{ episode_length = 500 }]"], "`eval.tasks[0].episode_length`: is more than"),
+        (&["eval.tasks=[{ episode_length = 1 }]"], "`eval.tasks[0].episode_length`: is 1"),
+        (&["eval.tasks=[{ permute = false }, {}]"], "`eval.tasks[1]`: changes nothing"),
+        (&["eval.tasks=[{ permute = false }, { permute = false }]"], "is there twice"),
+        (
+            &["mix=[{ prior = { missing = false } }]", "eval.tasks=[{ permute = false }]"],
+            "makes its tasks without a data set",
+        ),
+    ];
+    for (sets, problem) in cases {
+        let error = config(sets).unwrap_err().to_string();
+        assert!(error.contains(problem), "{sets:?}: {error}");
+    }
+    assert!(config(&["eval.tasks=[{ episode_length = 3 }]"]).is_ok());
+    assert!(config(&["eval.tasks=[{ episode_length = 500 }]", "model.positions=false"]).is_ok());
+    // What does not fit the data is known with them, before the first step.
+    let dir = tempfile::tempdir().unwrap();
+    let sets = ["tasks.input_dim=7", "eval.tasks=[{ project = false }]"];
+    let error = Trainer::start(small(&sets), None, &dir.path().join("run")).unwrap_err().to_string();
+    assert!(error.contains("`eval.tasks`: { project = false }: the data set has"), "{error}");
 }

@@ -310,6 +310,7 @@ impl NamedSpec {
                 config = config.with_seed(seed);
                 // The comparison has its own meta-test, where a data set may be absent.
                 config.eval.data.clear();
+                config.eval.tasks.clear();
                 Ok((seed, config))
             });
             let configs = configs.collect::<Result<_>>().map_err(self.0.at(&format!("{field}.set")))?;

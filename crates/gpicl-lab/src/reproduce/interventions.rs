@@ -4,7 +4,7 @@ use super::runs::{Run, losses_table, mean, names, over_seeds, pairs, table};
 use super::verdict::{Check, FEW, at_least};
 use super::{Made, Picture};
 use crate::figures::ranking::{Ranked, Ranking};
-use gpicl::eval::{Interval, Part};
+use gpicl::eval::{Interval, Metric, Part};
 use gpicl::{Result, RunConfig};
 
 /// The seeds of one change.
@@ -178,32 +178,61 @@ fn checks(groups: &[Group<'_>], measure: Measure) -> Vec<Check> {
     vec![batch, bias, eps(groups, measure)]
 }
 
-/// The paper's eps is lowered below a default that limits the smallest gradients; here any two values tell.
+/// How many times larger or smaller than a gradient an eps may be that is of its size.
+const OF_ITS_SIZE: f64 = 10.0;
+
+/// The paper lowers eps where it limits the smallest gradients. Whether it does is a matter of their size: an eps far below them
+/// does nothing, whatever it is.
 fn eps(groups: &[Group<'_>], measure: Measure) -> Check {
     let paper =
         "A smaller eps of Adam, which scales up the plateau's small gradients more, shortens the plateau.";
     let rule = format!(
-        "of the base and the changes of eps, the smallest eps has a plateau ({}) that is, against the largest, \
-         {SHORTER_RULE}",
+        "of the base and the changes of eps, the smallest eps has a plateau ({}) that is, against the one that is nearest the size \
+         of a weight's gradient on the base's plateau, and within a factor of {OF_ITS_SIZE} of it, {SHORTER_RULE}",
         measure.name()
     );
-    let base = groups[0].first().config.train.eps;
+    let of = |group: &Group<'_>| group.first().config.train.eps;
+    let base = of(&groups[0]);
     let mut by_eps: Vec<&Group<'_>> = groups
         .iter()
         .enumerate()
-        .filter(|(at, group)| *at == 0 || group.first().config.train.eps != base)
+        .filter(|(at, group)| *at == 0 || of(group) != base)
         .map(|(_, group)| group)
         .collect();
-    by_eps.sort_by(|a, b| a.first().config.train.eps.total_cmp(&b.first().config.train.eps));
-    let [smallest, .., largest] = by_eps.as_slice() else {
+    by_eps.sort_by(|a, b| of(a).total_cmp(&of(b)));
+    let [smallest, .., _] = by_eps.as_slice() else {
         return Check::new(paper, rule, "there is no such run", None);
     };
-    let found = by_eps
-        .iter()
-        .map(|group| format!("eps {:e}: {:.0}", group.first().config.train.eps, measure.mean(group)));
-    let found = found.collect::<Vec<_>>().join(", ");
-    let (difference, holds) = shorter(&smallest.runs, &largest.runs, measure);
-    Check::new(paper, rule, format!("{found}; {difference}"), holds)
+    let mut found: Vec<String> =
+        by_eps.iter().map(|group| format!("eps {:e}: {:.0}", of(group), measure.mean(group))).collect();
+    let Some(gradient) = gradient(groups[0].first(), measure) else {
+        return Check::new(paper, rule, found.join(", "), None);
+    };
+    found.push(format!("a weight's gradient: {gradient:.0e}"));
+    let off = |group: &Group<'_>| (of(group) / gradient).ln().abs();
+    let nearest = by_eps.iter().min_by(|a, b| off(a).total_cmp(&off(b))).expect("there are two and more");
+    let holds = if of(nearest) > of(smallest) && off(nearest) <= OF_ITS_SIZE.ln() {
+        let (difference, holds) = shorter(&smallest.runs, &nearest.runs, measure);
+        found.push(format!("{:e} against {:e} {difference}", of(smallest), of(nearest)));
+        holds
+    } else {
+        found.push("none is of its size".into());
+        None
+    };
+    Check::new(paper, rule, found.join(", "), holds)
+}
+
+/// The size of a weight's gradient, the norm over the root of their number, in the middle of a run's plateau after the warm-up; `None`
+/// without a log of it.
+fn gradient(run: &Run, measure: Measure) -> Option<f64> {
+    let plateau = run.config.train.warmup..=measure.length(run).0 as u64;
+    let norm = |metric: &Metric| match metric {
+        Metric::Train { step, grad_norm, .. } if plateau.contains(step) => Some(*grad_norm),
+        _ => None,
+    };
+    let mut norms: Vec<f64> = run.metrics.iter().filter_map(norm).collect();
+    norms.sort_by(f64::total_cmp);
+    Some(norms.get(norms.len() / 2)? / (run.summary.num_params as f64).sqrt())
 }
 
 #[cfg(test)]
@@ -262,14 +291,17 @@ mod tests {
             BASE,
             ("batch-64", "train.batch=64", 150),
             ("bias-0.5", "tasks.bias={ fraction = 0.5 }", 100),
-            ("eps-1e-4", "train.eps=1e-4", 1000),
+            ("eps-1e-12", "train.eps=1e-12", 390),
+            ("eps-1e-2", "train.eps=1e-2", 1000),
         ]);
         let made = make(&paper).unwrap();
         assert_eq!(made.checks.iter().map(|check| check.holds).collect::<Vec<_>>(), [Some(true); 3]);
+        // A norm of 1 over 1000 weights.
+        assert!(made.checks[2].found.contains("gradient: 3e-2"), "{}", made.checks[2].found);
         let Picture::Ranking(figure) = &made.picture else { panic!("a ranking") };
         let order: Vec<&str> = figure.rows.iter().map(|row| row.label.as_str()).collect();
-        assert_eq!(order, ["bias 0.5", "batch 64", "base", "eps 1e-4"]);
-        assert!(figure.rows[2].base && figure.rows[3].remark.contains("never left: 3 of 3"));
+        assert_eq!(order, ["bias 0.5", "batch 64", "eps 1e-12", "base", "eps 1e-2"]);
+        assert!(figure.rows[3].base && figure.rows[4].remark.contains("never left: 3 of 3"));
         assert_eq!(figure.x_label, "steps until unseen tasks are learned");
         // Of a base with a bias that is a larger one: the batch has the base's.
         let half = "tasks.bias={ fraction = 0.5 }";
@@ -284,8 +316,14 @@ mod tests {
     #[test]
     fn changes_that_do_nothing_are_not_the_paper_s_and_absent_ones_cannot_be_told() {
         let made =
-            make(&runs(&[BASE, ("batch-64", "train.batch=64", 380), ("eps-1e-4", "train.eps=1e-4", 400)]));
+            make(&runs(&[BASE, ("batch-64", "train.batch=64", 380), ("eps-1e-2", "train.eps=1e-2", 400)]));
         let holds: Vec<_> = made.unwrap().checks.iter().map(|check| check.holds).collect();
         assert_eq!(holds, [Some(false), None, Some(false)]);
+    }
+    #[test]
+    fn an_eps_far_below_the_gradients_says_nothing() {
+        let made = make(&runs(&[BASE, ("eps-1e-6", "train.eps=1e-6", 400)])).unwrap();
+        assert_eq!(made.checks[2].holds, None);
+        assert!(made.checks[2].found.ends_with("none is of its size"), "{}", made.checks[2].found);
     }
 }

@@ -5,12 +5,14 @@
 //! finished is kept, and writes `OUT/NAME.{csv,svg,png}` and `OUT/verdict.txt`. The table is a comparison
 //! ([`crate::compare`]) instead of a sweep.
 
+mod ablation;
 mod bias;
 mod context_length;
 mod frozen_features;
 mod frozen_network;
 mod interventions;
 mod learning_curves;
+mod longer;
 mod plateaus;
 mod runs;
 mod spec;
@@ -152,6 +154,12 @@ pub const FIGURES: &[Figure] = &[
         How::Sweep(frozen_features::make),
         "meta-training on features of a frozen network instead of pixels"
     ),
+    figure!(
+        "ablation",
+        How::Sweep(ablation::make),
+        "tasks with projections alone, with permutations alone, with both"
+    ),
+    figure!("longer", How::Sweep(longer::make), "episodes at the test longer than in meta-training"),
     Figure {
         name: "table",
         summary: "accuracy after all examples but one, all learners and data sets",

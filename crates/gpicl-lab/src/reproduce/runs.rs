@@ -10,7 +10,8 @@ use crate::table::Table;
 use gpicl::RunConfig;
 use gpicl::RunDir;
 use gpicl::eval::{
-    CurveSummary, Interval, LearningCurve, Metric, Outcome, Part, label_during_training, spearman,
+    CurveSummary, Interval, LearningCurve, Metric, Outcome, Part, TasksChange, label_during_training,
+    spearman,
 };
 use gpicl::models::ModelConfig;
 use gpicl::tasks::TaskCount;
@@ -90,8 +91,13 @@ impl Run {
     /// Curves of unseen tasks over the data sets of `eval.data`: neither over its own, which come first, nor over examples of
     /// meta-training.
     pub fn further(&self) -> impl Iterator<Item = &LearningCurve> {
-        let unseen = self.curves.iter().filter(|curve| curve.label.starts_with("unseen"));
+        let unseen = self.curves.iter().filter(|curve| curve.label.starts_with("unseen tasks,"));
         unseen.skip(1).filter(|curve| !curve.label.ends_with(" train"))
+    }
+
+    /// The curve of unseen tasks that are other than meta-training's, of `eval.tasks`.
+    pub fn changed(&self, change: TasksChange) -> Option<&LearningCurve> {
+        self.curves.iter().find(|curve| curve.label.starts_with(&format!("unseen tasks ({change}),")))
     }
 
     /// Steps on the plateau of the training loss; where it was never left, all steps.

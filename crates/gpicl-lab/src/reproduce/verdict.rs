@@ -122,7 +122,7 @@ impl Verdict {
     pub fn line(&self) -> String {
         let holding = self.checks.iter().filter(|check| check.holds == Some(true)).count();
         format!(
-            "verdict: {}: {}: {holding} of {} statements of the paper hold ({})",
+            "verdict: {}: {}: {holding} of {} statements hold ({})",
             self.figure,
             self.answer,
             self.checks.len(),
@@ -183,10 +183,7 @@ mod tests {
         assert_eq!(answer(&[Some(true), None]), Answer::Undecided);
         assert_eq!(answer(&[]), Answer::Undecided);
         let verdict = Verdict::new("f", "cpu scale".into(), vec![check(Some(true)), check(Some(false))]);
-        assert_eq!(
-            verdict.line(),
-            "verdict: f: not reproduced: 1 of 2 statements of the paper hold (cpu scale)"
-        );
+        assert_eq!(verdict.line(), "verdict: f: not reproduced: 1 of 2 statements hold (cpu scale)");
         let text = verdict.text();
         assert!(
             text.contains("does not hold: it rises\n  rule:  last above first\n  found: 0.1, 0.9"),

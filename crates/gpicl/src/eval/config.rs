@@ -1,10 +1,13 @@
 //! What is meta-tested: the `[eval]` table of a run.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::sample::Sample;
 use crate::data::{DataConfig, Split};
 use crate::error::{Error, Result};
+use crate::tasks::TasksConfig;
 
 /// What is meta-tested, when, and on how many episodes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,6 +30,47 @@ pub struct EvalConfig {
     pub seed: Option<u64>,
     /// Unseen data sets, meta-tested on unseen tasks made of that split of theirs.
     pub data: Vec<DataConfig>,
+    /// Other tasks over the run's own data set, meta-tested on unseen ones of each kind after the last step.
+    pub tasks: Vec<TasksChange>,
+}
+
+/// What other tasks have that those of meta-training do not; the rest is as theirs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TasksChange {
+    /// Examples in an episode.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub episode_length: Option<usize>,
+    /// Whether inputs are projected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub project: Option<bool>,
+    /// Whether labels are permuted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub permute: Option<bool>,
+}
+
+impl TasksChange {
+    /// `tasks` with the change.
+    pub fn on(self, tasks: &TasksConfig) -> TasksConfig {
+        TasksConfig {
+            episode_length: self.episode_length.unwrap_or(tasks.episode_length),
+            project: self.project.unwrap_or(tasks.project),
+            permute: self.permute.unwrap_or(tasks.permute),
+            ..tasks.clone()
+        }
+    }
+}
+
+impl fmt::Display for TasksChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let fields = [
+            ("episode_length", self.episode_length.map(|value| value.to_string())),
+            ("project", self.project.map(|value| value.to_string())),
+            ("permute", self.permute.map(|value| value.to_string())),
+        ];
+        let given = fields.into_iter().filter_map(|(name, value)| Some(format!("{name} = {}", value?)));
+        f.write_str(&given.collect::<Vec<_>>().join(", "))
+    }
 }
 
 impl Default for EvalConfig {
@@ -39,6 +83,7 @@ impl Default for EvalConfig {
             split: Split::Test,
             seed: None,
             data: Vec::new(),
+            tasks: Vec::new(),
         }
     }
 }
@@ -73,6 +118,20 @@ impl EvalConfig {
             if value < 2 {
                 let problem = format!("is {value}");
                 return Err(Error::config(format!("eval.{field}"), problem, "an interval needs at least 2"));
+            }
+        }
+        for (number, change) in self.tasks.iter().enumerate() {
+            let place = format!("eval.tasks[{number}]");
+            if *change == TasksChange::default() {
+                let fix = "give episode_length, project or permute";
+                return Err(Error::config(place, "changes nothing", fix));
+            }
+            if let Some(length @ 0..=1) = change.episode_length {
+                let field = format!("{place}.episode_length");
+                return Err(Error::config(field, format!("is {length}"), "give at least 2 examples"));
+            }
+            if self.tasks[..number].contains(change) {
+                return Err(Error::config(place, format!("{{ {change} }} is there twice"), "leave it out"));
             }
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! Meta-testing: how accuracy rises with the examples seen, on which tasks and data.
 
 pub mod baselines;
+mod clusters;
 mod config;
 mod curve;
 mod guessing;
@@ -14,7 +15,8 @@ mod rank;
 mod sample;
 mod test_set;
 
-pub use config::EvalConfig;
+pub use clusters::{largest_gap, two_clusters};
+pub use config::{EvalConfig, TasksChange};
 pub use curve::{CurveAccumulator, CurveSummary, EpisodeScores, LearningCurve, UNTRAINED};
 pub use guessing::Guessing;
 pub use interval::{Design, Interval};

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
+use super::config::TasksChange;
 use super::curve::{CurveAccumulator, LearningCurve};
 use super::look::Look;
 use super::sample::Sample;
 use crate::data::{DataConfig, Dataset, Description, Fingerprint, Split, hex};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::models::Dims;
 use crate::tasks::{
     Batch, BatchSource, Identity, Mode, Projected, Source, SourceSplits, TaskDistribution, TasksConfig,
@@ -128,6 +129,29 @@ impl TestSet {
         if earlier.iter().any(|other| other.label == set.label) {
             set.label = format!("unseen tasks, {} {}", config.short_form(), split.name());
         }
+        Ok(set)
+    }
+
+    /// [`TestSet::unseen_of`] the run's own data set, of tasks that are other than meta-training's.
+    ///
+    /// # Errors
+    /// As [`TestSet::unseen`].
+    pub fn of_change(
+        change: TasksChange,
+        tasks: &TasksConfig,
+        seed: u64,
+        dims: Dims,
+        (data, split): (&Arc<Dataset>, Split),
+    ) -> Result<Self> {
+        let set = Self::unseen_of(&change.on(tasks), seed, dims, data, split);
+        let mut set = set.map_err(|error| match error {
+            Error::Config { problem, fix, .. } => {
+                let problem = format!("{{ {change} }}: {problem}");
+                Error::config("eval.tasks", problem, format!("leave it out, or {fix}"))
+            }
+            other => other,
+        })?;
+        set.label = format!("unseen tasks ({change}), {} {}", data.name(), split.name());
         Ok(set)
     }
 

@@ -47,10 +47,19 @@ impl Preset {
         })
     }
 
-    /// What the preset is for: its first comment.
+    /// What the preset is for: the first paragraph of its comment.
     pub fn summary(&self) -> String {
-        let comment = self.toml.lines().take_while(|line| line.starts_with('#'));
-        comment.map(|line| line.trim_start_matches(['#', ' '])).collect::<Vec<_>>().join(" ")
+        let paragraph = self.comment().take_while(|line| *line != "#");
+        paragraph.map(|line| line.trim_start_matches(['#', ' '])).collect::<Vec<_>>().join(" ")
+    }
+
+    /// All that is said about it, as lines of a TOML comment.
+    pub fn about(&self) -> String {
+        self.comment().collect::<Vec<_>>().join("\n")
+    }
+
+    fn comment(&self) -> impl Iterator<Item = &'static str> {
+        self.toml.lines().take_while(|line| line.starts_with('#'))
     }
 
     /// Lays the preset on top of `layers`.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 
 use burn::tensor::{DType, Device};
 use gpicl_ops::Precision;
@@ -9,10 +10,10 @@ use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 use super::config::TrainConfig;
-use crate::data::DataConfig;
+use crate::data::{DataConfig, Dataset, Library, Split};
 use crate::device::DeviceKind;
 use crate::error::{Error, Result};
-use crate::eval::EvalConfig;
+use crate::eval::{EvalConfig, TasksChange};
 use crate::models::ModelConfig;
 use crate::tasks::{Component, MixConfig, ProjectedConfig, SourceConfig, TasksConfig};
 
@@ -135,7 +136,50 @@ impl RunConfig {
         self.validate_mix()?;
         self.model.validate()?;
         self.train.validate()?;
-        self.eval.validate()
+        self.eval.validate()?;
+        self.validate_changes()
+    }
+
+    /// Other tasks are of the first source, and no longer than there are positions.
+    fn validate_changes(&self) -> Result<()> {
+        let Some(first) = self.eval.tasks.first() else { return Ok(()) };
+        let components = self.components();
+        if components[0].source.data().is_none() {
+            let problem =
+                format!("is {{ {first} }}, and the run's first source makes its tasks without a data set");
+            return Err(Error::config("eval.tasks", problem, "leave it out"));
+        }
+        let learned = components[0].source.episode_length();
+        let longer = |change: &TasksChange| change.episode_length.is_some_and(|length| length > learned);
+        match self.eval.tasks.iter().position(longer) {
+            Some(number) if self.model.has_positions() => {
+                let field = format!("eval.tasks[{number}].episode_length");
+                let place = &components[0].place;
+                let problem = format!(
+                    "is more than {place}tasks.episode_length = {learned}, and positions are learned"
+                );
+                let fix = "set model.positions = false; a Transformer can have model.rotary = true instead";
+                Err(Error::config(field, problem, fix))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The other tasks to meta-test on, and the examples of `split` that they are made of; `None` if there are none.
+    ///
+    /// # Errors
+    /// As [`Library::split`].
+    pub fn changed_tasks(
+        &self,
+        library: &Library,
+        split: Split,
+    ) -> Result<Option<(Vec<TasksChange>, Arc<Dataset>)>> {
+        match self.components()[0].source.data() {
+            Some(data) if !self.eval.tasks.is_empty() => {
+                Ok(Some((self.eval.tasks.clone(), library.split(data, split)?)))
+            }
+            _ => Ok(None),
+        }
     }
 
     fn validate_mix(&self) -> Result<()> {

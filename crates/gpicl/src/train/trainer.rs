@@ -22,7 +22,7 @@ use super::{Checkpoints, Optimizer};
 use crate::data::{DataConfig, Dataset, Fingerprints, Library, Split};
 use crate::error::{Error, Result};
 use crate::eval::{
-    CurveSummary, LearningCurve, Metric, Sample, TestSet, Trained, episode_dims, hits, meta_test,
+    CurveSummary, LearningCurve, Metric, Sample, TasksChange, TestSet, Trained, episode_dims, hits, meta_test,
 };
 use crate::fs::write_atomic;
 use crate::models::{Dims, Model};
@@ -472,6 +472,8 @@ struct Tests {
     tasks: TasksConfig,
     /// The other data sets, with their validation and their test split.
     others: Vec<(DataConfig, [Arc<Dataset>; 2])>,
+    /// Other tasks, and the held-out examples that they are made of.
+    changes: Option<(Vec<TasksChange>, Arc<Dataset>)>,
 }
 
 impl Tests {
@@ -486,9 +488,15 @@ impl Tests {
         Ok(sets)
     }
 
-    /// Those and unseen tasks over the meta-training examples, for the end.
+    /// Those, other tasks, and unseen tasks over the meta-training examples, for the end.
     fn last(&self, trained: &Trained, split: Split) -> Result<Vec<TestSet>> {
         let mut sets = self.made(trained, split)?;
+        if let Some((changes, held_out)) = &self.changes {
+            for change in changes {
+                let of = (held_out, split);
+                sets.push(TestSet::of_change(*change, &self.tasks, self.seed, self.dims, of)?);
+            }
+        }
         sets.extend(TestSet::of_training_examples(&self.splits, self.seed));
         Ok(sets)
     }
@@ -525,6 +533,7 @@ impl Stage {
             splits: sources,
             tasks: components[0].source.tasks(),
             others,
+            changes: config.changed_tasks(library, config.eval.split)?,
         };
         // A set that cannot be made is better known before the first step.
         let (seed, batch) = (config.seed, config.train.batch);
