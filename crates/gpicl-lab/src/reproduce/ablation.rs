@@ -7,8 +7,8 @@ use super::verdict::{BY_INTERVAL, Check, at_least, written};
 use super::{Made, Picture};
 use crate::figures::panels::{Chart, Panels, Style, Trace, XAxis};
 use crate::table::Table;
-use gpicl::Result;
 use gpicl::eval::{CurveSummary, Interval, OutcomeRule, TasksChange};
+use gpicl::{Result, RunConfig};
 
 /// Whether inputs are projected, and labels permuted.
 type Kind = (bool, bool);
@@ -31,14 +31,23 @@ fn learned_from(run: &Run) -> Kind {
     (run.config.tasks.project, run.config.tasks.permute)
 }
 
-/// Accuracy on unseen tasks of `kind`, in short; `None` where the run has no such test.
-fn on(run: &Run, kind: Kind) -> Option<CurveSummary> {
-    let of = |change: &TasksChange| {
-        let tasks = change.on(&run.config.tasks);
+/// The test of a run on unseen tasks of `kind`.
+fn test(config: &RunConfig, kind: Kind) -> Option<TasksChange> {
+    let of = |change: &&TasksChange| {
+        let tasks = change.on(&config.tasks);
         change.episode_length.is_none() && (tasks.project, tasks.permute) == kind
     };
-    let change = run.config.eval.tasks.iter().find(|change| of(change))?;
-    run.changed(*change).map(|curve| curve.summary())
+    config.eval.tasks.iter().find(of).copied()
+}
+
+/// Whether a run is tested on tasks that have both.
+pub(super) fn tested(config: &RunConfig) -> bool {
+    test(config, BOTH).is_some()
+}
+
+/// Accuracy on unseen tasks of `kind`, in short; `None` where the run has no such test.
+fn on(run: &Run, kind: Kind) -> Option<CurveSummary> {
+    run.changed(test(&run.config, kind)?).map(|curve| curve.summary())
 }
 
 /// Accuracy of every learner on every kind of tasks.
@@ -49,19 +58,21 @@ pub(super) fn make(runs: &[Run]) -> Result<Made> {
             let each: Vec<Interval> =
                 group.runs.iter().filter_map(|run| Some(on(run, *kind)?.last_10)).collect();
             let means: Vec<f64> = each.iter().map(|interval| interval.mean).collect();
-            (!means.is_empty()).then(|| (x as f64, over_seeds(&means)))
+            // Beside each other: several learners have the same accuracy.
+            let x = x as f64 + 0.08 * (color as f64 - 0.5 * (groups.len() - 1) as f64);
+            (!means.is_empty()).then(|| (x, over_seeds(&means)))
         };
         let points: Vec<(f64, Interval)> = KINDS.iter().enumerate().filter_map(at).collect();
         Trace {
-            label: group.label(),
+            label: format!("meta-trained with {}", group.label()),
             color,
-            points: points.iter().map(|(x, interval)| (*x, interval.mean)).collect(),
+            points: points.iter().map(|&(x, interval)| (x, interval.mean)).collect(),
             intervals: points.iter().map(|(_, interval)| (interval.low, interval.high)).collect(),
             style: Style::Marks,
         }
     };
     let figure = Panels {
-        title: "Meta-trained with projections, with permutations, with both".into(),
+        title: "Projections, permutations, both, neither".into(),
         columns: 1,
         charts: vec![Chart {
             title: "Unseen tasks, last 10 positions".into(),

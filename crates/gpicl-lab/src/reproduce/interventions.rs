@@ -71,6 +71,14 @@ impl Measure {
         group.mean(|run| self.length(run).0)
     }
 
+    /// Mean steps over the seeds of a group in words, and how many of them never left the plateau.
+    fn written(self, group: &Group<'_>) -> String {
+        let never = group.runs.iter().filter(|run| !self.length(run).1).count();
+        let of = group.runs.len();
+        let remark = if never > 0 { format!(" (never left: {never} of {of})") } else { String::new() };
+        format!("{:.0}{remark}", self.mean(group))
+    }
+
     /// Steps from one measurement to the next: an end is known no better.
     fn grid(self, run: &Run) -> f64 {
         let steps = match self {
@@ -127,12 +135,8 @@ pub(super) fn make(runs: &[Run]) -> Result<Made> {
     order.sort_by(|&a, &b| groups[a].mean(length).total_cmp(&groups[b].mean(length)));
     let row = |&at: &usize| {
         let group = &groups[at];
-        let never = group.runs.iter().filter(|run| !measure.length(run).1).count();
         let value = over_seeds(&group.values(length));
-        let mut remark = format!("{:.0}", value.mean);
-        if never > 0 {
-            remark.push_str(&format!(", never left: {never} of {}", group.runs.len()));
-        }
+        let remark = measure.written(group);
         Ranked { label: group.label(), value, single: group.values(length), remark, base: at == 0 }
     };
     let seeds = groups.iter().map(|group| group.runs.len()).max().unwrap_or_default();
@@ -163,8 +167,8 @@ fn checks(groups: &[Group<'_>], measure: Measure) -> Vec<Check> {
             return Check::new(paper, rule, "there is no such run", None);
         };
         let (difference, holds) = shorter(&best.runs, &base.runs, measure);
-        let (ours, theirs) = (length(best), length(base));
-        let found = format!("{}: {ours:.0}, {}: {theirs:.0}; {difference}", best.label(), base.label());
+        let (ours, theirs) = (measure.written(best), measure.written(base));
+        let found = format!("{}: {ours}, {}: {theirs}; {difference}", best.label(), base.label());
         Check::new(paper, rule, found, holds)
     };
     let batch = shortens("Larger batches shorten the plateau.", "a larger batch", &|run| {
@@ -204,7 +208,7 @@ fn eps(groups: &[Group<'_>], measure: Measure) -> Check {
         return Check::new(paper, rule, "there is no such run", None);
     };
     let mut found: Vec<String> =
-        by_eps.iter().map(|group| format!("eps {:e}: {:.0}", of(group), measure.mean(group))).collect();
+        by_eps.iter().map(|group| format!("eps {:e}: {}", of(group), measure.written(group))).collect();
     let Some(gradient) = gradient(groups[0].first(), measure) else {
         return Check::new(paper, rule, found.join(", "), None);
     };

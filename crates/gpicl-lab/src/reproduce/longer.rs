@@ -4,19 +4,27 @@ use super::interventions::Group;
 use super::runs::{Run, mean, over_runs, table};
 use super::verdict::{BY_INTERVAL, Check, at_least, written};
 use super::{Made, Picture};
-use gpicl::Result;
 use gpicl::eval::{Interval, LearningCurve, OutcomeRule, TasksChange};
+use gpicl::{Result, RunConfig};
 
-/// The longest episodes of a run's meta-tests, if they are longer than its own.
-fn longest(run: &Run) -> Option<(usize, &LearningCurve)> {
+/// The test on the longest episodes, and their length, if they are longer than meta-training's.
+fn longest_test(config: &RunConfig) -> Option<(usize, TasksChange)> {
     let length = |change: &TasksChange| match *change {
         TasksChange { episode_length: Some(length), project: None, permute: None } => Some((length, *change)),
         _ => None,
     };
-    let lengths = run.config.eval.tasks.iter().filter_map(length);
-    let (longest, change) = lengths.max_by_key(|(length, _)| *length)?;
-    let longer = longest > run.config.tasks.episode_length;
-    Some((longest, run.changed(change).filter(|_| longer)?))
+    let longest = config.eval.tasks.iter().filter_map(length).max_by_key(|(length, _)| *length);
+    longest.filter(|(length, _)| *length > config.tasks.episode_length)
+}
+
+/// Whether a run is tested on longer episodes.
+pub(super) fn tested(config: &RunConfig) -> bool {
+    longest_test(config).is_some()
+}
+
+fn longest(run: &Run) -> Option<(usize, &LearningCurve)> {
+    let (length, change) = longest_test(&run.config)?;
+    Some((length, run.changed(change)?))
 }
 
 /// Learning curves over the longest episodes.

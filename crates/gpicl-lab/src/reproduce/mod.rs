@@ -45,7 +45,7 @@ use frozen_network::Features;
 use gpicl::eval::{LearningCurve, Look};
 use gpicl::folder::{Kind, claim};
 use gpicl::fs::{create_folder, write_atomic};
-use gpicl::{Error, Result};
+use gpicl::{Error, Result, RunConfig};
 use runs::Run;
 
 /// A figure of the paper that can be reproduced.
@@ -58,7 +58,12 @@ pub struct Figure {
     cpu: &'static str,
     paper: &'static str,
     how: How,
+    /// What every run has to be meta-tested on beside its own tasks, if that is what the figure is about.
+    tests: Option<Tests>,
 }
+
+/// Tests in words, and whether a run has them.
+type Tests = (&'static str, fn(&RunConfig) -> bool);
 
 /// How a figure comes about.
 #[derive(Clone, Copy)]
@@ -107,6 +112,7 @@ macro_rules! figure {
             cpu: include_str!(concat!("../../presets/reproduce/", $name, ".cpu.toml")),
             paper: include_str!(concat!("../../presets/reproduce/", $name, ".paper.toml")),
             how: $how,
+            tests: None,
         }
     };
 }
@@ -158,8 +164,10 @@ pub const FIGURES: &[Figure] = &[
         "ablation",
         How::Sweep(ablation::make),
         "tasks with projections alone, with permutations alone, with both"
-    ),
-    figure!("longer", How::Sweep(longer::make), "episodes at the test longer than in meta-training"),
+    )
+    .with_tests("tasks with projections and permutations", ablation::tested),
+    figure!("longer", How::Sweep(longer::make), "episodes at the test longer than in meta-training")
+        .with_tests("longer episodes", longer::tested),
     Figure {
         name: "table",
         summary: "accuracy after all examples but one, all learners and data sets",
@@ -167,10 +175,15 @@ pub const FIGURES: &[Figure] = &[
         cpu: include_str!("../../presets/compare/glyphs.toml"),
         paper: include_str!("../../presets/reproduce/table.paper.toml"),
         how: How::Comparison,
+        tests: None,
     },
 ];
 
 impl Figure {
+    const fn with_tests(self, what: &'static str, asked: fn(&RunConfig) -> bool) -> Self {
+        Self { tests: Some((what, asked)), ..self }
+    }
+
     /// The figure called `name`.
     ///
     /// # Errors
@@ -223,6 +236,13 @@ impl Figure {
                 if let Some(run) = plan.iter().find(|run| !run.config.mix.is_empty()) {
                     let problem = format!("is set in the run `{}`, and figures are about one source", run.id);
                     return Err(Error::config("mix", problem, "leave it out; `gpicl sweep` takes mixtures"));
+                }
+                if let Some((what, asked)) = self.tests
+                    && let Some(run) = plan.iter().find(|run| !asked(&run.config))
+                {
+                    let problem =
+                        format!("has no {what} in the run `{}`, which this figure is about", run.id);
+                    return Err(Error::config("eval.tasks", problem, "add them to the spec's [base.eval]"));
                 }
                 Ok(plan.len())
             }
@@ -391,6 +411,15 @@ mod tests {
         let mut spec = figure.spec(Scale::Cpu).unwrap();
         spec.set("mix=[{}]").unwrap();
         assert!(figure.check(&spec).unwrap_err().to_string().contains("about one source"));
+        for (name, assignment) in
+            [("ablation", "eval.tasks=[]"), ("longer", "eval.tasks=[{ permute = false }]")]
+        {
+            let figure = Figure::find(name).unwrap();
+            let mut spec = figure.spec(Scale::Cpu).unwrap();
+            spec.set(assignment).unwrap();
+            let error = figure.check(&spec).unwrap_err().to_string();
+            assert!(error.contains("`eval.tasks`: has no"), "{error}");
+        }
         assert!(Figure::find("plateaus").is_ok());
         assert!(Figure::find("nope").err().unwrap().to_string().contains("transition-map"));
     }
