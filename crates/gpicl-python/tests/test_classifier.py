@@ -175,6 +175,9 @@ def test_errors_say_what_is_wrong(tmp_path):
         GPICLClassifier(checkpoint=tmp_path / "text").fit(X, y)
     with pytest.raises(ValueError, match="n_ensemble: is 0"):
         GPICLClassifier(n_ensemble=0).fit(X, y)
+    for nonsense in (2**40, 1.5, "a", None):
+        with pytest.raises(ValueError, match="n_ensemble: is .*; give a whole number from 1 to 1024"):
+            GPICLClassifier(n_ensemble=nonsense).fit(X, y)
     with pytest.raises(ValueError, match="n_jobs: is 0"):
         GPICLClassifier(n_jobs=0).fit(X, y).predict(X)
     ids = pd.DataFrame({"id": [f"row {number}" for number in range(150)], "x": X[:, 0]})

@@ -71,6 +71,20 @@ def test_mixtures_and_the_prior_of_tables_are_sources():
     assert np.isfinite(inputs).any() and (labels >= 0).all()
 
 
+def test_own_arrays_and_given_ones_are_not_mistaken():
+    rng = np.random.default_rng(0)
+    inputs, labels = rng.standard_normal((30, 4)).astype(np.float32), np.arange(30) % 3
+    tasks = TaskDistribution((inputs, labels), batch=2, episode_length=10)
+    first = tasks.batch(0)[0]
+    inputs[:] = 0
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(tasks)).batch(0)[0], first)
+    turned = np.empty(tasks.shape, dtype=np.float32, order="F"), np.empty(tasks.shape[:2], dtype=np.int64)
+    with pytest.raises(ValueError, match="out: has an array that is not contiguous"):
+        tasks.batch(0, out=turned)
+    with pytest.raises(ValueError, match="labels: reach 2000000000; number them without gaps"):
+        TaskDistribution((inputs, labels * 10**9), batch=2, episode_length=10)
+
+
 def test_what_cannot_be_is_an_error():
     with pytest.raises(ValueError, match="mode: `both` is none"):
         TaskDistribution("glyphs", mode="both")

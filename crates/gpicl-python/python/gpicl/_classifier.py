@@ -23,6 +23,9 @@ from sklearn.utils.validation import (
 from gpicl import _gpicl
 from gpicl._columns import columns, is_frame, is_mixed
 
+#: Members of an ensemble; more would not fit into memory.
+_MOST = 1024
+
 
 @functools.lru_cache(maxsize=4)
 def _loaded(checkpoint: str | None, changed: float) -> _gpicl.Predictor:
@@ -101,8 +104,9 @@ class GPICLClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         GPICLClassifier
             The estimator itself.
         """
-        if isinstance(self.n_ensemble, bool) or self.n_ensemble < 1:
-            raise ValueError(f"n_ensemble: is {self.n_ensemble}; give at least 1")
+        whole = isinstance(self.n_ensemble, (int, np.integer)) and not isinstance(self.n_ensemble, bool)
+        if not whole or not 1 <= self.n_ensemble <= _MOST:
+            raise ValueError(f"n_ensemble: is {self.n_ensemble!r}; give a whole number from 1 to {_MOST}")
         self._mixed = is_mixed(X)
         if self._mixed:
             y = self._labels(y)

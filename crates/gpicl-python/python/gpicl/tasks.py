@@ -24,6 +24,9 @@ __all__ = ["TaskDistribution"]
 #: Batches that are made at a time: while one is handed over, the threads have work.
 _AHEAD = 2
 
+#: Label slots of own arrays; more are a gap in the numbers.
+_MOST_CLASSES = 1 << 16
+
 Batch = tuple[NDArray[np.float32], NDArray[np.int64]]
 
 
@@ -164,11 +167,14 @@ class TaskDistribution:
             self._take(("configured", (None, None, [f"data.name={toml(data)}", *settings], data_dir, mode)), n_jobs)
         else:
             inputs, labels = data
-            inputs = np.ascontiguousarray(inputs, dtype=np.float32)
+            # Its own: a pickle is made of it, whatever becomes of the caller's.
+            inputs = np.array(inputs, dtype=np.float32, order="C")
             labels = np.asarray(labels)
             if labels.ndim != 1 or labels.dtype.kind not in "iu" or len(labels) == 0 or labels.min() < 0:
                 raise ValueError(f"labels: {labels.dtype} of shape {labels.shape}; give whole numbers from 0, of shape (n,)")
             classes = int(labels.max()) + 1
+            if classes > _MOST_CLASSES:
+                raise ValueError(f"labels: reach {classes - 1}; number them without gaps, below {_MOST_CLASSES}")
             inputs = inputs.reshape(len(inputs), -1)
             self._take(("over", (inputs, labels.astype(np.uint32), classes, settings, mode)), n_jobs)
 
@@ -258,6 +264,8 @@ class TaskDistribution:
         """
         if out is None:
             out = (np.empty(self.shape, dtype=np.float32), np.empty(self.shape[:2], dtype=np.int64))
+        if not all(array.flags.c_contiguous for array in out):
+            raise ValueError("out: has an array that is not contiguous in C's order; give one of numpy.empty(shape, dtype)")
         self._native.fill(index, *out, self.n_jobs)
         return out
 
