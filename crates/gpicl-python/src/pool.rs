@@ -10,9 +10,12 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 /// The pools of a process, by their number of threads.
 type Pools = (u32, HashMap<usize, Arc<ThreadPool>>);
 
+/// Threads of a pool where there are no more cores: ten thousand are never done with being started.
+const MOST: usize = 64;
+
 static POOLS: Mutex<Option<Pools>> = Mutex::new(None);
 
-/// A pool of `n_jobs` threads, as scikit-learn counts them: absent or -1 are all cores, -2 all but one.
+/// A pool of `n_jobs` threads, as scikit-learn counts them: absent or -1 are all cores, -2 all but one; of more than there are cores no more than [`MOST`].
 pub fn pool(n_jobs: Option<isize>) -> PyResult<Arc<ThreadPool>> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let threads = match n_jobs {
@@ -21,7 +24,8 @@ pub fn pool(n_jobs: Option<isize>) -> PyResult<Arc<ThreadPool>> {
         Some(0) => {
             return Err(PyValueError::new_err("n_jobs: is 0; give a number of threads, or -1 for all cores"));
         }
-        Some(jobs @ 1..) => jobs.unsigned_abs(),
+        // The numbers are the same on any number of them.
+        Some(jobs @ 1..) => jobs.unsigned_abs().min(cores.max(MOST)),
         Some(jobs) => (cores + 1).saturating_sub(jobs.unsigned_abs()).max(1),
     };
     let process = std::process::id();

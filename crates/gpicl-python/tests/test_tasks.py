@@ -85,6 +85,12 @@ def test_own_arrays_and_given_ones_are_not_mistaken():
         TaskDistribution((inputs, labels * 10**9), batch=2, episode_length=10)
 
 
+def test_any_number_of_threads_makes_the_same_batch():
+    tasks = TaskDistribution("glyphs", batch=2, episode_length=20)
+    for n_jobs in (1, 3, 10**7, -(10**7)):
+        np.testing.assert_array_equal(tasks.with_jobs(n_jobs).batch(0)[0], tasks.batch(0)[0])
+
+
 def test_what_cannot_be_is_an_error():
     with pytest.raises(ValueError, match="mode: `both` is none"):
         TaskDistribution("glyphs", mode="both")
