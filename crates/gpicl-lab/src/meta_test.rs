@@ -184,9 +184,7 @@ fn test_sets(
         && let Some((changes, held_out)) = config.changed_tasks(&library, request.split)?
     {
         let (tasks, of) = (components[0].source.tasks(), (&held_out, request.split));
-        for change in changes {
-            sets.push(TestSet::of_change(change, &tasks, seed, *dims, of)?);
-        }
+        sets.extend(TestSet::of_changes(&changes, &tasks, seed, *dims, of)?);
     }
     prints.expect(&info.data, path, request.allow_other_data)?;
     sets.extend(of_training);

@@ -55,9 +55,8 @@ pub(super) fn make(runs: &[Run]) -> Result<Made> {
     let groups = Group::all(runs);
     let trace = |(color, group): (usize, &Group<'_>)| {
         let at = |(x, kind): (usize, &Kind)| {
-            let each: Vec<Interval> =
-                group.runs.iter().filter_map(|run| Some(on(run, *kind)?.last_10)).collect();
-            let means: Vec<f64> = each.iter().map(|interval| interval.mean).collect();
+            let means: Vec<f64> =
+                group.runs.iter().filter_map(|run| Some(on(run, *kind)?.last_10.mean)).collect();
             // Beside each other: several learners have the same accuracy.
             let x = x as f64 + 0.08 * (color as f64 - 0.5 * (groups.len() - 1) as f64);
             (!means.is_empty()).then(|| (x, over_seeds(&means)))
@@ -66,7 +65,7 @@ pub(super) fn make(runs: &[Run]) -> Result<Made> {
         Trace {
             label: format!("meta-trained with {}", group.label()),
             color,
-            points: points.iter().map(|&(x, interval)| (x, interval.mean)).collect(),
+            points: points.iter().map(|(x, interval)| (*x, interval.mean)).collect(),
             intervals: points.iter().map(|(_, interval)| (interval.low, interval.high)).collect(),
             style: Style::Marks,
         }

@@ -97,7 +97,7 @@ impl Run {
 
     /// The curve of unseen tasks that are other than meta-training's, of `eval.tasks`.
     pub fn changed(&self, change: TasksChange) -> Option<&LearningCurve> {
-        self.curves.iter().find(|curve| curve.label.starts_with(&format!("unseen tasks ({change}),")))
+        self.curves.iter().find(|curve| curve.label.starts_with(&change.label()))
     }
 
     /// Steps on the plateau of the training loss; where it was never left, all steps.

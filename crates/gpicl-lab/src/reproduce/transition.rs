@@ -184,15 +184,16 @@ fn bimodal(columns: &[Column<'_>]) -> Check {
     }
     let count = rises.iter().filter(|rise| between(**rise)).count();
     let part = Interval::wilson(count, rises.len());
-    let clusters = |column: &Column<'_>| two_clusters(&column.values(unseen_rise));
-    let listed = at.iter().map(|column| {
+    let clusters: Vec<Option<f64>> =
+        at.iter().map(|column| two_clusters(&column.values(unseen_rise))).collect();
+    let listed = at.iter().zip(&clusters).map(|(column, clusters)| {
         let mut rises = column.values(unseen_rise);
         rises.sort_by(f64::total_cmp);
         let rises: Vec<String> = rises.iter().map(|rise| format!("{rise:.2}")).collect();
-        let p = clusters(column).map_or(String::new(), |p| format!(" (two clusters: p = {p:.3})"));
+        let p = clusters.map_or(String::new(), |p| format!(" (two clusters: p = {p:.3})"));
         format!("at {} tasks rises of {}{p}", column.name(), rises.join(", "))
     });
-    let two = at.iter().filter_map(|column| clusters(column)).any(|p| p < 0.05 / at.len() as f64);
+    let two = clusters.iter().flatten().any(|p| *p < 0.05 / at.len() as f64);
     let found = format!(
         "{}; largest mean rise {best:.2}; {count} of {} between, {}",
         listed.collect::<Vec<_>>().join("; "),

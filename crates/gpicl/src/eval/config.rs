@@ -59,6 +59,11 @@ impl TasksChange {
             ..tasks.clone()
         }
     }
+
+    /// What the names of the sets of such tasks begin with; the data set follows.
+    pub fn label(self) -> String {
+        format!("unseen tasks ({self}), ")
+    }
 }
 
 impl fmt::Display for TasksChange {

@@ -132,27 +132,30 @@ impl TestSet {
         Ok(set)
     }
 
-    /// [`TestSet::unseen_of`] the run's own data set, of tasks that are other than meta-training's.
+    /// [`TestSet::unseen_of`] the run's own data set, one for each kind of tasks that are other than meta-training's.
     ///
     /// # Errors
     /// As [`TestSet::unseen`].
-    pub fn of_change(
-        change: TasksChange,
+    pub fn of_changes(
+        changes: &[TasksChange],
         tasks: &TasksConfig,
         seed: u64,
         dims: Dims,
         (data, split): (&Arc<Dataset>, Split),
-    ) -> Result<Self> {
-        let set = Self::unseen_of(&change.on(tasks), seed, dims, data, split);
-        let mut set = set.map_err(|error| match error {
-            Error::Config { problem, fix, .. } => {
-                let problem = format!("{{ {change} }}: {problem}");
-                Error::config("eval.tasks", problem, format!("leave it out, or {fix}"))
-            }
-            other => other,
-        })?;
-        set.label = format!("unseen tasks ({change}), {} {}", data.name(), split.name());
-        Ok(set)
+    ) -> Result<Vec<Self>> {
+        let of = |change: &TasksChange| {
+            let set = Self::unseen_of(&change.on(tasks), seed, dims, data, split);
+            let set = set.map_err(|error| match error {
+                Error::Config { problem, fix, .. } => {
+                    let problem = format!("{{ {change} }}: {problem}");
+                    Error::config("eval.tasks", problem, format!("leave it out, or {fix}"))
+                }
+                other => other,
+            })?;
+            let label = format!("{}{} {}", change.label(), data.name(), split.name());
+            Ok(Self { label, ..set })
+        };
+        changes.iter().map(of).collect()
     }
 
     /// Meta-training episodes over a data set: what the [`super::baselines`] are tuned and meta-trained on. No other set has

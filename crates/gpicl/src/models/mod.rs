@@ -189,12 +189,6 @@ macro_rules! models {
                 match self { $(Self::$name(_) => $name::READS_TABLES,)+ }
             }
 
-            /// Whether it learns a position for each example of an episode, so that it reads no longer ones.
-            pub fn has_positions(&self) -> bool {
-                let table = toml::Value::try_from(self).expect("a configuration has a TOML form");
-                table.get("positions").and_then(toml::Value::as_bool).unwrap_or_default()
-            }
-
             /// Checks the sizes against each other.
             ///
             /// # Errors
@@ -308,6 +302,14 @@ models! {
     "vsml" => Vsml(VsmlConfig),
     /// A classifier without context, which can only memorise.
     "mlp" => Mlp(MlpConfig),
+}
+
+impl ModelConfig {
+    /// Whether it learns a position for each example of an episode, so that it reads no longer ones.
+    pub fn has_positions(&self) -> bool {
+        let table = toml::Value::try_from(self).expect("a configuration has a TOML form");
+        table.get("positions").and_then(toml::Value::as_bool).unwrap_or_default()
+    }
 }
 
 /// Panics unless every input has a label.

@@ -492,10 +492,8 @@ impl Tests {
     fn last(&self, trained: &Trained, split: Split) -> Result<Vec<TestSet>> {
         let mut sets = self.made(trained, split)?;
         if let Some((changes, held_out)) = &self.changes {
-            for change in changes {
-                let of = (held_out, split);
-                sets.push(TestSet::of_change(*change, &self.tasks, self.seed, self.dims, of)?);
-            }
+            let of = (held_out, split);
+            sets.extend(TestSet::of_changes(changes, &self.tasks, self.seed, self.dims, of)?);
         }
         sets.extend(TestSet::of_training_examples(&self.splits, self.seed));
         Ok(sets)
