@@ -1,6 +1,6 @@
 //! `gpicl predict`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -8,9 +8,8 @@ use clap::Args;
 use gpicl::OutFile;
 use gpicl::data::Delimiter;
 use gpicl::data::table::TableConfig;
-use gpicl::eval::Outcome;
 use gpicl::predict::{PredictConfig, PredictFiles, predict_table};
-use gpicl_lab::results::Results;
+use gpicl_lab::results::doubt;
 
 use crate::output::Output;
 
@@ -73,10 +72,7 @@ pub fn predict(args: &PredictArgs, output: &Output) -> Result<ExitCode> {
     });
     bar.finish_and_clear();
     let mut report = report?;
-    if let Some(checkpoint) = checkpoint.as_deref().filter(|checkpoint| learned_nothing(checkpoint)) {
-        let said = format!("the verdict on {} is no learning; its answers are guesses", checkpoint.display());
-        report.warnings.push(said);
-    }
+    report.warnings.extend(checkpoint.as_deref().and_then(doubt));
     for warning in &report.warnings {
         tracing::warn!("{warning}");
     }
@@ -92,15 +88,4 @@ pub fn predict(args: &PredictArgs, output: &Output) -> Result<ExitCode> {
     ));
     output.json(&report);
     Ok(ExitCode::SUCCESS)
-}
-
-/// Whether the run that the checkpoint is of was judged, and learned nothing.
-fn learned_nothing(checkpoint: &Path) -> bool {
-    // RUN, or RUN/checkpoints/FILE.
-    let run = match checkpoint.is_dir() {
-        true => Some(checkpoint),
-        false => checkpoint.parent().and_then(|folder| folder.parent()),
-    };
-    let results = run.and_then(|run| Results::read(&run.join("results.json")).ok());
-    results.is_some_and(|results| results.outcome == Some(Outcome::NoLearning))
 }

@@ -7,6 +7,7 @@ use gpicl::train::Preset;
 pub const COMPARISONS: &[Preset] = &[
     Preset { name: "glyphs", toml: include_str!("../presets/compare/glyphs.toml") },
     Preset { name: "mnist", toml: include_str!("../presets/compare/mnist.toml") },
+    Preset { name: "best", toml: include_str!("../presets/compare/best.toml") },
 ];
 
 /// All sweeps, for `gpicl sweep`.

@@ -20,6 +20,18 @@ use gpicl::{Error, Result};
 /// What the meta-trained model is called beside baselines.
 const MODEL: &str = "model";
 
+/// A doubt about the checkpoint of a run that was judged, and learned nothing.
+pub fn doubt(checkpoint: &Path) -> Option<String> {
+    // RUN, or RUN/checkpoints/FILE.
+    let run = match checkpoint.is_dir() {
+        true => checkpoint,
+        false => checkpoint.parent()?.parent()?,
+    };
+    let results = Results::read(&run.join("results.json")).ok()?;
+    (results.outcome == Some(Outcome::NoLearning))
+        .then(|| format!("the verdict on {} is no learning; its answers are guesses", checkpoint.display()))
+}
+
 /// Learning curves of one model, or of several seeds of one, and what they amount to.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Results {

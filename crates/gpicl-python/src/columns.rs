@@ -16,7 +16,8 @@ type Columns = Vec<Vec<String>>;
 type Numbers<'py> = Bound<'py, PyArray2<f64>>;
 
 /// Numbers of a context and of queries, `[n, dim]` and `[queries, dim]`, NaN where one is missing. A cell is a text, empty where
-/// there is no value; columns of the context say what is a number and what a category.
+/// there is no value; columns of the context say what is a number and what a category. Warns of what may be wrong: of the context
+/// where there are no queries, and of the queries.
 #[pyfunction]
 pub fn encode<'py>(
     py: Python<'py>,
@@ -30,12 +31,14 @@ pub fn encode<'py>(
         let known = Table::from_columns(Path::new("X"), names.clone(), &context, &config)?;
         // No column is the label: labels come apart.
         let encoder = Encoder::fit(&known, names.len(), &config)?;
-        let asked = match queries {
+        let (asked, doubts) = match queries {
             Some(queries) => {
-                encoder.encode(&Table::from_columns(Path::new("X"), names, &queries, &config)?)?
+                let asked = Table::from_columns(Path::new("X"), names, &queries, &config)?;
+                (encoder.encode(&asked)?, encoder.strangers(&asked)?)
             }
-            None => Vec::new(),
+            None => (Vec::new(), encoder.doubts(&known)?),
         };
+        doubts.iter().for_each(|doubt| tracing::warn!("{doubt}"));
         Ok((encoder.encode(&known)?, asked, encoder.dim()))
     };
     let (known, asked, dim) = watched(py, work, |(): ()| Ok(()))?;

@@ -10,7 +10,12 @@ mod pool;
 mod predictor;
 mod runs;
 mod tasks;
+mod warnings;
 mod watched;
+
+/// As the command has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Native half of the package.
 #[pyo3::pymodule]

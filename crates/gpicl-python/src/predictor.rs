@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use gpicl::predict::{Context, PredictConfig};
+use gpicl::predict::{Context, PredictConfig, scarcely_classes};
+use gpicl_lab::results::doubt;
 use numpy::{
     PyArray1, PyArray2, PyArrayMethods as _, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods as _,
 };
@@ -16,6 +17,7 @@ use crate::watched::{end_if, watched};
 #[pyclass(frozen, module = "gpicl._gpicl")]
 pub struct Predictor {
     inner: gpicl::predict::Predictor,
+    checkpoint: Option<PathBuf>,
 }
 
 #[pymethods]
@@ -23,11 +25,23 @@ impl Predictor {
     #[new]
     #[pyo3(signature = (checkpoint=None))]
     fn new(py: Python<'_>, checkpoint: Option<PathBuf>) -> PyResult<Self> {
-        let work = move |_: &_, _| match checkpoint {
-            Some(path) => gpicl::predict::Predictor::load(&path),
+        let work = |_: &_, _| match &checkpoint {
+            Some(path) => gpicl::predict::Predictor::load(path),
             None => gpicl::predict::Predictor::built_in(),
         };
-        Ok(Self { inner: watched(py, work, |(): ()| Ok(()))? })
+        Ok(Self { inner: watched(py, work, |(): ()| Ok(()))?, checkpoint })
+    }
+
+    /// Warns of what may be wrong with labelled rows of `features` numbers and `classes` classes, and with this learner in front of them.
+    fn warn(&self, py: Python<'_>, features: usize, classes: usize, rows: usize) -> PyResult<()> {
+        let work = |_: &_, _| {
+            let mut doubts = self.inner.doubts(features);
+            doubts.extend(scarcely_classes("y", classes, rows, "give the classes"));
+            doubts.extend(self.checkpoint.as_deref().and_then(doubt));
+            doubts.iter().for_each(|doubt| tracing::warn!("{doubt}"));
+            Ok(())
+        };
+        watched(py, work, |(): ()| Ok(()))
     }
 
     /// Most classes that it tells apart.

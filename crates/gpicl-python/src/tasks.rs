@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use gpicl::data::{Dataset, InputShape, Library};
+use gpicl::data::{DataConfig, Dataset, InputShape, Library};
 use gpicl::tasks::{BatchSource, Mode, Projected, Source, SourceSplits, TaskDistribution, load_sources};
 use numpy::{
     PyArrayMethods as _, PyReadonlyArray1, PyReadonlyArray2, PyReadwriteArray2, PyReadwriteArray3,
@@ -33,7 +33,8 @@ fn mode(name: &str) -> PyResult<Mode> {
 
 #[pymethods]
 impl Batches {
-    /// Those of a run's configuration: what `gpicl train` would draw from, over the split of the examples that it trains on.
+    /// Those of a run's configuration: what `gpicl train` would draw from, over the split of the examples that it trains on. `data`
+    /// is the data set as the command takes it, `mnist`, `glyphs@7`, `csv:FILE`; if absent, that of the configuration.
     #[staticmethod]
     fn configured(
         py: Python<'_>,
@@ -42,10 +43,16 @@ impl Batches {
         set: Vec<String>,
         data_dir: Option<PathBuf>,
         mode: &str,
+        data: Option<String>,
     ) -> PyResult<Self> {
         let mode = self::mode(mode)?;
         let work = move |_: &_, _| {
-            let config = configured(preset.as_deref(), config.as_deref(), &set)?;
+            let mut config = configured(preset.as_deref(), config.as_deref(), &set)?;
+            if let Some(data) = data {
+                config.data = DataConfig::from_spec(&data)?;
+                config.validate()?;
+                config = config.completed();
+            }
             let sources = load_sources(&config.components(), None, &Library::new(data_dir.as_deref()))?;
             BatchSource::new(SourceSplits::together(&sources)?, config.train.batch, mode, config.seed)
         };

@@ -12,6 +12,7 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::{PyErr, PyResult, Python};
 
 use crate::error::raise;
+use crate::warnings;
 
 /// Time between two looks at whether Ctrl-C was pressed.
 const LOOK: Duration = Duration::from_millis(50);
@@ -36,12 +37,14 @@ pub fn look(stop: &Arc<AtomicBool>) -> Look {
 pub type Say<M> = SyncSender<M>;
 
 /// Does `work` on a thread of its own; `hear` gets what it says, on this thread and with the lock. Ctrl-C and an error of `hear`
-/// raise the flag that `work` is given, and are raised in Python once it has ended. A panic is a `RuntimeError`.
+/// raise the flag that `work` is given, and are raised in Python once it has ended. A panic is a `RuntimeError`. What was warned of
+/// is a warning once it has ended.
 pub fn watched<T: Send, M: Send>(
     py: Python<'_>,
     work: impl FnOnce(&Arc<AtomicBool>, Say<M>) -> gpicl::Result<T> + Send,
     mut hear: impl FnMut(M) -> PyResult<()>,
 ) -> PyResult<T> {
+    warnings::listen();
     let stop = &Arc::new(AtomicBool::new(false));
     let (say, mut heard) = sync_channel(1);
     let mut failure: Option<PyErr> = None;
@@ -69,6 +72,7 @@ pub fn watched<T: Send, M: Send>(
     if let Some(failure) = failure {
         return Err(failure);
     }
+    warnings::say(py)?;
     match ended {
         Ok(Ok(result)) => result.map_err(raise),
         Ok(Err(panic)) | Err(panic) => Err(bug(&*panic)),

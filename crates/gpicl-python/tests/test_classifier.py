@@ -2,10 +2,10 @@
 
 import csv
 import pickle
-import signal
 import subprocess
 import sys
 import time
+import warnings
 
 import joblib
 import numpy as np
@@ -137,7 +137,7 @@ def test_truth_values_are_categories_as_in_a_file(command, tmp_path, kind):
     np.testing.assert_allclose(learner.predict_proba(rows[40:]), wanted[["no", "yes"]], atol=WRITTEN)
 
 
-def test_ctrl_c_ends_a_prediction():
+def test_ctrl_c_ends_a_prediction(ends_at_ctrl_c):
     program = """
 import numpy as np, gpicl
 X = np.random.default_rng(0).normal(size=(400_000, 20))
@@ -149,9 +149,48 @@ learner.predict_proba(X)
     assert child.stdout.readline() == "on it\n"
     # Well into the prediction, which takes minutes.
     time.sleep(2)
-    child.send_signal(signal.SIGINT)
-    _, errors = child.communicate(timeout=60)
-    assert "KeyboardInterrupt" in errors
+    ends_at_ctrl_c(child)
+
+
+def test_ctrl_c_ends_the_look_for_a_temperature(ends_at_ctrl_c):
+    """Of an ensemble whose one answer takes minutes."""
+    program = """
+import numpy as np, gpicl
+X = np.random.default_rng(0).normal(size=(1000, 40))
+learner = gpicl.GPICLClassifier(n_ensemble=512).fit(X, X[:, 0] > 0)
+print("on it", flush=True)
+learner.predict_proba(X[:1])
+"""
+    child = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert child.stdout.readline() == "on it\n"
+    time.sleep(2)
+    ends_at_ctrl_c(child)
+
+
+def warned(record):
+    """The words of warnings, which all point here."""
+    assert {warning.filename for warning in record} <= {__file__}
+    return [str(warning.message) for warning in record]
+
+
+def test_the_command_s_warnings_are_python_s(tmp_path):
+    _, y = datasets.load_iris(return_X_y=True)
+    frame = pd.DataFrame({"colour": ["red", "blue", "green"] * 50, "row": range(150)})
+    learner = GPICLClassifier(n_ensemble=1)
+    with pytest.warns(UserWarning) as record:
+        learner.fit(frame, y)
+    assert any("`row` looks like a name or a running number" in words for words in warned(record))
+    for ask in (learner.predict, learner.predict_proba):
+        with pytest.warns(UserWarning) as record:
+            ask(frame.assign(colour="pink"))
+        assert any("no value of the column `colour` is known" in words for words in warned(record))
+    with pytest.warns(UserWarning) as record:
+        learner.fit(np.random.default_rng(0).normal(size=(40, 300)), np.arange(40) // 2 + 0.0)
+    assert any("300 features, of which each member" in words for words in warned(record))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(UserWarning, match="running number"):
+            learner.fit(frame, y)
 
 
 def test_it_is_cloned_pickled_and_put_in_pipelines():
@@ -180,6 +219,34 @@ def test_errors_say_what_is_wrong(tmp_path):
             GPICLClassifier(n_ensemble=nonsense).fit(X, y)
     with pytest.raises(ValueError, match="n_jobs: is 0"):
         GPICLClassifier(n_jobs=0).fit(X, y).predict(X)
+    for seed in (-1, 2**64):
+        with pytest.raises(ValueError, match="random_state: is .*; give None"):
+            GPICLClassifier(random_state=seed).fit(X, y)
     ids = pd.DataFrame({"id": [f"row {number}" for number in range(150)], "x": X[:, 0]})
     with pytest.raises(ValueError, match="column `id`.*150 different values"):
         GPICLClassifier().fit(ids, y)
+
+
+@pytest.mark.parametrize("missing", ["", " ", None, float("nan"), pd.NA, pd.NaT])
+def test_labels_that_are_missing_are_refused(missing):
+    X, y = datasets.load_iris(return_X_y=True)
+    labels = np.array(["a", "b", "c"], dtype=object)[y]
+    labels[3] = missing
+    for rows in (X, pd.DataFrame(X).assign(colour="red")):
+        with pytest.raises(ValueError, match="y contains NaN or another missing label, first at row 3"):
+            GPICLClassifier().fit(rows, labels)
+
+
+def test_columns_that_cannot_be_read_are_named():
+    X, y = datasets.load_iris(return_X_y=True)
+    frame = pd.DataFrame({"x": X[:, 0], "when": pd.date_range("2026-01-01", periods=150)})
+    by_polars = pl.DataFrame({"x": X[:, 0], "when": frame["when"].dt.to_pydatetime().tolist()})
+    for table in (frame, by_polars, frame[["when"]], frame.assign(colour="red")):
+        with pytest.raises(TypeError, match="column `when`: argument must be a string or a number, not .*; of a date"):
+            GPICLClassifier().fit(table, y)
+    for rows in (frame.to_numpy(), frame[["when"]].to_numpy(), frame["when"].to_numpy()[:, None]):
+        with pytest.raises(TypeError, match="column `x.`: argument must be a string or a number, not .*; of a date"):
+            GPICLClassifier().fit(rows, y)
+    for table in (pd.DataFrame(X, columns=list("aabc")), pd.DataFrame(X.astype(str), columns=list("aabc"))):
+        with pytest.raises(ValueError, match="two columns are called `a`"):
+            GPICLClassifier().fit(table, y)

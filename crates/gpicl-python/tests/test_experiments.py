@@ -142,6 +142,10 @@ def test_errors_say_what_is_wrong(swept, tmp_path):
         gpicl.sweep(SPEC, out=tmp_path / "out", jobs=0)
     with pytest.raises(ValueError, match="is no sweep"):
         gpicl.Sweep(tmp_path)
+    with pytest.raises(FileNotFoundError, match="nowhere: cannot open"):
+        gpicl.Sweep(tmp_path / "nowhere")
+    with pytest.raises(TypeError, match="spec: is 5; give a file, or its content"):
+        gpicl.sweep(5)
     with pytest.raises(ValueError, match="`nope` is none; choose one of transition-map"):
         gpicl.reproduce("nope", out=tmp_path / "figure")
     with pytest.raises(ValueError, match="scale: `huge` is none; choose one of cpu, paper"):

@@ -93,6 +93,22 @@ run.evaluate(["random"], episodes=10_000_000, baselines=sys.argv[2:])
         ends_at_ctrl_c(child)
 
 
+def test_a_run_that_is_not_finished_says_so(run, tmp_path):
+    (tmp_path / "config.toml").write_bytes((run.path / "config.toml").read_bytes())
+    begun = gpicl.Run(tmp_path)
+    for name, read in [("metrics.jsonl", lambda: begun.metrics), ("results.json", lambda: begun.curves)]:
+        with pytest.raises(FileNotFoundError, match=f"{name}: is not there yet; `gpicl resume {tmp_path}`"):
+            read()
+    whole = (run.path / "metrics.jsonl").read_text()
+    (tmp_path / "metrics.jsonl").write_text(whole + '{"kind": "tr')
+    assert begun.metrics == run.metrics, "a line is being written"
+
+
+def test_one_name_is_a_list_of_one(run):
+    found = run.evaluate("random", baselines="knn", episodes=4, queries=2)
+    assert found == run.evaluate(["random"], baselines=["knn"], episodes=4, queries=2)
+
+
 def test_a_run_is_meta_tested_as_by_the_command(command, run, tmp_path):
     found = run.evaluate(["random"], episodes=4, queries=2, seed=3, baselines=["knn"])
     args = ["--data", "random", "--episodes", "4", "--queries", "2", "--seed", "3", "--baselines", "knn", "--out", tmp_path / "out"]
@@ -106,6 +122,10 @@ def test_errors_say_what_is_wrong(run, tmp_path):
         gpicl.train(run=run.path, **TINY)
     with pytest.raises(ValueError, match="is no run folder"):
         gpicl.Run(tmp_path)
+    with pytest.raises(FileNotFoundError, match="nowhere: cannot open"):
+        gpicl.Run(tmp_path / "nowhere")
+    with pytest.raises(ValueError, match="--run.*is empty; name a new folder"):
+        gpicl.train(run="", **TINY)
     with pytest.raises(ValueError, match="`nope` is none"):
         gpicl.train(preset="nope", run=tmp_path / "run")
     with pytest.raises(ValueError, match="split: `train` is none"):

@@ -103,6 +103,25 @@ def test_what_cannot_be_is_an_error():
     tasks = TaskDistribution("glyphs", batch=2, episode_length=5)
     with pytest.raises(ValueError, match="the arrays of a batch"):
         tasks.batch(0, (np.zeros((1, 5, 4), np.float32), np.zeros((1, 5), np.int64)))
+    for index in (-1, 2**64):
+        with pytest.raises(ValueError, match="index: is .*; give a whole number from 0"):
+            tasks.batch(index)
+    with pytest.raises(ValueError, match="write csv:FILE"):
+        TaskDistribution("csv")
+
+
+def test_data_sets_have_the_command_s_short_forms(tmp_path):
+    path = tmp_path / "a table.csv"
+    path.write_text("x,y,label\n" + "".join(f"{row},{row % 7},{'ab'[row % 2]}\n" for row in range(60)))
+    tasks = TaskDistribution(f"csv:{path}", batch=2, episode_length=5)
+    assert tasks.shape == (2, 5, 2) and tasks.classes == 2
+    fields = {"train.batch": 2, "tasks.episode_length": 5}
+    by_fields = TaskDistribution.from_config(data={"name": "csv", "path": path}, **fields)
+    np.testing.assert_array_equal(tasks.batch(3)[0], by_fields.batch(3)[0])
+    other = TaskDistribution("glyphs@7", batch=2, episode_length=5)
+    by_fields = TaskDistribution.from_config(data={"name": "glyphs", "seed": 7}, **fields)
+    np.testing.assert_array_equal(other.batch(0)[0], by_fields.batch(0)[0])
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(other)).batch(0)[0], other.batch(0)[0])
 
 
 def test_fields_are_written_as_toml():

@@ -1,4 +1,4 @@
-//! Writing files so that a reader never sees half of one.
+//! Files and folders: that they are there, writing them so that a reader never sees half of one.
 
 use std::fs::{File, TryLockError};
 use std::io::{ErrorKind, Write as _};
@@ -6,6 +6,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::error::{Error, Result};
+
+/// That something is at `path`.
+///
+/// # Errors
+/// [`Error::Io`] if there is nothing.
+pub fn must_exist(path: &Path) -> Result<()> {
+    std::fs::metadata(path).map(drop).map_err(Error::io("open", path))
+}
 
 /// A file of text.
 ///

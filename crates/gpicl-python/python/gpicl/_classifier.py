@@ -21,10 +21,13 @@ from sklearn.utils.validation import (
 )
 
 from gpicl import _gpicl
-from gpicl._columns import columns, is_frame, is_mixed
+from gpicl._columns import check_names, columns, is_frame, is_mixed, without_value
 
 #: Members of an ensemble; more would not fit into memory.
 _MOST = 1024
+
+#: Seeds are of 64 bits.
+_MOST_SEED = 2**64 - 1
 
 
 @functools.lru_cache(maxsize=4)
@@ -107,6 +110,11 @@ class GPICLClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         whole = isinstance(self.n_ensemble, (int, np.integer)) and not isinstance(self.n_ensemble, bool)
         if not whole or not 1 <= self.n_ensemble <= _MOST:
             raise ValueError(f"n_ensemble: is {self.n_ensemble!r}; give a whole number from 1 to {_MOST}")
+        self._seed = self._seed_of(self.random_state)
+        missing = None if y is None else without_value(y)
+        if missing is not None:
+            raise ValueError(f"Input y contains NaN or another missing label, first at row {missing}; leave such rows out")
+        check_names(X)
         self._mixed = is_mixed(X)
         if self._mixed:
             y = self._labels(y)
@@ -128,17 +136,21 @@ class GPICLClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         order = np.argsort(np.unique(labels, return_index=True)[1], kind="stable")
         self._rank = np.argsort(order)
         self._labels_in = self._rank[labels].astype(np.uint32)
-        seed = self.random_state
-        if seed is None:
-            self._seed = 0
-        elif isinstance(seed, (int, np.integer)):
-            self._seed = int(seed)
-        else:
-            self._seed = int(check_random_state(seed).randint(np.iinfo(np.int32).max))
-        most = _predictor(self.checkpoint).most_classes
-        if len(self.classes_) > most:
-            raise ValueError(f"y has {len(self.classes_)} classes; this checkpoint takes 2 to {most}")
+        learner = _predictor(self.checkpoint)
+        if len(self.classes_) > learner.most_classes:
+            raise ValueError(f"y has {len(self.classes_)} classes; this checkpoint takes 2 to {learner.most_classes}")
+        learner.warn(self.n_features_in_, len(self.classes_), len(labels))
         return self
+
+    @staticmethod
+    def _seed_of(state: Any) -> int:
+        if state is None:
+            return 0
+        if not isinstance(state, (int, np.integer)):
+            return int(check_random_state(state).randint(np.iinfo(np.int32).max))
+        if not 0 <= state <= _MOST_SEED:
+            raise ValueError(f"random_state: is {state}; give None, a RandomState or a whole number from 0 to {_MOST_SEED}")
+        return int(state)
 
     @staticmethod
     def _labels(y: Any) -> Any:

@@ -32,6 +32,8 @@ class Spec(NamedTuple):
         """That of what a function is given: a path, or the spec itself as a dictionary."""
         if isinstance(spec, Mapping):
             return cls(None, preset, "".join(f"{name} = {toml(value)}\n" for name, value in spec.items()))
+        if not isinstance(spec, (str, os.PathLike, type(None))):
+            raise TypeError(f"spec: is {spec!r}; give a file, or its content as a dictionary")
         return cls(spec, preset, None)
 
 
@@ -337,7 +339,7 @@ def compare(
     spec : str, path or dict, optional
         A TOML file, or its content as a dictionary.
     preset : str, optional
-        Instead, a comparison that comes along: ``glyphs``, ``mnist``.
+        Instead, a comparison that comes along: ``glyphs``, ``mnist``, ``best``.
     out : str or path, optional
         The folder; by default compare-NAME below ``runs``.
     jobs : int, optional

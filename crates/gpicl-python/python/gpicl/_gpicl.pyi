@@ -28,6 +28,7 @@ class Predictor:
     def __new__(cls, checkpoint: str | PathLike[str] | None = None) -> Predictor: ...
     @property
     def most_classes(self) -> int: ...
+    def warn(self, features: int, classes: int, rows: int) -> None: ...
     def predict_proba(
         self,
         features: NDArray[np.float64],
@@ -48,6 +49,7 @@ class Batches:
         set: Sequence[str],
         data_dir: str | PathLike[str] | None,
         mode: str,
+        data: str | None,
     ) -> Batches: ...
     @staticmethod
     def over(

@@ -44,15 +44,23 @@ class Run:
     @property
     def metrics(self) -> Rows:
         """The lines of ``metrics.jsonl``, a dictionary each; ``metrics.frame()`` is a frame."""
-        with open(self.path / "metrics.jsonl", encoding="utf-8") as lines:
-            return Rows(json.loads(line) for line in lines)
+        # The last one is being written as long as it has no end.
+        return Rows(json.loads(line) for line in self._read("metrics.jsonl").split("\n")[:-1])
 
     @property
     def results(self) -> dict[str, Any]:
         """The final meta-test, ``results.json``."""
-        with open(self.path / "results.json", encoding="utf-8") as file:
-            found: dict[str, Any] = json.load(file)
+        found: dict[str, Any] = json.loads(self._read("results.json"))
         return found
+
+    def _read(self, name: str) -> str:
+        """A file of the folder, which a run has when it comes so far."""
+        path = self.path / name
+        try:
+            return path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            message = f"{path}: is not there yet; `gpicl resume {self.path}` meta-trains the run to its end"
+            raise FileNotFoundError(message) from None
 
     @property
     def curves(self) -> Curves:
@@ -94,13 +102,13 @@ class Run:
 
     def evaluate(
         self,
-        data: Sequence[str] = (),
+        data: str | Sequence[str] = (),
         *,
         episodes: int = 256,
         queries: int = 256,
         split: str = "test",
         seed: int | None = None,
-        baselines: Sequence[str] = (),
+        baselines: str | Sequence[str] = (),
         data_dir: str | os.PathLike[str] | None = None,
     ) -> dict[str, Any]:
         """Meta-tests the newest checkpoint, as ``gpicl eval`` does; nothing is written.
@@ -109,7 +117,7 @@ class Run:
 
         Parameters
         ----------
-        data : sequence of str
+        data : str or sequence of str
             Data sets as the command takes them, ``mnist``, ``csv:FILE``; by default those of the run.
         episodes, queries : int
             Episodes of each set, and fresh examples to ask for after each context.
@@ -117,7 +125,7 @@ class Run:
             Examples that unseen tasks are made of.
         seed : int, optional
             Seed of the episodes; the run's own if absent.
-        baselines : sequence of str
+        baselines : str or sequence of str
             Classical learners to judge on the same episodes.
         data_dir : str or path, optional
             Where data sets are.
@@ -127,7 +135,8 @@ class Run:
         dict
             As :attr:`results`: ``curves``, one a set, and ``baselines``.
         """
-        said = _gpicl.evaluate([self.path], list(data), episodes, queries, split, seed, list(baselines), data_dir)
+        sets, learners = ([names] if isinstance(names, str) else list(names) for names in (data, baselines))
+        said = _gpicl.evaluate([self.path], sets, episodes, queries, split, seed, learners, data_dir)
         found: dict[str, Any] = json.loads(said)
         return found
 

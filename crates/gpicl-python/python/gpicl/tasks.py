@@ -27,6 +27,9 @@ _AHEAD = 2
 #: Label slots of own arrays; more are a gap in the numbers.
 _MOST_CLASSES = 1 << 16
 
+#: Batches are numbered by 64 bits.
+_MOST_BATCHES = 1 << 64
+
 Batch = tuple[NDArray[np.float32], NDArray[np.int64]]
 
 
@@ -128,7 +131,8 @@ class TaskDistribution:
     Parameters
     ----------
     data : str or (inputs, labels)
-        The name of a data set, or own arrays: inputs of shape (n, features) and integer labels of shape (n,).
+        A data set as the command takes it, ``mnist``, ``glyphs@7``, ``csv:FILE``, ``npz:FILE``, or own arrays: inputs of shape
+        (n, features) and integer labels of shape (n,).
     batch : int, default=64
         Episodes in a batch, B.
     mode : {"train", "seen", "unseen"}
@@ -164,7 +168,7 @@ class TaskDistribution:
         fields = {"seed": seed, **fields}
         settings = [f"train.batch={batch}", f"seed={seed}", *assignments(fields, "tasks.")]
         if isinstance(data, str):
-            self._take(("configured", (None, None, [f"data.name={toml(data)}", *settings], data_dir, mode)), n_jobs)
+            self._take(("configured", (None, None, settings, data_dir, mode, data)), n_jobs)
         else:
             inputs, labels = data
             # Its own: a pickle is made of it, whatever becomes of the caller's.
@@ -222,7 +226,7 @@ class TaskDistribution:
             Its batch ``i`` is that of the run's step ``i + 1``.
         """
         made = cls.__new__(cls)
-        made._take(("configured", (preset, config, assignments(set), data_dir, mode)), n_jobs)
+        made._take(("configured", (preset, config, assignments(set), data_dir, mode, None)), n_jobs)
         return made
 
     def with_jobs(self, n_jobs: int | None) -> TaskDistribution:
@@ -262,6 +266,8 @@ class TaskDistribution:
         inputs : ndarray of shape (B, N, D), float32
         labels : ndarray of shape (B, N), int64
         """
+        if not 0 <= index < _MOST_BATCHES:
+            raise ValueError(f"index: is {index}; give a whole number from 0")
         if out is None:
             out = (np.empty(self.shape, dtype=np.float32), np.empty(self.shape[:2], dtype=np.int64))
         if not all(array.flags.c_contiguous for array in out):

@@ -1,12 +1,14 @@
 //! A checkpoint as a classifier for somebody's table: the labelled rows are the context, no gradient step.
 
 mod codes;
+mod doubts;
 mod features;
 mod predictor;
 mod table;
 mod temperature;
 mod view;
 
+pub use doubts::scarcely_classes;
 pub use features::CLIP;
 pub use predictor::{Context, PredictConfig, Predictor};
 pub use table::{PredictFiles, PredictReport, predict_table};

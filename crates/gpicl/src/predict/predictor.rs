@@ -62,6 +62,21 @@ impl Rows<'_> {
     }
 }
 
+/// Members of an ensemble that have read their context.
+struct Readers<'v> {
+    /// Some members, and what they made of it together.
+    groups: Vec<(&'v [View], ModelState)>,
+    /// The weights of every member's slots.
+    weights: Vec<Vec<f32>>,
+}
+
+impl Readers<'_> {
+    /// Queries that are answered together.
+    fn together(&self) -> usize {
+        Predictor::TOGETHER / self.groups[0].0.len()
+    }
+}
+
 /// A meta-trained model that predicts from labelled rows.
 #[derive(Debug)]
 pub struct Predictor {
@@ -71,8 +86,14 @@ pub struct Predictor {
 }
 
 impl Predictor {
-    /// Queries that are answered together: enough to keep every core busy, few enough to stay small in memory.
+    /// Queries that one member answers together: enough to keep every core busy, few enough to stay small in memory.
     pub const TOGETHER: usize = 1024;
+
+    /// Most members that read or answer together; between one such group and the next whoever watches is asked.
+    const MEMBERS: usize = 8;
+
+    /// Rows that they read together: a second's work.
+    const READ_TOGETHER: usize = 2048;
 
     /// Queries that a core standardises and projects at a time.
     const PREPARED: usize = 64;
@@ -147,7 +168,8 @@ impl Predictor {
         self.predict_watched(context, queries, config, &mut |_, _| {})
     }
 
-    /// [`Predictor::predict`] that says as it goes how many answers it has, and of how many: each member answers each query.
+    /// [`Predictor::predict`] that says as it goes how many answers it has, and of how many: each member answers each query. It
+    /// says so again where none came to them, so that whoever listens can end the work.
     ///
     /// # Errors
     /// As [`Predictor::predict`].
@@ -184,15 +206,16 @@ impl Predictor {
         let groups = views.chunks(if tables { config.ensemble } else { 1 });
         let number_of_groups = groups.len() as f32;
         for views in groups {
-            let (state, weights) = self.read(views, &all, &rows, most);
-            let together = Self::together(views);
+            let readers =
+                self.read(views, &all, &rows, most, &mut || progress(answers, count * config.ensemble));
+            let together = readers.together();
             for (queries, out) in
                 queries.chunks(together * width).zip(probabilities.chunks_mut(together * classes))
             {
                 let standardise = |rows: &[f64]| features.apply(rows, tables);
                 let queries: Vec<f32> =
                     queries.par_chunks(Self::PREPARED * width).flat_map_iter(standardise).collect();
-                self.ask(&state, &queries, features.count(), views, &weights, out);
+                self.ask(&readers, &queries, features.count(), out);
                 answers += out.len() / classes * views.len();
                 progress(answers, count * config.ensemble);
             }
@@ -200,37 +223,49 @@ impl Predictor {
         // Each group of members added its mean.
         probabilities.iter_mut().for_each(|p| *p /= number_of_groups);
         if tables {
-            temperature::apply(
-                self.temperature(&views, &rows, most, config.seed),
-                &mut probabilities,
-                classes,
-            );
+            let looked = &mut || progress(answers, count * config.ensemble);
+            let temperature = self.temperature(&views, &rows, most, config.seed, looked);
+            temperature::apply(temperature, &mut probabilities, classes);
         }
         Ok(probabilities)
     }
 
-    /// What every member makes of rows `chosen` as a context, of which it reads `most`, and the weights of its slots.
-    fn read(
+    /// What every member makes of rows `chosen` as a context, of which it reads `most`; `looked` is called after each group of them.
+    fn read<'v>(
         &self,
-        views: &[View],
+        views: &'v [View],
         chosen: &[usize],
         rows: &Rows<'_>,
         most: usize,
-    ) -> (ModelState, Vec<Vec<f32>>) {
+        looked: &mut dyn FnMut(),
+    ) -> Readers<'v> {
         let of_chosen: Vec<u32> = chosen.iter().map(|&row| rows.labels[row]).collect();
-        let (mut inputs, mut labels, mut weights) = (Vec::new(), Vec::new(), Vec::new());
-        for view in views {
-            let choice = view.choose(&of_chosen, rows.classes, most);
-            labels.extend(choice.rows.iter().map(|&at| view.slots[of_chosen[at] as usize]));
-            inputs.extend(view.apply(choice.rows.iter().map(|&at| rows.row(chosen[at]))));
-            weights.push(choice.weights(&view.slots, self.info.dims.classes));
+        let mut readers = Readers { groups: Vec::new(), weights: Vec::new() };
+        let members = (Self::READ_TOGETHER / chosen.len().min(most)).clamp(1, Self::MEMBERS);
+        for group in views.chunks(members) {
+            let (mut inputs, mut labels) = (Vec::new(), Vec::new());
+            for view in group {
+                let choice = view.choose(&of_chosen, rows.classes, most);
+                labels.extend(choice.rows.iter().map(|&at| view.slots[of_chosen[at] as usize]));
+                inputs.extend(view.apply(choice.rows.iter().map(|&at| rows.row(chosen[at]))));
+                readers.weights.push(choice.weights(&view.slots, self.info.dims.classes));
+            }
+            let labels = label_tensor(&labels, group.len(), &self.device);
+            readers.groups.push((group, self.model.read(self.inputs(&inputs, group), labels)));
+            looked();
         }
-        let labels = label_tensor(&labels, views.len(), &self.device);
-        (self.model.read(self.inputs(&inputs, views), labels), weights)
+        readers
     }
 
     /// By how much all members together are too sure, or not sure enough, of rows that they are not shown.
-    fn temperature(&self, views: &[View], rows: &Rows<'_>, most: usize, seed: u64) -> f64 {
+    fn temperature(
+        &self,
+        views: &[View],
+        rows: &Rows<'_>,
+        most: usize,
+        seed: u64,
+        looked: &mut dyn FnMut(),
+    ) -> f64 {
         let mut order: Vec<usize> = (0..rows.labels.len()).collect();
         Rng::new(seed, Stream::HeldOut, 0).shuffle(&mut order);
         let mut held_out = Vec::new();
@@ -242,11 +277,12 @@ impl Predictor {
             if asked.is_empty() {
                 continue;
             }
-            let (state, weights) = self.read(views, &rest, rows, most);
-            for asked in asked.chunks(Self::together(views)) {
+            let readers = self.read(views, &rest, rows, most, looked);
+            for asked in asked.chunks(readers.together()) {
                 let queries: Vec<f32> = asked.iter().flat_map(|&row| rows.row(row)).copied().collect();
                 let mut found = vec![0.0; asked.len() * rows.classes];
-                self.ask(&state, &queries, rows.width, views, &weights, &mut found);
+                self.ask(&readers, &queries, rows.width, &mut found);
+                looked();
                 let labels = asked.iter().map(|&row| rows.labels[row]);
                 held_out.extend(found.chunks_exact(rows.classes).map(<[f32]>::to_vec).zip(labels));
             }
@@ -254,26 +290,31 @@ impl Predictor {
         temperature::fit(&held_out)
     }
 
-    /// Queries that `views` answer together.
-    fn together(views: &[View]) -> usize {
-        (Self::TOGETHER / views.len()).max(1)
-    }
-
-    /// Adds the class probabilities of standardised `queries` `[queries, width]` by the members together to `out`.
-    fn ask(
-        &self,
-        state: &ModelState,
-        queries: &[f32],
-        width: usize,
-        views: &[View],
-        weights: &[Vec<f32>],
-        out: &mut [f32],
-    ) {
+    /// Adds the class probabilities of standardised `queries` `[queries, width]` by all members together to `out`.
+    fn ask(&self, readers: &Readers<'_>, queries: &[f32], width: usize, out: &mut [f32]) {
         let apply = |view: &View, rows: &[f32]| view.apply(rows.chunks_exact(width));
         let of_view =
             |view| queries.par_chunks(Self::PREPARED * width).flat_map_iter(move |rows| apply(view, rows));
-        let inputs: Vec<f32> = views.par_iter().flat_map(of_view).collect();
-        self.answer(state, self.inputs(&inputs, views), views, weights, out);
+        let (slots, count) = (self.info.dims.classes, queries.len() / width);
+        let mut logits = Vec::new();
+        for (views, state) in &readers.groups {
+            let inputs: Vec<f32> = views.par_iter().flat_map(of_view).collect();
+            logits.extend(host(self.model.answer(state, self.inputs(&inputs, views))));
+        }
+        let views: Vec<&View> = readers.groups.iter().flat_map(|(views, _)| views.iter()).collect();
+        let classes = views[0].slots.len();
+        for (query, out) in out.chunks_exact_mut(classes).enumerate() {
+            let members: Vec<_> = views
+                .iter()
+                .zip(&readers.weights)
+                .enumerate()
+                .map(|(number, (view, weights))| {
+                    let logits = &logits[(number * count + query) * slots..][..slots];
+                    (&*view.slots, probabilities(logits, weights))
+                })
+                .collect();
+            codes::classes(&members, out);
+        }
     }
 
     /// `numbers`, the rows of a member after those of another, as the inputs of an episode each, `[members, rows, width]`.
@@ -281,29 +322,6 @@ impl Predictor {
         let width = views[0].width();
         let rows = numbers.len() / (views.len() * width);
         gpicl_ops::upload(numbers, [views.len(), rows, width], &self.device)
-    }
-
-    /// Adds the queries' class probabilities by the members together to `out`; `weights` are those of every member's slots.
-    fn answer<'v>(
-        &self,
-        state: &ModelState,
-        queries: Tensor<3>,
-        views: &'v [View],
-        weights: &[Vec<f32>],
-        out: &mut [f32],
-    ) {
-        let logits = host(self.model.answer(state, queries));
-        let slots = self.info.dims.classes;
-        let of_member = logits.len() / views.len();
-        let classes = views[0].slots.len();
-        for (query, out) in out.chunks_exact_mut(classes).enumerate() {
-            let member = |(number, view): (usize, &'v View)| {
-                let logits = &logits[number * of_member + query * slots..][..slots];
-                (&*view.slots, probabilities(logits, &weights[number]))
-            };
-            let members: Vec<_> = views.iter().enumerate().map(member).collect();
-            codes::classes(&members, out);
-        }
     }
 
     /// Checks every size; returns the number of features.

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::doubts::scarcely_classes;
 use super::features::Features;
 use super::{Context, PredictConfig, Predictor};
 use crate::data::columns::{Classes, Encoder};
@@ -85,21 +86,10 @@ pub fn predict_table(
     let queries = encoder.encode(&asked)?;
     let mut warnings = encoder.doubts(&known)?;
     warnings.extend(encoder.strangers(&asked)?);
-    warnings.extend(no_classes(&known.header()[label], names, known.len()));
-    if !predictor.learns() {
-        let kind = predictor.info().config.model.kind();
-        warnings.push(format!(
-            "a learner of kind `{kind}` cannot learn from labelled rows; its answers are guesses"
-        ));
-    }
-    let seen = predictor.most_features();
-    if encoder.dim() > seen {
-        let all = encoder.dim();
-        warnings.push(format!(
-            "there are {all} features, of which each member of the ensemble looks at {seen}; for pictures and other long \
-             vectors a --checkpoint that was meta-trained on such may do better"
-        ));
-    }
+    let column = format!("the label column `{}`", known.header()[label]);
+    let remedy = "name the column of classes with --label";
+    warnings.extend(scarcely_classes(&column, names.len(), known.len(), remedy));
+    warnings.extend(predictor.doubts(encoder.dim()));
     let context = Context { features: &features, labels: &labels, classes: names.len() };
     let probabilities = predictor.predict_watched(context, &queries, config, progress)?;
 
@@ -142,19 +132,6 @@ pub fn predict_table(
     })
 }
 
-/// A doubt about a label column that hardly repeats a value: a measurement, or not the labels at all.
-fn no_classes(label: &str, classes: &[String], rows: usize) -> Option<String> {
-    /// Fewer may be the classes of a few rows.
-    const MANY: usize = 10;
-    let count = classes.len();
-    (count > MANY && 2 * count > rows).then(|| {
-        format!(
-            "the label column `{label}` has {count} values in {rows} rows: each is taken for a class; if they are numbers to \
-             predict, or not the labels, name the column of classes with --label"
-        )
-    })
-}
-
 /// Checks that no input is asked for twice or written over.
 fn check_files(files: &PredictFiles<'_>) -> Result<()> {
     let &PredictFiles { context, query, out, .. } = files;
@@ -168,18 +145,4 @@ fn check_files(files: &PredictFiles<'_>) -> Result<()> {
         return Err(Error::config("--out", format!("{out} is an input"), "name another file"));
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_label_that_hardly_repeats_is_doubted() {
-        let classes = |count: usize| (0..count).map(|number| number.to_string()).collect::<Vec<_>>();
-        let said = no_classes("d", &classes(39), 40).unwrap();
-        assert!(said.contains("`d` has 39 values in 40 rows") && said.contains("--label"), "{said}");
-        assert_eq!(no_classes("d", &classes(20), 40), None, "two rows a class");
-        assert_eq!(no_classes("d", &classes(10), 10), None, "few rows");
-    }
 }

@@ -9,7 +9,7 @@ use super::checkpoint::Checkpoints;
 use super::run_config::RunConfig;
 use crate::error::{Error, Result};
 use crate::folder::{Kind, claim};
-use crate::fs::{create_folder, lock, write_atomic};
+use crate::fs::{create_folder, lock, must_exist, write_atomic};
 
 /// The folder of one run, and the names of what is in it.
 #[derive(Clone, Debug)]
@@ -19,9 +19,12 @@ impl RunDir {
     /// Makes the folder and writes its `config.toml`.
     ///
     /// # Errors
-    /// [`Error::File`] if a run is there already, [`Error::Io`].
+    /// [`Error::File`] if a run is there already, [`Error::Config`] for an empty name, [`Error::Io`].
     pub fn create(path: impl Into<PathBuf>, config: &RunConfig) -> Result<Self> {
         let run = Self(path.into());
+        if run.0.as_os_str().is_empty() {
+            return Err(Error::config("--run", "is empty", "name a new folder"));
+        }
         if run.config_path().exists() {
             let resume =
                 format!("continue it with `gpicl resume {}`, or choose another folder", run.0.display());
@@ -36,9 +39,10 @@ impl RunDir {
     /// An existing run and its configuration.
     ///
     /// # Errors
-    /// [`Error::File`] if the folder is no run, or its config cannot be used.
+    /// [`Error::Io`] if there is no such folder, [`Error::File`] if it is no run, or its config cannot be used.
     pub fn open(path: impl Into<PathBuf>) -> Result<(Self, RunConfig)> {
         let run = Self(path.into());
+        must_exist(&run.0)?;
         if !run.config_path().exists() {
             return Err(Error::file(
                 &run.0,
