@@ -9,7 +9,7 @@ use gpicl::OutFile;
 use gpicl::data::Delimiter;
 use gpicl::data::table::TableConfig;
 use gpicl::predict::{PredictConfig, PredictFiles, predict_table};
-use gpicl_lab::results::doubt;
+use gpicl_lab::results::doubt_of_verdict;
 
 use crate::output::Output;
 
@@ -72,7 +72,7 @@ pub fn predict(args: &PredictArgs, output: &Output) -> Result<ExitCode> {
     });
     bar.finish_and_clear();
     let mut report = report?;
-    report.warnings.extend(checkpoint.as_deref().and_then(doubt));
+    report.warnings.extend(checkpoint.as_deref().and_then(doubt_of_verdict));
     for warning in &report.warnings {
         tracing::warn!("{warning}");
     }

@@ -21,11 +21,12 @@ use gpicl::{Error, Result};
 const MODEL: &str = "model";
 
 /// A doubt about the checkpoint of a run that was judged, and learned nothing.
-pub fn doubt(checkpoint: &Path) -> Option<String> {
-    // RUN, or RUN/checkpoints/FILE.
-    let run = match checkpoint.is_dir() {
-        true => checkpoint,
-        false => checkpoint.parent()?.parent()?,
+pub fn doubt_of_verdict(checkpoint: &Path) -> Option<String> {
+    // RUN, or RUN/checkpoints/FILE, of which a name may be all that is given.
+    let whole = checkpoint.canonicalize().ok()?;
+    let run = match whole.is_dir() {
+        true => &whole,
+        false => whole.parent()?.parent()?,
     };
     let results = Results::read(&run.join("results.json")).ok()?;
     (results.outcome == Some(Outcome::NoLearning))

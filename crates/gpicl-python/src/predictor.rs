@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use gpicl::predict::{Context, PredictConfig, scarcely_classes};
-use gpicl_lab::results::doubt;
+use gpicl::predict::{Context, PredictConfig};
+use gpicl_lab::results::doubt_of_verdict;
 use numpy::{
     PyArray1, PyArray2, PyArrayMethods as _, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods as _,
 };
@@ -32,22 +32,21 @@ impl Predictor {
         Ok(Self { inner: watched(py, work, |(): ()| Ok(()))?, checkpoint })
     }
 
-    /// Warns of what may be wrong with labelled rows of `features` numbers and `classes` classes, and with this learner in front of them.
-    fn warn(&self, py: Python<'_>, features: usize, classes: usize, rows: usize) -> PyResult<()> {
-        let work = |_: &_, _| {
-            let mut doubts = self.inner.doubts(features);
-            doubts.extend(scarcely_classes("y", classes, rows, "give the classes"));
-            doubts.extend(self.checkpoint.as_deref().and_then(doubt));
-            doubts.iter().for_each(|doubt| tracing::warn!("{doubt}"));
-            Ok(())
-        };
-        watched(py, work, |(): ()| Ok(()))
+    /// What may be wrong with it in front of rows of `features` numbers.
+    fn doubts(&self, features: usize) -> Vec<String> {
+        let verdict = self.checkpoint.as_deref().and_then(doubt_of_verdict);
+        self.inner.doubts(features).into_iter().chain(verdict).collect()
     }
 
     /// Most classes that it tells apart.
     #[getter]
     fn most_classes(&self) -> usize {
         self.inner.most_classes()
+    }
+
+    /// Fewest members of an ensemble that tell `classes` classes apart.
+    fn least_ensemble(&self, classes: usize) -> usize {
+        self.inner.least_ensemble(classes)
     }
 
     /// Class probabilities `[queries, classes]`.

@@ -14,7 +14,7 @@ use pyo3::{PyResult, Python, pyclass, pymethods};
 
 use crate::pool::pool;
 use crate::runs::configured;
-use crate::watched::watched;
+use crate::watched::{end_if, watched};
 
 /// Makes the batches of one source of tasks.
 #[pyclass(frozen, module = "gpicl._gpicl")]
@@ -36,6 +36,7 @@ impl Batches {
     /// Those of a run's configuration: what `gpicl train` would draw from, over the split of the examples that it trains on. `data`
     /// is the data set as the command takes it, `mnist`, `glyphs@7`, `csv:FILE`; if absent, that of the configuration.
     #[staticmethod]
+    #[pyo3(signature = (preset, config, set, data_dir, mode, data=None))]
     fn configured(
         py: Python<'_>,
         preset: Option<String>,
@@ -112,9 +113,9 @@ impl Batches {
         }
         let pool = pool(n_jobs)?;
         let (inputs, labels) = (inputs.as_slice_mut()?, labels.as_slice_mut()?);
-        let work = move |_: &_, _| {
+        let work = move |stop: &Arc<_>, _| {
             let mut short = vec![0; labels.len()];
-            pool.install(|| self.inner.write(index, inputs, &mut short));
+            pool.install(|| self.inner.write_watched(index, inputs, &mut short, &|| end_if(stop)));
             labels.iter_mut().zip(short).for_each(|(label, short)| *label = i64::from(short));
             Ok(())
         };

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, channel, sync_channel};
 use std::time::Duration;
 
 use gpicl::eval::Look;
@@ -37,19 +37,20 @@ pub fn look(stop: &Arc<AtomicBool>) -> Look {
 pub type Say<M> = SyncSender<M>;
 
 /// Does `work` on a thread of its own; `hear` gets what it says, on this thread and with the lock. Ctrl-C and an error of `hear`
-/// raise the flag that `work` is given, and are raised in Python once it has ended. A panic is a `RuntimeError`. What was warned of
-/// is a warning once it has ended.
+/// raise the flag that `work` is given, and are raised in Python once it has ended. A panic is a `RuntimeError`. What
+/// it warns of is said as it comes; a warning that the user made an error ends it like an error of `hear`.
 pub fn watched<T: Send, M: Send>(
     py: Python<'_>,
     work: impl FnOnce(&Arc<AtomicBool>, Say<M>) -> gpicl::Result<T> + Send,
     mut hear: impl FnMut(M) -> PyResult<()>,
 ) -> PyResult<T> {
-    warnings::listen();
     let stop = &Arc::new(AtomicBool::new(false));
     let (say, mut heard) = sync_channel(1);
+    let (warn, warned) = channel();
     let mut failure: Option<PyErr> = None;
     let ended = std::thread::scope(|scope| {
-        let worker = scope.spawn(move || catch_unwind(AssertUnwindSafe(|| work(stop, say))));
+        let worker =
+            scope.spawn(move || warnings::heard(warn, || catch_unwind(AssertUnwindSafe(|| work(stop, say)))));
         loop {
             let got;
             (heard, got) = py.detach(move || {
@@ -62,6 +63,10 @@ pub fn watched<T: Send, M: Send>(
                 Err(RecvTimeoutError::Disconnected) => break,
                 Ok(_) | Err(RecvTimeoutError::Timeout) => Ok(()),
             };
+            let result = match failure {
+                None => result.and_then(|()| warnings::say(py, warned.try_iter().collect())),
+                Some(_) => result,
+            };
             if let Err(error) = result.and_then(|()| py.check_signals()) {
                 stop.store(true, Ordering::Relaxed);
                 failure.get_or_insert(error);
@@ -72,9 +77,9 @@ pub fn watched<T: Send, M: Send>(
     if let Some(failure) = failure {
         return Err(failure);
     }
-    warnings::say(py)?;
+    let said = warnings::say(py, warned.try_iter().collect());
     match ended {
-        Ok(Ok(result)) => result.map_err(raise),
+        Ok(Ok(result)) => result.map_err(raise).and_then(|value| said.map(|()| value)),
         Ok(Err(panic)) | Err(panic) => Err(bug(&*panic)),
     }
 }

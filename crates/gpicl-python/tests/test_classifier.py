@@ -14,6 +14,7 @@ import polars as pl
 import pytest
 from sklearn import datasets
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
@@ -152,8 +153,8 @@ learner.predict_proba(X)
     ends_at_ctrl_c(child)
 
 
-def test_ctrl_c_ends_the_look_for_a_temperature(ends_at_ctrl_c):
-    """Of an ensemble whose one answer takes minutes."""
+def test_ctrl_c_ends_the_reading_of_a_large_ensemble(ends_at_ctrl_c):
+    """Of one whose one answer takes minutes."""
     program = """
 import numpy as np, gpicl
 X = np.random.default_rng(0).normal(size=(1000, 40))
@@ -173,7 +174,7 @@ def warned(record):
     return [str(warning.message) for warning in record]
 
 
-def test_the_command_s_warnings_are_python_s(tmp_path):
+def test_the_command_s_warnings_are_python_s():
     _, y = datasets.load_iris(return_X_y=True)
     frame = pd.DataFrame({"colour": ["red", "blue", "green"] * 50, "row": range(150)})
     learner = GPICLClassifier(n_ensemble=1)
@@ -184,8 +185,17 @@ def test_the_command_s_warnings_are_python_s(tmp_path):
         with pytest.warns(UserWarning) as record:
             ask(frame.assign(colour="pink"))
         assert any("no value of the column `colour` is known" in words for words in warned(record))
+    numbers = pd.DataFrame({"row": range(150), "x": np.random.default_rng(0).normal(size=150)})
+    for table, name in ((numbers, "row"), (numbers.to_numpy(), "x0"), (numbers.to_numpy().tolist(), "x0")):
+        with pytest.warns(UserWarning) as record:
+            learner.fit(table, y)
+        assert [words.split("`")[1] for words in warned(record)] == [name]
+    texts = pd.DataFrame({f"c{at}": np.roll(list("abcde") * 30, at) for at in range(50)})
     with pytest.warns(UserWarning) as record:
-        learner.fit(np.random.default_rng(0).normal(size=(40, 300)), np.arange(40) // 2 + 0.0)
+        learner.fit(texts, y)
+    assert any("250 features, of which each member" in words for words in warned(record)), "a number for every category"
+    with pytest.warns(UserWarning) as record:
+        learner.fit(np.random.default_rng(0).normal(size=(40, 300)), np.arange(40) % 2)
     assert any("300 features, of which each member" in words for words in warned(record))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -239,14 +249,58 @@ def test_labels_that_are_missing_are_refused(missing):
 
 def test_columns_that_cannot_be_read_are_named():
     X, y = datasets.load_iris(return_X_y=True)
-    frame = pd.DataFrame({"x": X[:, 0], "when": pd.date_range("2026-01-01", periods=150)})
-    by_polars = pl.DataFrame({"x": X[:, 0], "when": frame["when"].dt.to_pydatetime().tolist()})
-    for table in (frame, by_polars, frame[["when"]], frame.assign(colour="red")):
+    days = pd.date_range("2026-01-01", periods=150)
+    frame = pd.DataFrame({"x": X[:, 0], "when": days})
+    by_polars = pl.DataFrame({"x": X[:, 0], "when": days.to_pydatetime().tolist()})
+    spans = frame.assign(when=days - days[0])
+    for table in (frame, by_polars, spans, frame[["when"]], frame.assign(colour="red"), frame.astype({"when": object})):
         with pytest.raises(TypeError, match="column `when`: argument must be a string or a number, not .*; of a date"):
             GPICLClassifier().fit(table, y)
-    for rows in (frame.to_numpy(), frame[["when"]].to_numpy(), frame["when"].to_numpy()[:, None]):
+    units = [days.to_numpy().astype(f"M8[{unit}]")[:, None] for unit in ("s", "us", "ns")]
+    lists = [[[day] for day in days.date.tolist()], [[day] for day in days.to_numpy()]]
+    for rows in (*units, *lists, spans["when"].to_numpy()[:, None], frame.to_numpy()):
         with pytest.raises(TypeError, match="column `x.`: argument must be a string or a number, not .*; of a date"):
             GPICLClassifier().fit(rows, y)
-    for table in (pd.DataFrame(X, columns=list("aabc")), pd.DataFrame(X.astype(str), columns=list("aabc"))):
+    with pytest.raises(ValueError, match="column `b`: has bytes that are no UTF-8"):
+        GPICLClassifier().fit(pd.DataFrame({"b": [b"\xff"] * 150}), y)
+    learner = GPICLClassifier(n_ensemble=1).fit(pd.DataFrame(X, columns=list("abcd")), y)
+    twice = pd.DataFrame(X, columns=list("aabc"))
+    for refused in (lambda: GPICLClassifier().fit(twice, y), lambda: GPICLClassifier().fit(twice.astype(str), y), lambda: learner.predict(twice)):
         with pytest.raises(ValueError, match="two columns are called `a`"):
-            GPICLClassifier().fit(table, y)
+            refused()
+
+
+def test_a_fit_that_fails_leaves_what_was_fitted():
+    X, y = datasets.load_iris(return_X_y=True)
+    texts = pd.DataFrame(X, columns=list("abcd")).assign(colour="red")
+    learner = GPICLClassifier(n_ensemble=1)
+    failing = [(-X, X[:, 0]), (X[:, :2], y * 0), (texts, y * 0), (-X, [None] * 150)]
+    for rows, labels in failing:
+        with pytest.raises(ValueError):
+            learner.fit(rows, labels)
+        with pytest.raises(NotFittedError):
+            learner.predict(X)
+    wanted = learner.fit(X[::2], y[::2]).predict_proba(X)
+    for rows, labels in failing:
+        with pytest.raises(ValueError):
+            learner.fit(rows, labels)
+        np.testing.assert_array_equal(learner.predict_proba(X), wanted)
+    with pytest.raises(ValueError, match="n_ensemble: is 1, too few to tell 50 classes apart; give at least"):
+        learner.fit(X, np.arange(150) // 3)
+
+
+def test_queries_are_read_by_the_same_rules_where_the_labelled_rows_are_numbers(command, tmp_path):
+    X, y = datasets.load_iris(return_X_y=True, as_frame=True)
+    y = np.array(["a", "b", "c"])[y]
+    query = X[1::2].astype(object)
+    query.iloc[0, 0], query.iloc[1, 2], query.iloc[2, 3] = "NA", None, ""
+    _, wanted = predicted(command, tmp_path, X[::2].assign(y=y[::2]), query)
+    learner = GPICLClassifier().fit(X[::2], y[::2])
+    np.testing.assert_allclose(learner.predict_proba(query), wanted, atol=WRITTEN)
+    missing = X[1::2].copy()
+    missing.iloc[0, 0], missing.iloc[1, 2], missing.iloc[2, 3] = [np.nan] * 3
+    np.testing.assert_array_equal(learner.predict_proba(query), learner.predict_proba(missing))
+    masked = np.ma.masked_array(missing.fillna(7.0).to_numpy(), missing.isna())
+    np.testing.assert_array_equal(GPICLClassifier().fit(X[::2].to_numpy(), y[::2]).predict_proba(masked), learner.predict_proba(missing))
+    with pytest.raises(ValueError, match="True"):
+        learner.predict(X.assign(**{X.columns[0]: True}))

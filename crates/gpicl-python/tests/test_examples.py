@@ -1,5 +1,6 @@
 """Examples are tests."""
 
+import importlib
 from pathlib import Path
 
 import pytest
@@ -17,3 +18,10 @@ def test_the_notebook_runs_from_tasks_to_a_prediction(monkeypatch, tmp_path):
     # Learning curves, and the sweep.
     assert sum("image/png" in output.get("data", {}) for output in shown) == 2
     assert any("(4, 50, " in output.get("data", {}).get("text/plain", "") for output in shown)
+
+
+def test_a_transformer_of_pytorch_learns_on_the_tasks(monkeypatch):
+    pytest.importorskip("torch")
+    monkeypatch.syspath_prepend(EXAMPLES)
+    losses = importlib.import_module("train_torch").main(60)
+    assert losses[0] > 2.2 and sum(losses[-10:]) / 10 < 2.2, losses

@@ -101,18 +101,30 @@ def test_what_cannot_be_is_an_error():
     with pytest.raises(ValueError, match="labels"):
         TaskDistribution((np.eye(3), [0.5, 1.0, 2.0]))
     tasks = TaskDistribution("glyphs", batch=2, episode_length=5)
-    with pytest.raises(ValueError, match="the arrays of a batch"):
-        tasks.batch(0, (np.zeros((1, 5, 4), np.float32), np.zeros((1, 5), np.int64)))
-    for index in (-1, 2**64):
-        with pytest.raises(ValueError, match="index: is .*; give a whole number from 0"):
+    for inputs in (np.zeros((1, 5, 4), np.float32), np.zeros(tasks.shape), [1.0]):
+        with pytest.raises(ValueError, match="out: has .*; give arrays of float32"):
+            tasks.batch(0, (inputs, np.zeros((2, 5), np.int64)))
+    with pytest.raises(TypeError, match="out: is a ndarray; give the arrays"):
+        tasks.batch(0, np.zeros(tasks.shape, np.float32))
+    # Their episodes would be those of another batch.
+    for index in (-1, 2**63, 2**64):
+        with pytest.raises(ValueError, match="index: is .*; give a whole number from 0 to 9223372036854775807"):
             tasks.batch(index)
+    assert np.any(tasks.batch(2**63 - 1)[0] != tasks.batch(0)[0])
+    for data in (None, 3, Path("x.csv"), ["glyphs", "mnist"], (1, 2, 3)):
+        with pytest.raises(TypeError, match="data: is .*; give the name of a data set"):
+            TaskDistribution(data)
+    with pytest.raises(ValueError, match="inputs: are datetime64"):
+        TaskDistribution((np.zeros((3, 1), "M8[s]"), [0, 1, 2]))
+    with pytest.raises(ValueError, match="inputs: are 2 rows for 3 labels"):
+        TaskDistribution((np.zeros((2, 4)), [0, 1, 2]))
     with pytest.raises(ValueError, match="write csv:FILE"):
         TaskDistribution("csv")
 
 
 def test_data_sets_have_the_command_s_short_forms(tmp_path):
     path = tmp_path / "a table.csv"
-    path.write_text("x,y,label\n" + "".join(f"{row},{row % 7},{'ab'[row % 2]}\n" for row in range(60)))
+    path.write_text("x,y,label\n" + "".join(f"{row % 5},{row % 7},{'ab'[row % 2]}\n" for row in range(60)))
     tasks = TaskDistribution(f"csv:{path}", batch=2, episode_length=5)
     assert tasks.shape == (2, 5, 2) and tasks.classes == 2
     fields = {"train.batch": 2, "tasks.episode_length": 5}

@@ -529,3 +529,33 @@ fn progress_counts_the_answers_of_all_members() {
     assert_eq!(heard.last(), Some(&(all, all)));
     assert!(heard.contains(&(Predictor::TOGETHER, all)) && heard.contains(&(one, all)), "{heard:?}");
 }
+
+/// Whoever listens can end a prediction after each group of members: as they read, as they answer, as the temperature is looked for.
+#[test]
+fn a_large_ensemble_is_heard_of_in_each_of_its_parts() {
+    let predictor = Predictor::built_in().unwrap();
+    let features: Vec<f64> = (0..40).map(|row| f64::from(row) * 0.1 + f64::from(row % 2)).collect();
+    let labels: Vec<u32> = (0..40).map(|row| row % 2).collect();
+    let context = Context { features: &features, labels: &labels, classes: 2 };
+    let config = PredictConfig { ensemble: 20, ..PredictConfig::default() };
+    let mut heard = Vec::new();
+    predictor.predict_watched(context, &[0.5], &config, &mut |done, of| heard.push((done, of))).unwrap();
+    // Eight members at a time are three groups; the last call of the answers has them all. Five folds look for the temperature.
+    let (read, answer, folds) = (3, 3, 5);
+    assert_eq!(heard.iter().filter(|&&it| it == (0, 20)).count(), read + answer, "{heard:?}");
+    assert_eq!(heard.iter().filter(|&&it| it == (20, 20)).count(), 1 + folds * (read + answer), "{heard:?}");
+}
+
+#[test]
+fn columns_of_numbers_are_doubted_as_in_a_file() {
+    let names = ["row", "back", "x", "few"].map(String::from);
+    let rows: Vec<f64> =
+        (0..30).flat_map(|row| [row, 90 - 2 * row, row * 7 % 30, row / 2].map(f64::from)).collect();
+    let said = gpicl::data::columns::doubts_of_numbers(&names, &rows);
+    assert_eq!(said.len(), 2, "{said:?}");
+    assert!(
+        said[0].contains("`row` looks like a name or a running number") && said[1].contains("`back`"),
+        "{said:?}"
+    );
+    assert!(gpicl::data::columns::doubts_of_numbers(&names, &rows[..20]).is_empty(), "few rows");
+}

@@ -160,6 +160,9 @@ pub fn compare(spec: &NamedSpec, around: &Surroundings<'_>) -> Result<Option<Com
         let fix = "run `gpicl data fetch NAME`, or name others in test_sets";
         return Err(Error::config("test_sets", format!("none of {} is here", names.join(", ")), fix));
     }
+    for set in bench.sets.iter().filter(|set| !set.present()) {
+        tracing::warn!("data set `{}` is not on this machine: its column stays empty", set.name);
+    }
     bench.admit(&plan.methods)?;
     create_folder(around.out)?;
     let started = Instant::now();

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -11,12 +12,15 @@ if TYPE_CHECKING:
     from gpicl._experiments import Comparison, Reproduction, Sweep, compare, reproduce, sweep
     from gpicl._run import Run, train
 
+    __version__: str
+
 __all__ = [
     "Comparison",
     "GPICLClassifier",
     "Reproduction",
     "Run",
     "Sweep",
+    "__version__",
     "compare",
     "reproduce",
     "sweep",
@@ -36,6 +40,8 @@ _PLACES = {
 def __getattr__(name: str) -> Any:
     if name == "tasks":
         return import_module("gpicl.tasks")
+    if name == "__version__":
+        return version("gpicl")
     if name not in _PLACES:
         raise AttributeError(f"module 'gpicl' has no attribute {name!r}")
     return getattr(import_module(f"gpicl.{_PLACES[name]}"), name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,7 +21,8 @@ from sklearn.utils.validation import (
 )
 
 from gpicl import _gpicl
-from gpicl._columns import check_names, columns, is_frame, is_mixed, without_value
+from gpicl._columns import check_columns, columns, is_frame, is_mixed, names_of, unmasked, without_value
+from gpicl._warnings import say
 
 #: Members of an ensemble; more would not fit into memory.
 _MOST = 1024
@@ -44,6 +45,18 @@ def _predictor(checkpoint: str | os.PathLike[str] | None) -> _gpicl.Predictor:
     inner = os.path.join(path, "checkpoints")
     watched = inner if os.path.isdir(inner) else path
     return _loaded(path, os.stat(watched).st_mtime if os.path.exists(watched) else 0.0)
+
+
+class _Fitted(NamedTuple):
+    """What a fit keeps: classes, their numbers as the engine has them, those of the rows, the members' seed, and the rows."""
+
+    classes: NDArray[Any]
+    rank: NDArray[np.intp]
+    labels: NDArray[np.uint32]
+    seed: int
+    numbers: NDArray[np.float64]
+    #: Names, cells and categories, of rows that are not all numbers.
+    table: tuple[list[str], list[list[str]], list[str]] | None
 
 
 class GPICLClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -100,7 +113,7 @@ class GPICLClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         X : array or frame of shape (n, n_features)
             Numbers, texts, categories; NaN, None and empty texts are missing.
         y : array of shape (n,)
-            Labels of any one type.
+            Whole numbers, texts, truth values, dates; none missing.
 
         Returns
         -------
@@ -110,43 +123,67 @@ class GPICLClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         whole = isinstance(self.n_ensemble, (int, np.integer)) and not isinstance(self.n_ensemble, bool)
         if not whole or not 1 <= self.n_ensemble <= _MOST:
             raise ValueError(f"n_ensemble: is {self.n_ensemble!r}; give a whole number from 1 to {_MOST}")
-        self._seed = self._seed_of(self.random_state)
+        if self.n_jobs is not None and not isinstance(self.n_jobs, (int, np.integer)):
+            raise TypeError(f"n_jobs: is {self.n_jobs!r}; give None or a whole number")
+        fitted = self._fitted(unmasked(X), y)
+        # All at once: a fit that fails leaves what was fitted before.
+        self.classes_, self._rows_in = fitted.classes, fitted
+        return self
+
+    def _fitted(self, X: Any, y: Any) -> _Fitted:
+        """What is kept of labelled rows."""
+        seed = self._seed_of(self.random_state)
         missing = None if y is None else without_value(y)
         if missing is not None:
             raise ValueError(f"Input y contains NaN or another missing label, first at row {missing}; leave such rows out")
-        check_names(X)
-        self._mixed = is_mixed(X)
-        if self._mixed:
-            y = self._labels(y)
-            rows = self._rows(X, reset=True)
-            self._names, self._cells, self._categorical = columns(rows)
-            check_consistent_length(rows, y)
-            # Says now what cannot be read.
-            _gpicl.encode(self._names, self._cells, None, self._categorical)
-        else:
-            X, y = validate_data(self, X, y, dtype=np.float64, ensure_all_finite="allow-nan", order="C")
-            self._context = np.array(X, dtype=np.float64)
-        check_classification_targets(y)
-        self.classes_, labels = np.unique(np.asarray(y), return_inverse=True)
-        if len(self.classes_) < 2:
-            raise ValueError(
-                f"y has 1 class, {self.classes_[0]!r}, and two are the least there is to tell apart; add rows of another class"
-            )
+        check_columns(X)
+        before = {name: getattr(self, name, None) for name in ("n_features_in_", "feature_names_in_")}
+        try:
+            table = None
+            if is_mixed(X):
+                y = self._labels(y)
+                rows = self._rows(X, reset=True)
+                table = columns(rows)
+                check_consistent_length(rows, y)
+                numbers, _, doubts = _gpicl.encode(table[0], table[1], None, table[2])
+            else:
+                named = X
+                X, y = validate_data(self, X, y, dtype=np.float64, ensure_all_finite="allow-nan", order="C")
+                numbers = np.array(X, dtype=np.float64)
+                doubts = _gpicl.doubts_of_numbers(names_of(named, numbers.shape[1]), numbers)
+            check_classification_targets(y)
+            classes, labels = np.unique(np.asarray(y), return_inverse=True)
+            learner = _predictor(self.checkpoint)
+            self._check_classes(classes, learner)
+        except BaseException:
+            for name, value in before.items():
+                if value is not None:
+                    setattr(self, name, value)
+                elif hasattr(self, name):
+                    delattr(self, name)
+            raise
+        say(doubts + learner.doubts(numbers.shape[1]))
         # The engine numbers classes as they first appear, as the command does.
         order = np.argsort(np.unique(labels, return_index=True)[1], kind="stable")
-        self._rank = np.argsort(order)
-        self._labels_in = self._rank[labels].astype(np.uint32)
-        learner = _predictor(self.checkpoint)
-        if len(self.classes_) > learner.most_classes:
-            raise ValueError(f"y has {len(self.classes_)} classes; this checkpoint takes 2 to {learner.most_classes}")
-        learner.warn(self.n_features_in_, len(self.classes_), len(labels))
-        return self
+        rank = np.argsort(order)
+        return _Fitted(classes, rank, rank[labels].astype(np.uint32), seed, numbers, table)
+
+    def _check_classes(self, classes: NDArray[Any], learner: _gpicl.Predictor) -> None:
+        count = len(classes)
+        if count < 2:
+            found = classes[:1].tolist()[0]
+            raise ValueError(f"y has 1 class, {found!r}, and two are the least there is to tell apart; add rows of another class")
+        if count > learner.most_classes:
+            raise ValueError(f"y has {count} classes; this checkpoint takes 2 to {learner.most_classes}")
+        least = learner.least_ensemble(count)
+        if self.n_ensemble < least:
+            raise ValueError(f"n_ensemble: is {self.n_ensemble}, too few to tell {count} classes apart; give at least {least}")
 
     @staticmethod
     def _seed_of(state: Any) -> int:
         if state is None:
             return 0
-        if not isinstance(state, (int, np.integer)):
+        if not isinstance(state, (int, np.integer)) or isinstance(state, bool):
             return int(check_random_state(state).randint(np.iinfo(np.int32).max))
         if not 0 <= state <= _MOST_SEED:
             raise ValueError(f"random_state: is {state}; give None, a RandomState or a whole number from 0 to {_MOST_SEED}")
@@ -187,18 +224,24 @@ class GPICLClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             In the order of ``classes_``; rows add up to 1.
         """
         check_is_fitted(self)
-        if self._mixed:
-            names, cells, _ = columns(self._rows(X, reset=False))
-            known, queries = _gpicl.encode(self._names, self._cells, cells, self._categorical)
+        X = unmasked(X)
+        check_columns(X)
+        fitted = self._rows_in
+        if fitted.table is not None or is_mixed(X):
+            _, cells, _ = columns(self._rows(X, reset=False))
+            # Numbers are read as from a file where the queries have texts.
+            names, context, categorical = fitted.table or columns(fitted.numbers)
+            known, queries, doubts = _gpicl.encode(names, context, cells, categorical)
+            say(doubts)
         else:
-            known = self._context
+            known = fitted.numbers
             queries = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", order="C", reset=False)
             queries = np.ascontiguousarray(queries)
         learner = _predictor(self.checkpoint)
         found = learner.predict_proba(
-            known, self._labels_in, len(self.classes_), queries, self.n_ensemble, self._seed, self.n_jobs
+            known, fitted.labels, len(self.classes_), queries, self.n_ensemble, fitted.seed, self.n_jobs
         )
-        exact: NDArray[np.float64] = found[:, self._rank].astype(np.float64)
+        exact: NDArray[np.float64] = found[:, fitted.rank].astype(np.float64)
         exact /= exact.sum(axis=1, keepdims=True)
         return exact
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import numbers
 from collections import Counter
 from collections.abc import Iterable
@@ -9,6 +10,12 @@ from decimal import Decimal
 from typing import Any
 
 import numpy as np
+
+#: Dates, and the times between them.
+_TIMES = (datetime.date, datetime.time, datetime.timedelta, np.datetime64, np.timedelta64)
+
+_NO_NUMBER = "argument must be a string or a number, not"
+_OF_A_DATE = "of a date make numbers, such as days since the first, or a text"
 
 
 def is_frame(X: Any) -> bool:
@@ -22,8 +29,7 @@ def is_mixed(X: Any) -> bool:
         return not all(_is_numeric(dtype) for dtype in X.dtypes)
     if hasattr(X, "dtype"):
         # Truth values are categories, as in a frame and in a file.
-        # Dates are neither, and told so.
-        return np.dtype(X.dtype).kind in "OUSbmM"
+        return np.dtype(X.dtype).kind in "OUSb"
     if not isinstance(X, (list, tuple)):
         return False
     return any(
@@ -63,31 +69,81 @@ def columns(X: Any) -> tuple[list[str], list[list[str]], list[str]]:
         For cells that are neither numbers nor texts: dates, lists.
     """
     if is_frame(X):
-        names = [str(name) for name in X.columns]
+        names = names_of(X, 0)
         cells = [_texts(name, X[column].to_list()) for name, column in zip(names, X.columns)]
         return names, cells, [name for name, dtype in zip(names, X.dtypes) if _is_category(dtype)]
-    array = np.asarray(X)
-    # Whole days of one unit become numbers as objects.
-    array = np.array([list(row) for row in array], dtype=object) if array.dtype.kind in "mM" else np.asarray(X, dtype=object)
-    names = [f"x{number}" for number in range(array.shape[1])]
+    array = np.asarray(X, dtype=object)
+    names = names_of(X, array.shape[1])
     return names, [_texts(name, array[:, number]) for number, name in enumerate(names)], []
 
 
-def check_names(X: Any) -> None:
-    """That no two columns of a frame are called alike.
+def names_of(X: Any, count: int) -> list[str]:
+    """The columns' names; ``x0``, ``x1``, .. of what is no frame.
 
     Parameters
     ----------
     X : frame or array
+    count : int
+        Columns.
+
+    Returns
+    -------
+    list of str
+    """
+    return [str(name) for name in X.columns] if is_frame(X) else [f"x{number}" for number in range(count)]
+
+
+def check_columns(X: Any) -> None:
+    """That no two columns of a frame are called alike, and none is of dates, which would be read as numbers of some unit.
+
+    Parameters
+    ----------
+    X : frame, array or list of rows
 
     Raises
     ------
     ValueError
+        For two names alike.
+    TypeError
+        For dates and times.
     """
-    names = [str(name) for name in X.columns] if is_frame(X) else []
-    twice = next((name for name, count in Counter(names).items() if count > 1), None)
-    if twice is not None:
-        raise ValueError(f"X: two columns are called `{twice}`; give each a name of its own")
+    if is_frame(X):
+        names = names_of(X, 0)
+        twice = next((name for name, count in Counter(names).items() if count > 1), None)
+        if twice is not None:
+            raise ValueError(f"X: two columns are called `{twice}`; give each a name of its own")
+        temporal = next((name for name, dtype in zip(names, X.dtypes) if _is_temporal(dtype)), None)
+    elif hasattr(X, "dtype"):
+        temporal = "x0" if _is_temporal(X.dtype) else None
+    elif isinstance(X, (list, tuple)):
+        rows = (row for row in X if isinstance(row, (list, tuple)))
+        temporal = next((f"x{at}" for row in rows for at, cell in enumerate(row) if isinstance(cell, _TIMES)), None)
+    else:
+        temporal = None
+    if temporal is not None:
+        raise TypeError(f"X: column `{temporal}`: {_NO_NUMBER} a date or a time; {_OF_A_DATE}")
+
+
+def unmasked(X: Any) -> Any:
+    """A masked array with NaN where it is masked; anything else as it is.
+
+    Parameters
+    ----------
+    X : frame, array or list
+
+    Returns
+    -------
+    frame, array or list
+    """
+    if not isinstance(X, np.ma.MaskedArray) or X.dtype.kind not in "iuf":
+        return X
+    return np.where(np.ma.getmaskarray(X), np.nan, np.ma.getdata(X))
+
+
+def _is_temporal(dtype: Any) -> bool:
+    if hasattr(dtype, "is_temporal"):
+        return bool(dtype.is_temporal())
+    return getattr(dtype, "kind", "O") in "mM"
 
 
 def without_value(labels: Any) -> int | None:
@@ -101,6 +157,15 @@ def without_value(labels: Any) -> int | None:
     -------
     int or None
     """
+    if isinstance(labels, np.ma.MaskedArray):
+        masked = np.flatnonzero(np.ma.getmaskarray(labels).ravel())
+        return int(masked[0]) if len(masked) else None
+    kind = getattr(getattr(labels, "dtype", None), "kind", "O")
+    if kind in "iub":
+        return None
+    if kind == "f":
+        missing = np.flatnonzero(np.isnan(np.asarray(labels)).ravel())
+        return int(missing[0]) if len(missing) else None
     cells = labels.to_list() if hasattr(labels, "to_list") else np.asarray(labels, dtype=object).ravel()
     return next((row for row, cell in enumerate(cells) if _is_missing(cell)), None)
 
@@ -121,14 +186,18 @@ def _texts(name: str, cells: Iterable[Any]) -> list[str]:
     try:
         return [_text(cell) for cell in cells]
     except TypeError as error:
-        fix = "of a date make numbers, such as days since the first, or a text"
-        raise TypeError(f"X: column `{name}`: {error}; {fix}") from None
+        raise TypeError(f"X: column `{name}`: {error}") from None
+    except UnicodeDecodeError as error:
+        raise ValueError(f"X: column `{name}`: has bytes that are no UTF-8 text ({error}); decode them first") from None
 
 
 def _text(cell: Any) -> str:
     """The text that a CSV file would have; of a float the shortest that gives the same bits back."""
     if _is_missing(cell):
         return ""
+    # Spans of numpy's are whole numbers, too.
+    if isinstance(cell, _TIMES):
+        raise TypeError(f"{_NO_NUMBER} '{type(cell).__name__}'; {_OF_A_DATE}")
     if isinstance(cell, (bool, np.bool_)):
         return str(bool(cell))
     if isinstance(cell, numbers.Integral):
@@ -141,4 +210,4 @@ def _text(cell: Any) -> str:
         return cell.decode()
     if isinstance(cell, str):
         return str(cell)
-    raise TypeError(f"argument must be a string or a number, not '{type(cell).__name__}'")
+    raise TypeError(f"{_NO_NUMBER} '{type(cell).__name__}'; make numbers or texts of it")

@@ -48,6 +48,9 @@ class Machine(NamedTuple):
 
 
 def _machine(jobs: int | None, threads: int | None = None, population: int | None = None) -> Machine:
+    for name, value in (("jobs", jobs), ("threads", threads), ("population", population)):
+        if value is not None and (not isinstance(value, int) or value < 0):
+            raise ValueError(f"{name}: is {value!r}; give a whole number from 1")
     return Machine(*PROGRAM, jobs, threads, population)
 
 
@@ -129,6 +132,8 @@ class Sweep(Framed):
         matplotlib Axes
         """
         fields = list(dict.fromkeys(name for row in self.results["rows"] for name in row["point"]))
+        if not any(row["state"] == "finished" for row in self.rows):
+            raise ValueError(f"{self.path}: no run of the sweep is finished")
         _choose("x", x, fields)
         _choose("y", y, self.rows[0])
         lines: dict[str, dict[Any, list[float]]] = {}

@@ -14,6 +14,7 @@ __all__ = [
     "command",
     "compare",
     "config_json",
+    "doubts_of_numbers",
     "encode",
     "evaluate",
     "reproduce",
@@ -28,7 +29,8 @@ class Predictor:
     def __new__(cls, checkpoint: str | PathLike[str] | None = None) -> Predictor: ...
     @property
     def most_classes(self) -> int: ...
-    def warn(self, features: int, classes: int, rows: int) -> None: ...
+    def least_ensemble(self, classes: int) -> int: ...
+    def doubts(self, features: int) -> list[str]: ...
     def predict_proba(
         self,
         features: NDArray[np.float64],
@@ -49,7 +51,7 @@ class Batches:
         set: Sequence[str],
         data_dir: str | PathLike[str] | None,
         mode: str,
-        data: str | None,
+        data: str | None = None,
     ) -> Batches: ...
     @staticmethod
     def over(
@@ -98,7 +100,8 @@ def encode(
     context: Sequence[Sequence[str]],
     queries: Sequence[Sequence[str]] | None,
     categorical: Sequence[str],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]: ...
+) -> tuple[NDArray[np.float64], NDArray[np.float64], list[str]]: ...
+def doubts_of_numbers(names: Sequence[str], rows: NDArray[np.float64]) -> list[str]: ...
 def evaluate(
     runs: Sequence[str | PathLike[str]],
     data: Sequence[str],

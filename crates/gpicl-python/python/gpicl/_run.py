@@ -135,6 +135,9 @@ class Run:
         dict
             As :attr:`results`: ``curves``, one a set, and ``baselines``.
         """
+        for name, value in (("episodes", episodes), ("queries", queries), ("seed", seed)):
+            if value is not None and value < 0:
+                raise ValueError(f"{name}: is {value}; give a whole number from 0")
         sets, learners = ([names] if isinstance(names, str) else list(names) for names in (data, baselines))
         said = _gpicl.evaluate([self.path], sets, episodes, queries, split, seed, learners, data_dir)
         found: dict[str, Any] = json.loads(said)

@@ -27,8 +27,8 @@ _AHEAD = 2
 #: Label slots of own arrays; more are a gap in the numbers.
 _MOST_CLASSES = 1 << 16
 
-#: Batches are numbered by 64 bits.
-_MOST_BATCHES = 1 << 64
+#: Episodes are numbered by 64 bits.
+_MOST_EPISODES = 1 << 64
 
 Batch = tuple[NDArray[np.float32], NDArray[np.int64]]
 
@@ -61,6 +61,10 @@ class _Arrays:
             return self._made[-1].view()
         finally:
             self._lock.release()
+
+
+def _sort(array: Any) -> str:
+    return f"an array of {array.dtype} {array.shape}" if isinstance(array, np.ndarray) else f"a {type(array).__name__}"
 
 
 def assignments(fields: dict[str, Any], place: str = "") -> list[str]:
@@ -170,12 +174,18 @@ class TaskDistribution:
         if isinstance(data, str):
             self._take(("configured", (None, None, settings, data_dir, mode, data)), n_jobs)
         else:
+            if not isinstance(data, (tuple, list)) or len(data) != 2 or isinstance(data[0], str):
+                raise TypeError(f"data: is {data!r:.80}; give the name of a data set, FORMAT:FILE, or (inputs, labels)")
             inputs, labels = data
             # Its own: a pickle is made of it, whatever becomes of the caller's.
+            if np.asarray(inputs).dtype.kind not in "fiub":
+                raise ValueError(f"inputs: are {np.asarray(inputs).dtype}; give numbers, of shape (n, features)")
             inputs = np.array(inputs, dtype=np.float32, order="C")
             labels = np.asarray(labels)
             if labels.ndim != 1 or labels.dtype.kind not in "iu" or len(labels) == 0 or labels.min() < 0:
                 raise ValueError(f"labels: {labels.dtype} of shape {labels.shape}; give whole numbers from 0, of shape (n,)")
+            if len(inputs) != len(labels):
+                raise ValueError(f"inputs: are {len(inputs)} rows for {len(labels)} labels; give as many")
             classes = int(labels.max()) + 1
             if classes > _MOST_CLASSES:
                 raise ValueError(f"labels: reach {classes - 1}; number them without gaps, below {_MOST_CLASSES}")
@@ -266,10 +276,19 @@ class TaskDistribution:
         inputs : ndarray of shape (B, N, D), float32
         labels : ndarray of shape (B, N), int64
         """
-        if not 0 <= index < _MOST_BATCHES:
-            raise ValueError(f"index: is {index}; give a whole number from 0")
+        if not isinstance(index, (int, np.integer)):
+            raise TypeError(f"index: is {index!r}; give a whole number")
+        most = _MOST_EPISODES // self.shape[0] - 1
+        if not 0 <= index <= most:
+            raise ValueError(f"index: is {index}; give a whole number from 0 to {most}")
         if out is None:
             out = (np.empty(self.shape, dtype=np.float32), np.empty(self.shape[:2], dtype=np.int64))
+        if not isinstance(out, (tuple, list)) or len(out) != 2:
+            raise TypeError(f"out: is a {type(out).__name__}; give the arrays (inputs, labels)")
+        wanted = [(np.float32, self.shape), (np.int64, self.shape[:2])]
+        for array, (dtype, shape) in zip(out, wanted):
+            if not isinstance(array, np.ndarray) or array.dtype != dtype or array.shape != shape:
+                raise ValueError(f"out: has {_sort(array)}; give arrays of float32 {self.shape} and int64 {self.shape[:2]}")
         if not all(array.flags.c_contiguous for array in out):
             raise ValueError("out: has an array that is not contiguous in C's order; give one of numpy.empty(shape, dtype)")
         self._native.fill(index, *out, self.n_jobs)

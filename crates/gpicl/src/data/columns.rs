@@ -448,19 +448,36 @@ impl Encoder {
             let ids = match encoding {
                 Encoding::Empty => false,
                 Encoding::Category(values) => values.names.len() == cells.len(),
-                Encoding::Number { .. } => {
-                    let numbers: Vec<f64> = cells.iter().filter_map(|cell| table.number(cell)).collect();
-                    let ordered = numbers.is_sorted_by(|a, b| a < b) || numbers.is_sorted_by(|a, b| a > b);
-                    ordered && numbers.iter().all(|number| number.fract() == 0.0)
-                }
+                Encoding::Number { .. } => is_running(cells.iter().filter_map(|cell| table.number(cell))),
             };
             if ids {
-                remarks.push(format!(
-                    "the column `{name}` looks like a name or a running number of the rows, which tells nothing of \
-                     others; if it is one, drop it (--drop '{name}', data.drop)"
-                ));
+                remarks.push(doubt_of_ids(name));
             }
         }
         Ok(remarks)
     }
+}
+/// Remarks on columns of numbers `[n, names]` that look like a running number of the rows; as [`Encoder::doubts`], of a table that
+/// is no text.
+pub fn doubts_of_numbers(names: &[String], rows: &[f64]) -> Vec<String> {
+    let count = rows.len() / names.len().max(1);
+    if count < FEWEST_IDS {
+        return Vec::new();
+    }
+    let column = |number: usize| rows.iter().skip(number).step_by(names.len()).copied();
+    let running = (0..names.len()).filter(|&number| is_running(column(number)));
+    running.map(|number| doubt_of_ids(&names[number])).collect()
+}
+
+/// Whether no two numbers are alike, all whole and in order.
+fn is_running(numbers: impl Iterator<Item = f64> + Clone) -> bool {
+    let ordered = numbers.clone().is_sorted_by(|a, b| a < b) || numbers.clone().is_sorted_by(|a, b| a > b);
+    ordered && numbers.into_iter().all(|number| number.fract() == 0.0)
+}
+
+fn doubt_of_ids(name: &str) -> String {
+    format!(
+        "the column `{name}` looks like a name or a running number of the rows, which tells nothing of others; if it is one, \
+         drop it (--drop '{name}', data.drop)"
+    )
 }

@@ -92,8 +92,8 @@ impl Predictor {
     /// Most members that read or answer together; between one such group and the next whoever watches is asked.
     const MEMBERS: usize = 8;
 
-    /// Rows that they read together: a second's work.
-    const READ_TOGETHER: usize = 2048;
+    /// Most numbers of rows that they read together.
+    const READ_TOGETHER: usize = 1 << 16;
 
     /// Queries that a core standardises and projects at a time.
     const PREPARED: usize = 64;
@@ -202,7 +202,7 @@ impl Predictor {
             .collect();
         let mut probabilities = vec![0.0; count * classes];
         let mut answers = 0;
-        // Members that read tables share the cores by the member.
+        // Members that read tables answer together.
         let groups = views.chunks(if tables { config.ensemble } else { 1 });
         let number_of_groups = groups.len() as f32;
         for views in groups {
@@ -215,7 +215,8 @@ impl Predictor {
                 let standardise = |rows: &[f64]| features.apply(rows, tables);
                 let queries: Vec<f32> =
                     queries.par_chunks(Self::PREPARED * width).flat_map_iter(standardise).collect();
-                self.ask(&readers, &queries, features.count(), out);
+                let look = &mut || progress(answers, count * config.ensemble);
+                self.ask(&readers, &queries, features.count(), out, look);
                 answers += out.len() / classes * views.len();
                 progress(answers, count * config.ensemble);
             }
@@ -223,25 +224,26 @@ impl Predictor {
         // Each group of members added its mean.
         probabilities.iter_mut().for_each(|p| *p /= number_of_groups);
         if tables {
-            let looked = &mut || progress(answers, count * config.ensemble);
-            let temperature = self.temperature(&views, &rows, most, config.seed, looked);
+            let look = &mut || progress(answers, count * config.ensemble);
+            let temperature = self.temperature(&views, &rows, most, config.seed, look);
             temperature::apply(temperature, &mut probabilities, classes);
         }
         Ok(probabilities)
     }
 
-    /// What every member makes of rows `chosen` as a context, of which it reads `most`; `looked` is called after each group of them.
+    /// What every member makes of rows `chosen` as a context, of which it reads `most`; `look` is called after each group of them.
     fn read<'v>(
         &self,
         views: &'v [View],
         chosen: &[usize],
         rows: &Rows<'_>,
         most: usize,
-        looked: &mut dyn FnMut(),
+        look: &mut dyn FnMut(),
     ) -> Readers<'v> {
         let of_chosen: Vec<u32> = chosen.iter().map(|&row| rows.labels[row]).collect();
         let mut readers = Readers { groups: Vec::new(), weights: Vec::new() };
-        let members = (Self::READ_TOGETHER / chosen.len().min(most)).clamp(1, Self::MEMBERS);
+        let numbers = chosen.len().min(most) * views[0].width();
+        let members = (Self::READ_TOGETHER / numbers).clamp(1, Self::MEMBERS);
         for group in views.chunks(members) {
             let (mut inputs, mut labels) = (Vec::new(), Vec::new());
             for view in group {
@@ -252,7 +254,7 @@ impl Predictor {
             }
             let labels = label_tensor(&labels, group.len(), &self.device);
             readers.groups.push((group, self.model.read(self.inputs(&inputs, group), labels)));
-            looked();
+            look();
         }
         readers
     }
@@ -264,7 +266,7 @@ impl Predictor {
         rows: &Rows<'_>,
         most: usize,
         seed: u64,
-        looked: &mut dyn FnMut(),
+        look: &mut dyn FnMut(),
     ) -> f64 {
         let mut order: Vec<usize> = (0..rows.labels.len()).collect();
         Rng::new(seed, Stream::HeldOut, 0).shuffle(&mut order);
@@ -277,12 +279,11 @@ impl Predictor {
             if asked.is_empty() {
                 continue;
             }
-            let readers = self.read(views, &rest, rows, most, looked);
+            let readers = self.read(views, &rest, rows, most, look);
             for asked in asked.chunks(readers.together()) {
                 let queries: Vec<f32> = asked.iter().flat_map(|&row| rows.row(row)).copied().collect();
                 let mut found = vec![0.0; asked.len() * rows.classes];
-                self.ask(&readers, &queries, rows.width, &mut found);
-                looked();
+                self.ask(&readers, &queries, rows.width, &mut found, look);
                 let labels = asked.iter().map(|&row| rows.labels[row]);
                 held_out.extend(found.chunks_exact(rows.classes).map(<[f32]>::to_vec).zip(labels));
             }
@@ -290,8 +291,16 @@ impl Predictor {
         temperature::fit(&held_out)
     }
 
-    /// Adds the class probabilities of standardised `queries` `[queries, width]` by all members together to `out`.
-    fn ask(&self, readers: &Readers<'_>, queries: &[f32], width: usize, out: &mut [f32]) {
+    /// Adds the class probabilities of standardised `queries` `[queries, width]` by all members together to `out`; `look` is called after
+    /// each group of them.
+    fn ask(
+        &self,
+        readers: &Readers<'_>,
+        queries: &[f32],
+        width: usize,
+        out: &mut [f32],
+        look: &mut dyn FnMut(),
+    ) {
         let apply = |view: &View, rows: &[f32]| view.apply(rows.chunks_exact(width));
         let of_view =
             |view| queries.par_chunks(Self::PREPARED * width).flat_map_iter(move |rows| apply(view, rows));
@@ -300,6 +309,7 @@ impl Predictor {
         for (views, state) in &readers.groups {
             let inputs: Vec<f32> = views.par_iter().flat_map(of_view).collect();
             logits.extend(host(self.model.answer(state, self.inputs(&inputs, views))));
+            look();
         }
         let views: Vec<&View> = readers.groups.iter().flat_map(|(views, _)| views.iter()).collect();
         let classes = views[0].slots.len();

@@ -184,6 +184,20 @@ impl BatchSource {
     /// # Panics
     /// If the memory is of another size.
     pub fn write(&self, index: u64, inputs: &mut [f32], labels: &mut [u32]) -> Vec<TaskId> {
+        self.write_watched(index, inputs, labels, &|| ())
+    }
+
+    /// [`BatchSource::write`] that calls `look` before each episode, from any thread; it may unwind, which ends the work there.
+    ///
+    /// # Panics
+    /// As [`BatchSource::write`].
+    pub fn write_watched(
+        &self,
+        index: u64,
+        inputs: &mut [f32],
+        labels: &mut [u32],
+        look: &(dyn Fn() + Sync),
+    ) -> Vec<TaskId> {
         let [batch, length, dim] = self.shape();
         assert_eq!((inputs.len(), labels.len()), (batch * length * dim, batch * length), "sizes of a batch");
         let first = index * self.batch as u64;
@@ -203,6 +217,7 @@ impl BatchSource {
             .zip(tasks.par_iter().zip(biased))
             .enumerate()
             .for_each(|(i, ((inputs, labels), (&task, biased)))| {
+                look();
                 if biased {
                     self.source.fill_biased(task, draw(i), inputs, labels);
                 } else {
