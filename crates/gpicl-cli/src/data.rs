@@ -77,6 +77,9 @@ struct EmbedArgs {
     /// Images in a forward pass.
     #[arg(long, default_value_t = EmbedConfig::default().batch)]
     batch: usize,
+    /// Embed this many images of each split, drawn at random but always the same ones; default: all.
+    #[arg(long, value_name = "IMAGES")]
+    limit: Option<usize>,
     /// Side of the square images, where the network leaves it open.
     #[arg(long, value_name = "PIXELS")]
     input_size: Option<usize>,
@@ -207,13 +210,16 @@ fn embed(args: &EmbedArgs, output: &Output) -> Result<ExitCode> {
     let splits = data.load(args.data_dir.data_dir.as_deref())?;
     let config = EmbedConfig {
         batch: args.batch,
+        limit: args.limit,
         input_size: args.input_size,
         mean: args.mean.clone(),
         std: args.std.clone(),
     };
     let bar = output.counter("images");
-    bar.set_length((splits.train.len() + splits.test.len()) as u64);
-    let features = features_of(&splits, &args.onnx, &config, &mut |done, _| bar.set_position(done as u64));
+    let features = features_of(&splits, &args.onnx, &config, &mut |done, of| {
+        bar.set_length(of as u64);
+        bar.set_position(done as u64);
+    });
     bar.finish_and_clear();
     let features = features?;
     write_features(&out, &features)?;

@@ -46,4 +46,17 @@ mod tests {
         assert!(find_comparison("mnist").is_ok() && find_sweep("tiny").is_ok());
         assert!(find_sweep("nope").unwrap_err().to_string().contains("tiny"));
     }
+
+    /// A row says that it is as a preset of `gpicl train` has it.
+    #[test]
+    fn the_best_learner_is_the_preset_s() {
+        let read = |preset: &Preset| preset.toml.parse::<toml::Table>().unwrap();
+        let best = read(find_comparison("best").unwrap());
+        let mesa = read(Preset::find("mnist-mesa").unwrap());
+        let row = &best["methods"].as_array().unwrap()[0];
+        assert_eq!(row["name"].as_str(), Some("mesa-net"));
+        for table in ["model", "train"] {
+            assert_eq!(row["set"][table], mesa[table], "{table}");
+        }
+    }
 }

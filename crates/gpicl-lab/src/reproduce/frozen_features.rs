@@ -16,8 +16,21 @@ use gpicl::eval::{Interval, LearningCurve, OutcomeRule};
 /// Learning curves on unseen tasks, of pixels and of features.
 pub(super) fn make(runs: &[Run]) -> Result<Made> {
     let groups = Group::all(runs);
-    let mut curves: Vec<LearningCurve> = Vec::new();
-    for group in &groups {
+    Ok(Made {
+        tables: vec![("", table(runs))],
+        checks: checks(&groups),
+        picture: Picture::Curves {
+            title: "Unseen tasks, made of pixels and of frozen features".into(),
+            chance: runs[0].chance,
+            curves: curves(&groups)?,
+        },
+    })
+}
+
+/// The curves of each group on unseen tasks of its own data set and of every further one, over its seeds.
+pub(super) fn curves(groups: &[Group<'_>]) -> Result<Vec<LearningCurve>> {
+    let mut curves = Vec::new();
+    for group in groups {
         let own = group.first().curves.iter().find(|curve| curve.label.starts_with("unseen"));
         let sets = own.into_iter().chain(group.first().further());
         for set in sets.map(|curve| &curve.label) {
@@ -27,15 +40,7 @@ pub(super) fn make(runs: &[Run]) -> Result<Made> {
             curves.push(curve);
         }
     }
-    Ok(Made {
-        tables: vec![("", table(runs))],
-        checks: checks(&groups),
-        picture: Picture::Curves {
-            title: "Unseen tasks, made of pixels and of frozen features".into(),
-            chance: runs[0].chance,
-            curves,
-        },
-    })
+    Ok(curves)
 }
 
 fn checks(groups: &[Group<'_>]) -> Vec<Check> {
@@ -58,7 +63,8 @@ fn checks(groups: &[Group<'_>]) -> Vec<Check> {
     checks
 }
 
-fn is_features(group: &Group<'_>) -> bool {
+/// Whether a group's inputs are features of a network.
+pub(super) fn is_features(group: &Group<'_>) -> bool {
     matches!(group.first().config.data.name.as_str(), "safetensors" | "npy" | "npz")
 }
 

@@ -8,6 +8,7 @@
 mod ablation;
 mod bias;
 mod context_length;
+mod domain;
 mod frozen_features;
 mod frozen_network;
 mod interventions;
@@ -159,6 +160,11 @@ pub const FIGURES: &[Figure] = &[
         "frozen-features",
         How::Sweep(frozen_features::make),
         "meta-training on features of a frozen network instead of pixels"
+    ),
+    figure!(
+        "domain",
+        How::Sweep(domain::make),
+        "features of a pretrained network on data of its domain and on others"
     ),
     figure!(
         "ablation",

@@ -4,8 +4,9 @@
 
 use std::path::Path;
 
-use super::Splits;
+use super::{Dataset, Splits};
 use crate::error::{Error, Result};
+use crate::rng::{Rng, Stream};
 
 /// ImageNet's channel means and standard deviations, for pixels in `[0, 1]`: what most published vision models
 /// were trained with.
@@ -16,6 +17,8 @@ pub const IMAGENET: [[f32; 3]; 2] = [[0.485, 0.456, 0.406], [0.229, 0.224, 0.225
 pub struct EmbedConfig {
     /// Images in a forward pass; what the model says, if it fixes it.
     pub batch: usize,
+    /// Most images of each split, drawn at random but always the same ones; all if absent.
+    pub limit: Option<usize>,
     /// Side of the square images; needed where the model leaves it open.
     pub input_size: Option<usize>,
     /// Subtracted from every channel; one number a channel or one for all. Empty: [`IMAGENET`]'s for a model of
@@ -27,8 +30,19 @@ pub struct EmbedConfig {
 
 impl Default for EmbedConfig {
     fn default() -> Self {
-        Self { batch: 64, input_size: None, mean: Vec::new(), std: Vec::new() }
+        Self { batch: 64, limit: None, input_size: None, mean: Vec::new(), std: Vec::new() }
     }
+}
+
+/// The examples of a split that are embedded.
+fn some(data: &Dataset, limit: Option<usize>) -> Dataset {
+    let mut order: Vec<usize> = (0..data.len()).collect();
+    if let Some(limit) = limit {
+        Rng::new(0, Stream::Data, 0).shuffle(&mut order);
+        order.truncate(limit);
+        order.sort_unstable();
+    }
+    data.subset(&order)
 }
 
 /// Runs the ONNX model `path` over the images of both splits, pixels in `[0, 1]`. The features are the model's
@@ -43,8 +57,15 @@ pub fn embed(
     config: &EmbedConfig,
     on_batch: &mut dyn FnMut(usize, usize),
 ) -> Result<Splits> {
+    if config.limit == Some(0) {
+        return Err(Error::config("--limit", "is 0", "give at least 1"));
+    }
     #[cfg(feature = "onnx")]
-    return runtime::Network::load(path, config)?.splits(splits, on_batch);
+    {
+        let network = runtime::Network::load(path, config)?;
+        let [train, test] = [&splits.train, &splits.test].map(|data| some(data, config.limit));
+        network.splits(&Splits { train, test }, on_batch)
+    }
     #[cfg(not(feature = "onnx"))]
     {
         let _ = (splits, path, config, on_batch);
@@ -74,7 +95,7 @@ mod runtime {
 
     use super::*;
     use crate::data::transform::{resize, to_color};
-    use crate::data::{Color, Dataset, InputShape};
+    use crate::data::{Color, InputShape};
 
     /// A model, and what it reads.
     pub(super) struct Network {
