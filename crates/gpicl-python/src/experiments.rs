@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use gpicl::fs::must_exist;
 use gpicl_lab::compare::{NamedSpec, Surroundings};
 use gpicl_lab::origin::Origin;
 use gpicl_lab::program::Program;
@@ -108,6 +109,7 @@ pub fn sweep(
 #[pyfunction]
 pub fn sweep_results(py: Python<'_>, dir: PathBuf) -> PyResult<(String, String)> {
     let work = move |_: &_, _| {
+        must_exist(&dir)?;
         let results = Sweep::open(&dir)?.results()?;
         Ok((serde_json::to_string(&results).expect("results have a JSON form"), results.csv()))
     };

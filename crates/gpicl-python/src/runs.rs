@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 use gpicl::data::Split;
 use gpicl::eval::Sample;
 use gpicl::eval::baselines::BaselinesConfig;
+use gpicl::fs::must_exist;
 use gpicl::train::{Ended, Event, Preset, RunConfig, RunDir, Trainer, checkpoint_path, read_info};
 use gpicl::{Error, Layers};
 use gpicl_lab::meta_test::{EvalRequest, evaluate_watched};
@@ -109,6 +110,8 @@ pub fn evaluate(
 #[pyfunction]
 pub fn config_json(py: Python<'_>, run: PathBuf) -> PyResult<String> {
     let work = move |_: &_, _| {
+        // Python has an error of its own for what is not there.
+        must_exist(&run)?;
         let (_, config) = RunDir::open(run)?;
         Ok(serde_json::to_string(&config).expect("a configuration has a JSON form"))
     };

@@ -120,10 +120,10 @@ mod tests {
     #[test]
     fn features_that_help_on_their_domain_alone_are_told_from_those_that_help_everywhere() {
         assert_eq!(holds((0.5, &[0.6]), (0.9, &[0.5])), [Some(true), Some(true)]);
-        assert_eq!(holds((0.5, &[0.4]), (0.9, &[0.8])), [Some(true), Some(false)], "as much elsewhere");
+        assert_eq!(holds((0.3, &[0.1]), (0.7, &[0.9])), [Some(true), Some(false)], "more elsewhere");
         assert_eq!(holds((0.8, &[0.8]), (0.4, &[0.1])), [Some(false), Some(true)], "none at all");
         assert_eq!(
-            holds((0.5, &[0.6, 0.3]), (0.9, &[0.5, 0.7])),
+            holds((0.3, &[0.6, 0.1]), (0.7, &[0.5, 0.9])),
             [Some(true), Some(false)],
             "each other set"
         );

@@ -30,7 +30,7 @@ use crate::results::Results;
 use gpicl::RunDir;
 use gpicl::data::{DataConfig, Fingerprint};
 use gpicl::folder::{Kind, claim};
-use gpicl::fs::{create_folder, lock, must_exist, write_atomic};
+use gpicl::fs::{create_folder, lock, write_atomic};
 use gpicl::{Error, Result};
 
 /// The folder of a sweep, and its plan.
@@ -102,9 +102,8 @@ impl Sweep {
     /// An existing sweep.
     ///
     /// # Errors
-    /// [`Error::Io`] if there is no such folder, [`Error::File`] if it is no sweep.
+    /// [`Error::File`] if the folder is no sweep.
     pub fn open(dir: &Path) -> Result<Self> {
-        must_exist(dir)?;
         let path = dir.join("sweep.toml");
         if !path.exists() {
             let fix = "start one with `gpicl sweep SPEC.toml`";

@@ -9,7 +9,7 @@ use super::checkpoint::Checkpoints;
 use super::run_config::RunConfig;
 use crate::error::{Error, Result};
 use crate::folder::{Kind, claim};
-use crate::fs::{create_folder, lock, must_exist, write_atomic};
+use crate::fs::{create_folder, lock, write_atomic};
 
 /// The folder of one run, and the names of what is in it.
 #[derive(Clone, Debug)]
@@ -39,10 +39,9 @@ impl RunDir {
     /// An existing run and its configuration.
     ///
     /// # Errors
-    /// [`Error::Io`] if there is no such folder, [`Error::File`] if it is no run, or its config cannot be used.
+    /// [`Error::File`] if the folder is no run, or its config cannot be used.
     pub fn open(path: impl Into<PathBuf>) -> Result<(Self, RunConfig)> {
         let run = Self(path.into());
-        must_exist(&run.0)?;
         if !run.config_path().exists() {
             return Err(Error::file(
                 &run.0,
