@@ -42,6 +42,13 @@ fn images_are_resized_coloured_normalised_and_laid_out_by_channel() {
     assert!(close(features.train.input(1), &expected([0.0; 3], IMAGENET)));
     assert_eq!(features.test.input(0), features.train.input(1));
 
+    // Some of each split, always the same ones; of one that is smaller, all.
+    let limited = EmbedConfig { limit: Some(1), ..EmbedConfig::default() };
+    let some = embed(&splits, model(), &limited, &mut |_, of| assert_eq!(of, 2)).unwrap();
+    let again = embed(&splits, model(), &limited, &mut |_, _| {}).unwrap();
+    assert_eq!((some.train.len(), some.test.len(), again.train.inputs()), (1, 1, some.train.inputs()));
+    assert!((0..2).any(|image| close(some.train.inputs(), features.train.input(image))));
+
     // The batch changes nothing; grey images are repeated over the channels.
     let whole = embed(&splits, model(), &EmbedConfig::default(), &mut |_, _| {}).unwrap();
     assert!(close(whole.train.inputs(), features.train.inputs()));

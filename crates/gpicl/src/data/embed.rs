@@ -4,9 +4,8 @@
 
 use std::path::Path;
 
-use super::{Dataset, Splits};
+use super::Splits;
 use crate::error::{Error, Result};
-use crate::rng::{Rng, Stream};
 
 /// ImageNet's channel means and standard deviations, for pixels in `[0, 1]`: what most published vision models
 /// were trained with.
@@ -34,17 +33,6 @@ impl Default for EmbedConfig {
     }
 }
 
-/// The examples of a split that are embedded.
-fn some(data: &Dataset, limit: Option<usize>) -> Dataset {
-    let mut order: Vec<usize> = (0..data.len()).collect();
-    if let Some(limit) = limit {
-        Rng::new(0, Stream::Data, 0).shuffle(&mut order);
-        order.truncate(limit);
-        order.sort_unstable();
-    }
-    data.subset(&order)
-}
-
 /// Runs the ONNX model `path` over the images of both splits, pixels in `[0, 1]`. The features are the model's
 /// first output, flattened. `on_batch` hears how many images are done, of how many.
 ///
@@ -61,11 +49,7 @@ pub fn embed(
         return Err(Error::config("--limit", "is 0", "give at least 1"));
     }
     #[cfg(feature = "onnx")]
-    {
-        let network = runtime::Network::load(path, config)?;
-        let [train, test] = [&splits.train, &splits.test].map(|data| some(data, config.limit));
-        network.splits(&Splits { train, test }, on_batch)
-    }
+    return runtime::Network::load(path, config)?.splits(&runtime::some(splits, config.limit), on_batch);
     #[cfg(not(feature = "onnx"))]
     {
         let _ = (splits, path, config, on_batch);
@@ -95,7 +79,22 @@ mod runtime {
 
     use super::*;
     use crate::data::transform::{resize, to_color};
-    use crate::data::{Color, InputShape};
+    use crate::data::{Color, Dataset, InputShape};
+    use crate::rng::{Rng, Stream};
+
+    /// The examples that are embedded, up to `limit` of each split.
+    pub(super) fn some(splits: &Splits, limit: Option<usize>) -> Splits {
+        let of = |data: &Dataset| {
+            let mut order: Vec<usize> = (0..data.len()).collect();
+            if let Some(limit) = limit {
+                Rng::new(0, Stream::Data, 0).shuffle(&mut order);
+                order.truncate(limit);
+                order.sort_unstable();
+            }
+            data.subset(&order)
+        };
+        Splits { train: of(&splits.train), test: of(&splits.test) }
+    }
 
     /// A model, and what it reads.
     pub(super) struct Network {
