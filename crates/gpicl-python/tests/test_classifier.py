@@ -175,7 +175,7 @@ def warned(record):
 
 
 def test_the_command_s_warnings_are_python_s():
-    _, y = datasets.load_iris(return_X_y=True)
+    X, y = datasets.load_iris(return_X_y=True)
     frame = pd.DataFrame({"colour": ["red", "blue", "green"] * 50, "row": range(150)})
     learner = GPICLClassifier(n_ensemble=1)
     with pytest.warns(UserWarning) as record:
@@ -197,10 +197,12 @@ def test_the_command_s_warnings_are_python_s():
     with pytest.warns(UserWarning) as record:
         learner.fit(np.random.default_rng(0).normal(size=(40, 300)), np.arange(40) % 2)
     assert any("300 features, of which each member" in words for words in warned(record))
+    wanted = learner.fit(X, y).predict(X)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         with pytest.raises(UserWarning, match="running number"):
             learner.fit(frame, y)
+    np.testing.assert_array_equal(learner.predict(X), wanted)
 
 
 def test_it_is_cloned_pickled_and_put_in_pipelines():

@@ -2,11 +2,11 @@
 //!
 //! Runs are meta-trained on data of the network's domain; the data sets of `eval.data` are of other domains.
 
-use super::frozen_features::{curves, is_features};
+use super::Made;
+use super::frozen_features::{drawn, is_features};
 use super::interventions::Group;
-use super::runs::{Run, gain, over_runs, pairs, table};
+use super::runs::{Run, gain, over_runs, pairs};
 use super::verdict::{self, BY_INTERVAL, Check, at_least, written};
-use super::{Made, Picture};
 use gpicl::Result;
 use gpicl::eval::Interval;
 
@@ -15,16 +15,7 @@ const MORE: f64 = 0.05;
 
 /// Learning curves of pixels and of features, on every data set.
 pub(super) fn make(runs: &[Run]) -> Result<Made> {
-    let groups = Group::all(runs);
-    Ok(Made {
-        tables: vec![("", table(runs))],
-        checks: checks(&groups),
-        picture: Picture::Curves {
-            title: "Unseen tasks, on the network's domain and on others".into(),
-            chance: runs[0].chance,
-            curves: curves(&groups)?,
-        },
-    })
+    drawn(runs, "Unseen tasks, on the network's domain and on others", checks)
 }
 
 /// Accuracy at the end on unseen tasks of the run's own data set.

@@ -15,20 +15,21 @@ use gpicl::eval::{Interval, LearningCurve, OutcomeRule};
 
 /// Learning curves on unseen tasks, of pixels and of features.
 pub(super) fn make(runs: &[Run]) -> Result<Made> {
+    drawn(runs, "Unseen tasks, made of pixels and of frozen features", checks)
+}
+
+/// The figure of runs on pixels and on features, with their curves on every data set.
+pub(super) fn drawn(runs: &[Run], title: &str, checks: fn(&[Group<'_>]) -> Vec<Check>) -> Result<Made> {
     let groups = Group::all(runs);
     Ok(Made {
         tables: vec![("", table(runs))],
         checks: checks(&groups),
-        picture: Picture::Curves {
-            title: "Unseen tasks, made of pixels and of frozen features".into(),
-            chance: runs[0].chance,
-            curves: curves(&groups)?,
-        },
+        picture: Picture::Curves { title: title.into(), chance: runs[0].chance, curves: curves(&groups)? },
     })
 }
 
 /// The curves of each group on unseen tasks of its own data set and of every further one, over its seeds.
-pub(super) fn curves(groups: &[Group<'_>]) -> Result<Vec<LearningCurve>> {
+fn curves(groups: &[Group<'_>]) -> Result<Vec<LearningCurve>> {
     let mut curves = Vec::new();
     for group in groups {
         let own = group.first().curves.iter().find(|curve| curve.label.starts_with("unseen"));

@@ -155,6 +155,8 @@ class GPICLClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             classes, labels = np.unique(np.asarray(y), return_inverse=True)
             learner = _predictor(self.checkpoint)
             self._check_classes(classes, learner)
+            # An error, where the user made warnings errors.
+            say(doubts + learner.doubts(numbers.shape[1]))
         except BaseException:
             for name, value in before.items():
                 if value is not None:
@@ -162,7 +164,6 @@ class GPICLClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 elif hasattr(self, name):
                     delattr(self, name)
             raise
-        say(doubts + learner.doubts(numbers.shape[1]))
         # The engine numbers classes as they first appear, as the command does.
         order = np.argsort(np.unique(labels, return_index=True)[1], kind="stable")
         rank = np.argsort(order)

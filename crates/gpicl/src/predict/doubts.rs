@@ -23,15 +23,14 @@ impl Predictor {
     }
 }
 
-/// A doubt about labels that hardly repeat a value: measurements, or not the labels at all. `labels` says which they are,
-/// `remedy` what to do if they are none.
-pub fn scarcely_classes(labels: &str, classes: usize, rows: usize, remedy: &str) -> Option<String> {
+/// A doubt about the column `label` of labels that hardly repeat a value: a measurement, or not the labels at all.
+pub(super) fn scarcely_classes(label: &str, classes: usize, rows: usize) -> Option<String> {
     /// Fewer may be the classes of a few rows.
     const MANY: usize = 10;
     (classes > MANY && 2 * classes > rows).then(|| {
         format!(
-            "{labels} has {classes} values in {rows} rows: each is taken for a class; if they are numbers to predict, or not the \
-             labels, {remedy}"
+            "the label column `{label}` has {classes} values in {rows} rows: each is taken for a class; if they are numbers to \
+             predict, or not the labels, name the column of classes with --label"
         )
     })
 }
@@ -42,8 +41,7 @@ mod tests {
 
     #[test]
     fn labels_that_hardly_repeat_are_doubted() {
-        let said =
-            |classes, rows| scarcely_classes("the label column `d`", classes, rows, "name it with --label");
+        let said = |classes, rows| scarcely_classes("d", classes, rows);
         let doubt = said(39, 40).unwrap();
         assert!(doubt.contains("`d` has 39 values in 40 rows") && doubt.contains("--label"), "{doubt}");
         assert_eq!(said(20, 40), None, "two rows a class");

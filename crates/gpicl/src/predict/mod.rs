@@ -8,7 +8,6 @@ mod table;
 mod temperature;
 mod view;
 
-pub use doubts::scarcely_classes;
 pub use features::CLIP;
 pub use predictor::{Context, PredictConfig, Predictor};
 pub use table::{PredictFiles, PredictReport, predict_table};

@@ -86,9 +86,7 @@ pub fn predict_table(
     let queries = encoder.encode(&asked)?;
     let mut warnings = encoder.doubts(&known)?;
     warnings.extend(encoder.strangers(&asked)?);
-    let column = format!("the label column `{}`", known.header()[label]);
-    let remedy = "name the column of classes with --label";
-    warnings.extend(scarcely_classes(&column, names.len(), known.len(), remedy));
+    warnings.extend(scarcely_classes(&known.header()[label], names.len(), known.len()));
     warnings.extend(predictor.doubts(encoder.dim()));
     let context = Context { features: &features, labels: &labels, classes: names.len() };
     let probabilities = predictor.predict_watched(context, &queries, config, progress)?;
