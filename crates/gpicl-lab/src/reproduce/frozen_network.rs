@@ -121,8 +121,14 @@ fn side(data: &Dataset) -> Result<usize> {
 
 fn random(data: &Dataset) -> Vec<f32> {
     let mut features = vec![0.0; FEATURES * data.len()];
-    let rows = (0..data.len()).map(|at| data.input(at));
-    random_matrix(0, 0, FEATURES, data.dim()).project(rows, data.grid(), &mut features);
+    let (matrix, dim) = (random_matrix(0, 0, FEATURES, data.dim()), data.dim());
+    match data.grid() {
+        Some(grid) => {
+            let digits = grid.digits(data.inputs());
+            matrix.project_digits(grid, digits.chunks_exact(dim), &mut features);
+        }
+        None => matrix.project(data.inputs().chunks_exact(dim), &mut features),
+    }
     features.iter_mut().for_each(|value| *value = value.max(0.0));
     features
 }

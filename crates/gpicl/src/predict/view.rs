@@ -139,7 +139,7 @@ impl View {
         match &self.columns {
             Columns::Projected(matrix) => {
                 let mut out = vec![0.0; rows.len() * matrix.out_dim];
-                matrix.project(rows, None, &mut out);
+                matrix.project(rows, &mut out);
                 out
             }
             Columns::Ordered(order) => rows.flat_map(|row| order.iter().map(|&at| row[at])).collect(),

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use gpicl_ops::cpu::project::Grid;
+
 use super::choice::choose;
 use super::distribution::{TaskDistribution, TasksConfig};
 use super::kind::{Loaded, SourceKind};
@@ -117,6 +119,8 @@ pub struct Projected {
     name: String,
     distribution: TaskDistribution,
     data: Arc<Dataset>,
+    /// The inputs as digits, where they lie on a grid and are projected.
+    digits: Option<(Grid, Arc<[i8]>)>,
     /// The permutation that biased episodes share: task 0's.
     shared: Vec<u32>,
 }
@@ -141,7 +145,9 @@ impl Projected {
             return Err(Error::argument("the episodes' data set", problem));
         }
         let shared = distribution.permutation(TaskId::seen(0));
-        Ok(Self { name: data.name().to_string(), distribution, data, shared })
+        let grid = data.grid().filter(|_| distribution.random_matrix(TaskId::seen(0)).is_some());
+        let digits = grid.map(|grid| (grid, grid.digits(data.inputs()).into()));
+        Ok(Self { name: data.name().to_string(), distribution, data, digits, shared })
     }
 
     /// The same under another name, where two sources are of data sets that have one.
@@ -160,13 +166,15 @@ impl Projected {
         for (label, &example) in labels.iter_mut().zip(&examples) {
             *label = rho[self.data.label(example) as usize];
         }
-        let rows = examples.iter().map(|&example| self.data.input(example));
-        match self.distribution.random_matrix(task) {
-            Some(matrix) => matrix.project(rows, self.data.grid(), inputs),
-            None => inputs
-                .chunks_exact_mut(self.data.dim())
-                .zip(rows)
-                .for_each(|(to, row)| to.copy_from_slice(row)),
+        let (dim, data) = (self.data.dim(), &self.data);
+        let rows = examples.iter().map(|&example| data.input(example));
+        match (self.distribution.random_matrix(task), &self.digits) {
+            (Some(matrix), Some((grid, digits))) => {
+                let rows = examples.iter().map(|&example| &digits[example * dim..][..dim]);
+                matrix.project_digits(*grid, rows, inputs);
+            }
+            (Some(matrix), None) => matrix.project(rows, inputs),
+            (None, _) => inputs.chunks_exact_mut(dim).zip(rows).for_each(|(to, row)| to.copy_from_slice(row)),
         }
     }
 }

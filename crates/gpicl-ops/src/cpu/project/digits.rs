@@ -48,6 +48,14 @@ impl Grid {
         let grid = Self { offset: if offset.abs() <= near { 0.0 } else { offset as f32 }, step: step as f32 };
         (grid.offset.is_finite() && grid.step.is_normal()).then_some(grid)
     }
+
+    /// The digits of numbers that lie on it, as [`super::RandomMatrix::project_digits`] takes them: a quarter of the memory.
+    pub fn digits(self, numbers: &[f32]) -> Vec<i8> {
+        let mut digits = vec![0; numbers.len()];
+        let chunks = numbers.par_chunks(CHUNK).zip(digits.par_chunks_mut(CHUNK));
+        chunks.for_each(|(values, digits)| dispatch::run(SplitOnGrid { values, grid: self, digits }));
+        digits
+    }
 }
 
 /// The different numbers, as bits; `None` if they are too many for a grid, or one is not finite.
@@ -69,10 +77,9 @@ fn levels(numbers: &[f32]) -> Option<BTreeSet<u32>> {
     Some(levels)
 }
 
-/// How an input's numbers are rounded: `offset + step d`, where `d` is a whole number of `D` digits to the base 256.
+/// How an input's numbers are rounded: an offset and `step d`, where `d` is a whole number of `D` digits to the base 256.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Scale {
-    offset: f32,
     /// The size of a step.
     pub step: f32,
     /// Its inverse.
@@ -81,12 +88,14 @@ pub(super) struct Scale {
 
 /// What rounds inputs to `D` digits.
 pub(super) trait Digits<const D: usize>: Copy {
+    /// What an input is made of.
+    type Number: Copy;
     /// What every rounded number has besides its steps.
     fn offset(self) -> f32;
     /// How an input is rounded.
-    fn scale(self, input: &[f32]) -> Scale;
+    fn scale(self, input: &[Self::Number]) -> Scale;
     /// Writes digits of `values`, the high ones first, and 0 behind them; gives the digits' sums.
-    fn split(self, scale: Scale, values: &[f32], digits: &mut [Vec<i8>; D]) -> [i32; D];
+    fn split(self, scale: Scale, values: &[Self::Number], digits: &mut [Vec<i8>; D]) -> [i32; D];
 }
 
 /// Two digits: steps of 1/32512 of an input's largest number.
@@ -94,6 +103,8 @@ pub(super) trait Digits<const D: usize>: Copy {
 pub(super) struct Two;
 
 impl Digits<2> for Two {
+    type Number = f32;
+
     fn offset(self) -> f32 {
         0.0
     }
@@ -102,7 +113,7 @@ impl Digits<2> for Two {
         let largest = dispatch::run(Largest(input));
         // Numbers so small that their steps have no inverse count as zeros.
         let per_step = if largest >= 1e-30 { LARGEST / largest } else { 0.0 };
-        Scale { offset: 0.0, step: largest / LARGEST, per_step }
+        Scale { step: largest / LARGEST, per_step }
     }
 
     fn split(self, scale: Scale, values: &[f32], digits: &mut [Vec<i8>; 2]) -> [i32; 2] {
@@ -111,16 +122,22 @@ impl Digits<2> for Two {
 }
 
 impl Digits<1> for Grid {
+    /// Already a digit.
+    type Number = i8;
+
     fn offset(self) -> f32 {
         self.offset
     }
 
-    fn scale(self, _: &[f32]) -> Scale {
-        Scale { offset: self.offset, step: self.step, per_step: 1.0 / self.step }
+    fn scale(self, _: &[i8]) -> Scale {
+        Scale { step: self.step, per_step: 1.0 }
     }
 
-    fn split(self, scale: Scale, values: &[f32], [digits]: &mut [Vec<i8>; 1]) -> [i32; 1] {
-        dispatch::run(SplitOnGrid { values, scale, digits })
+    fn split(self, _: Scale, values: &[i8], [digits]: &mut [Vec<i8>; 1]) -> [i32; 1] {
+        let (own, behind) = digits.split_at_mut(values.len());
+        own.copy_from_slice(values);
+        behind.fill(0);
+        [dispatch::run(Sum(values))]
     }
 }
 
@@ -173,24 +190,32 @@ impl WithSimd for SplitInTwo<'_> {
 
 struct SplitOnGrid<'a> {
     values: &'a [f32],
-    scale: Scale,
+    grid: Grid,
     digits: &'a mut [i8],
 }
 
 impl WithSimd for SplitOnGrid<'_> {
-    type Output = [i32; 1];
+    type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) -> [i32; 1] {
-        let Scale { offset, per_step, .. } = self.scale;
-        let mut sum = 0;
-        for (x, to) in self.values.iter().zip(&mut *self.digits) {
-            let digit = round(((x - offset) * per_step).clamp(-128.0, 127.0));
-            *to = digit as i8;
-            sum += digit;
+    fn with_simd<S: Simd>(self, _: S) {
+        let Grid { offset, step } = self.grid;
+        let per_step = 1.0 / step;
+        for (x, to) in self.values.iter().zip(self.digits) {
+            *to = round(((x - offset) * per_step).clamp(-128.0, 127.0)) as i8;
         }
-        self.digits[self.values.len()..].fill(0);
-        [sum]
+    }
+}
+
+/// The sum of some digits.
+struct Sum<'a>(&'a [i8]);
+
+impl WithSimd for Sum<'_> {
+    type Output = i32;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> i32 {
+        self.0.iter().map(|&digit| i32::from(digit)).sum()
     }
 }
 
@@ -205,8 +230,8 @@ mod tests {
                 (0..5000_i64).map(|i| (((i * 7919) % 256) as f64 * scale + shift) as f32).collect();
             let grid = Grid::of(&numbers).unwrap();
             assert!((f64::from(grid.step) / f64::abs(scale) - 1.0).abs() < 1e-5, "{grid:?}");
-            let (mut digits, mut others) = ([vec![1; 5004]], vec![0.0; 5000]);
-            let sums = grid.split(grid.scale(&numbers), &numbers, &mut digits);
+            let (stored, mut digits, mut others) = (grid.digits(&numbers), [vec![1; 5004]], vec![0.0; 5000]);
+            let sums = grid.split(grid.scale(&stored), &stored, &mut digits);
             for (other, &digit) in others.iter_mut().zip(&digits[0]) {
                 *other = grid.offset + grid.step * f32::from(digit);
             }

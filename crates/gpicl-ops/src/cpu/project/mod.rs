@@ -14,14 +14,23 @@ pub use digits::Grid;
 use digits::{Digits, Two};
 use tile::{DIGITS, Machine, Quads, STRIP, Tile};
 
+use pulp::{Simd, WithSimd};
+
 use super::buffer::Buffer;
+use super::dispatch;
 use super::entries::{self, LINE};
 use super::philox::Sequence;
+use super::prefetch::prefetch;
 
 /// Numbers of the inner dimension that are multiplied by one instruction.
 const QUAD: usize = 4;
 /// Quads that are summed as integers: so many that two strips stay in the second-level cache, and sums below 2^31.
 const DEPTH: usize = 4096;
+/// Bytes of inputs that memory is asked for at once. Examples of an episode lie anywhere in it, and to find where takes
+/// as long as to fetch them: a processor does some of both at a time, if it knows of them.
+const BURST: usize = 1 << 15;
+/// Bytes of a line of the caches.
+const CACHE_LINE: usize = 64;
 
 /// A matrix `[out_dim, in_dim]` of independent normals, as what makes it. Its entries have 255 levels, a thirtieth of
 /// a standard deviation apart.
@@ -62,28 +71,33 @@ impl RandomMatrix {
         self.std / entries::DEVIATION
     }
 
-    /// `out[i] = A inputs[i]`: inputs of `in_dim` finite numbers, and `out` `[n, out_dim]`, row-major. Inputs are rounded
-    /// to `grid`, on which they lie; an input without one to steps of 1/32512 of its largest number.
+    /// `out[i] = A inputs[i]`: inputs of `in_dim` finite numbers, and `out` `[n, out_dim]`, row-major. An input is rounded to
+    /// steps of 1/32512 of its largest number.
     ///
     /// # Panics
     /// If the sizes disagree.
-    pub fn project<'a>(
-        &self,
-        inputs: impl ExactSizeIterator<Item = &'a [f32]> + Clone,
-        grid: Option<Grid>,
-        out: &mut [f32],
-    ) {
-        match grid {
-            Some(grid) => self.project_on(Machine::best(), grid, inputs, out),
-            None => self.project_on(Machine::best(), Two, inputs, out),
-        }
+    pub fn project<'a>(&self, inputs: impl ExactSizeIterator<Item = &'a [f32]> + Clone, out: &mut [f32]) {
+        self.project_on(Machine::best(), Two, inputs, out);
     }
 
-    fn project_on<'a, const D: usize>(
+    /// [`RandomMatrix::project`] of inputs that lie on `grid`, without rounding: inputs of `in_dim` of [`Grid::digits`].
+    ///
+    /// # Panics
+    /// If the sizes disagree.
+    pub fn project_digits<'a>(
+        &self,
+        grid: Grid,
+        inputs: impl ExactSizeIterator<Item = &'a [i8]> + Clone,
+        out: &mut [f32],
+    ) {
+        self.project_on(Machine::best(), grid, inputs, out);
+    }
+
+    fn project_on<'a, const D: usize, R: Digits<D, Number: 'a>>(
         &self,
         machine: Machine,
-        rule: impl Digits<D>,
-        inputs: impl ExactSizeIterator<Item = &'a [f32]> + Clone,
+        rule: R,
+        inputs: impl ExactSizeIterator<Item = &'a [R::Number]> + Clone,
         out: &mut [f32],
     ) {
         let &Self { sequence, out_dim, in_dim, .. } = self;
@@ -145,10 +159,10 @@ impl<'a, const D: usize> Inputs<'a, D> {
     const WIDTH: usize = DIGITS / D;
 
     /// Quads `first..first + depth` of inputs of `in_dim` numbers, written to `digits` for `machine`.
-    fn new<'b>(
+    fn new<'b, R: Digits<D, Number: 'b>>(
         machine: Machine,
-        rule: impl Digits<D>,
-        inputs: impl ExactSizeIterator<Item = &'b [f32]>,
+        rule: R,
+        inputs: impl ExactSizeIterator<Item = &'b [R::Number]> + Clone,
         in_dim: usize,
         first: usize,
         depth: usize,
@@ -183,8 +197,17 @@ impl<'a, const D: usize> Inputs<'a, D> {
             sums[D - 1] = columns.len() as i32;
             push(&own, sums, rule.offset());
         }
-        for input in inputs {
+        let number = size_of::<R::Number>();
+        let burst = BURST.checked_div(columns.len() * number).unwrap_or(1).max(1);
+        let mut ahead = inputs.clone();
+        for (i, input) in inputs.enumerate() {
             assert_eq!(input.len(), in_dim, "inputs are of {in_dim} numbers");
+            if i % burst == 0 {
+                for next in ahead.by_ref().take(burst).filter_map(|next| next.get(columns.clone())) {
+                    let lines = next.iter().step_by(CACHE_LINE / number);
+                    lines.for_each(|number| prefetch(std::ptr::from_ref(number).cast()));
+                }
+            }
             let scale = rule.scale(input);
             let sums = rule.split(scale, &input[columns.clone()], &mut own);
             push(&own, sums, scale.step);
@@ -201,7 +224,7 @@ impl<'a, const D: usize> Inputs<'a, D> {
         to: Target,
         out: &mut [f32],
     ) {
-        let mut shared = [[0.0; STRIP]; V];
+        let (mut products, mut shared) = ([[[0.0; STRIP]; V]; DIGITS], [[0.0; STRIP]; V]);
         let mut outputs = out.chunks_exact_mut(to.out_dim);
         for (tile, digits) in self.digits.chunks_exact(self.tile).enumerate() {
             let first = tile * Self::WIDTH;
@@ -210,18 +233,50 @@ impl<'a, const D: usize> Inputs<'a, D> {
             let digits_starts = self.starts[first..first + count].as_flattened();
             starts[..digits_starts.len()].copy_from_slice(digits_starts);
             factors.iter_mut().zip(&self.steps[first..]).for_each(|(factor, step)| *factor = step * to.level);
-            let products = machine.tile(Tile::<D, V> { strips, digits, used: count * D, starts, factors });
+            machine.tile(Tile::<D, V> { strips, digits, used: count * D, starts, factors }, &mut products);
             let mut products = &products[..count];
             if tile == 0 && self.has_offset {
                 (shared, products) = (products[0], &products[1..]);
             }
-            for (products, out) in products.iter().zip(&mut outputs) {
-                for (v, (products, shared)) in products.iter().zip(&shared).enumerate() {
-                    let column = to.column + v * STRIP;
-                    let out = &mut out[column..(column + STRIP).min(to.out_dim)];
-                    for ((out, product), shared) in out.iter_mut().zip(products).zip(shared) {
-                        let before = if to.is_first { 0.0 } else { *out };
-                        *out = before + (product + shared);
+            let outputs = outputs.by_ref().take(products.len());
+            dispatch::run(Write { products, shared: &shared, to, outputs });
+        }
+    }
+}
+
+/// Adds what inputs share to their products, and that to `outputs`.
+struct Write<'a, O, const V: usize> {
+    products: &'a [[[f32; STRIP]; V]],
+    shared: &'a [[f32; STRIP]; V],
+    to: Target,
+    outputs: O,
+}
+
+impl<'o, O: Iterator<Item = &'o mut [f32]>, const V: usize> WithSimd for Write<'_, O, V> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self { products, shared, to, outputs } = self;
+        for (products, out) in products.iter().zip(outputs) {
+            for (v, (products, shared)) in products.iter().zip(shared).enumerate() {
+                let column = to.column + v * STRIP;
+                let out = &mut out[column..(column + STRIP).min(to.out_dim)];
+                let mut sums = [0.0; STRIP];
+                for i in 0..STRIP {
+                    sums[i] = products[i] + shared[i];
+                }
+                // Whole strips have a length that is known: one run of vectors without a loop.
+                match <&mut [f32; STRIP]>::try_from(&mut *out) {
+                    Ok(out) => {
+                        for i in 0..STRIP {
+                            out[i] = if to.is_first { 0.0 } else { out[i] } + sums[i];
+                        }
+                    }
+                    Err(_) => {
+                        for (out, sum) in out.iter_mut().zip(sums) {
+                            *out = if to.is_first { 0.0 } else { *out } + sum;
+                        }
                     }
                 }
             }
@@ -248,11 +303,11 @@ mod tests {
         projected_by(Two, machine, matrix, inputs)
     }
 
-    fn projected_by<const D: usize>(
-        rule: impl Digits<D>,
+    fn projected_by<const D: usize, R: Digits<D>>(
+        rule: R,
         machine: Machine,
         matrix: RandomMatrix,
-        inputs: &[f32],
+        inputs: &[R::Number],
     ) -> Vec<f32> {
         let mut out = vec![f32::NAN; inputs.len() / matrix.in_dim * matrix.out_dim];
         matrix.project_on(machine, rule, inputs.chunks_exact(matrix.in_dim), &mut out);
@@ -309,7 +364,7 @@ mod tests {
             for inputs in [pixels(n * in_dim, 6), sparse] {
                 let (entries, grid) = (matrix.entries(), Grid::of(&inputs).unwrap());
                 let mut out = vec![f32::NAN; n * out_dim];
-                matrix.project(inputs.chunks_exact(in_dim), Some(grid), &mut out);
+                matrix.project_digits(grid, grid.digits(&inputs).chunks_exact(in_dim), &mut out);
                 for (x, out) in inputs.chunks_exact(in_dim).zip(out.chunks_exact(out_dim)) {
                     for (row, &value) in entries.chunks_exact(in_dim).zip(out) {
                         let terms = row.iter().zip(x).map(|(&a, &x)| f64::from(a) * f64::from(x));
@@ -328,8 +383,9 @@ mod tests {
     fn inputs_of_one_digit_are_projected_alone_and_nothing_is_nothing() {
         let (matrix, inputs) = (matrix(50, 17), pixels(30 * 17, 9));
         let grid = Grid::of(&inputs).unwrap();
-        let all = projected_by(grid, Machine::best(), matrix, &inputs);
-        for (input, expected) in inputs.chunks_exact(17).zip(all.chunks_exact(50)) {
+        let digits = grid.digits(&inputs);
+        let all = projected_by(grid, Machine::best(), matrix, &digits);
+        for (input, expected) in digits.chunks_exact(17).zip(all.chunks_exact(50)) {
             assert_eq!(projected_by(grid, Machine::best(), matrix, input), expected);
         }
         assert!(projected_by(grid, Machine::best(), matrix, &[]).is_empty());
@@ -344,11 +400,8 @@ mod tests {
         let grid = Grid::of(&inputs).unwrap();
         assert_eq!(grid.offset(), 0.0);
         inputs.truncate(60);
-        let [one, two] = [Some(grid), None].map(|grid| {
-            let mut out = vec![f32::NAN; 80];
-            matrix.project(inputs.chunks_exact(30), grid, &mut out);
-            out
-        });
+        let one = projected_by(grid, Machine::best(), matrix, &grid.digits(&inputs));
+        let two = projected(Machine::best(), matrix, &inputs);
         assert!(one.iter().zip(&two).all(|(a, b)| (a - b).abs() < 0.05), "{one:?} {two:?}");
     }
 
@@ -360,8 +413,9 @@ mod tests {
             let matrix = matrix(out_dim, in_dim);
             let (inputs, pixels) = (numbers(n * in_dim, 4), pixels(n * in_dim, 4));
             let grid = Grid::of(&pixels).unwrap();
+            let digits = grid.digits(&pixels);
             let all = |machine| {
-                [projected(machine, matrix, &inputs), projected_by(grid, machine, matrix, &pixels)].concat()
+                [projected(machine, matrix, &inputs), projected_by(grid, machine, matrix, &digits)].concat()
             };
             let expected = all(Machine::Plain);
             for machine in Machine::all() {
@@ -390,15 +444,15 @@ mod tests {
     #[test]
     fn nothing_in_is_nothing_out() {
         projected(Machine::best(), matrix(3, 2), &[]);
-        matrix(0, 2).project([[1.0, 2.0].as_slice()].into_iter(), None, &mut []);
+        matrix(0, 2).project([[1.0, 2.0].as_slice()].into_iter(), &mut []);
         let mut out = [f32::NAN; 2];
-        matrix(2, 0).project([[].as_slice()].into_iter(), None, &mut out);
+        matrix(2, 0).project([[].as_slice()].into_iter(), &mut out);
         assert_eq!(out, [0.0; 2]);
     }
 
     #[test]
     #[should_panic(expected = "2 outputs of 3 numbers")]
     fn sizes_are_checked() {
-        matrix(3, 4).project([[0.0; 4].as_slice(); 2].into_iter(), None, &mut [0.0; 5]);
+        matrix(3, 4).project([[0.0; 4].as_slice(); 2].into_iter(), &mut [0.0; 5]);
     }
 }

@@ -18,7 +18,7 @@ pub struct Tile<'a, const D: usize, const V: usize> {
     pub strips: [&'a [[u8; LINE]]; V],
     /// As [`Machine::arrange`] leaves them.
     pub digits: &'a [Quads],
-    /// How many of the digits are there; products of the others are anything.
+    /// How many of the digits are there; products of the others are not written, or anything.
     #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "the plain version multiplies all"))]
     pub used: usize,
     /// What the digits' sums start from.
@@ -76,22 +76,22 @@ impl Machine {
         }
     }
 
-    /// The numbers of a tile of [`Self::arrange`]d digits.
-    pub fn tile<const D: usize, const V: usize>(self, tile: Tile<'_, D, V>) -> Products<V> {
+    /// Writes the numbers of a tile of [`Self::arrange`]d digits to `out`.
+    pub fn tile<const D: usize, const V: usize>(self, tile: Tile<'_, D, V>, out: &mut Products<V>) {
         match self {
             // SAFETY: the machine is there only if the CPU has its extensions.
             #[cfg(target_arch = "x86_64")]
-            Self::Vnni => unsafe { x86::tile_vnni(tile) },
+            Self::Vnni => unsafe { x86::tile_vnni(tile, out) },
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2 => unsafe { x86::tile_avx2(tile) },
-            Self::Plain => tile.plain(),
+            Self::Avx2 => unsafe { x86::tile_avx2(tile, out) },
+            Self::Plain => tile.plain(out),
         }
     }
 }
 
 impl<const D: usize, const V: usize> Tile<'_, D, V> {
-    fn plain(self) -> Products<V> {
+    fn plain(self, out: &mut Products<V>) {
         let mut sums = self.starts.map(|start| [[start; STRIP]; V]);
         for (at, quads) in self.digits.iter().enumerate() {
             for (sums, quad) in sums.iter_mut().zip(quads) {
@@ -104,14 +104,13 @@ impl<const D: usize, const V: usize> Tile<'_, D, V> {
                 }
             }
         }
-        self.finish(&sums)
+        self.finish(&sums, out);
     }
 
     /// From the digits' sums to numbers: their sum rounded once, then times the factor.
     #[inline(always)]
-    fn finish(&self, sums: &[[[i32; STRIP]; V]; DIGITS]) -> Products<V> {
-        let mut products = [[[0.0; STRIP]; V]; DIGITS];
-        for ((products, sums), factor) in products.iter_mut().zip(sums.as_chunks::<D>().0).zip(self.factors) {
+    fn finish(&self, sums: &[[[i32; STRIP]; V]; DIGITS], out: &mut Products<V>) {
+        for ((products, sums), factor) in out.iter_mut().zip(sums.as_chunks::<D>().0).zip(self.factors) {
             for (v, products) in products.iter_mut().enumerate() {
                 // One digit is no loop: as one it is compiled to slower code.
                 if D == 1 {
@@ -128,7 +127,6 @@ impl<const D: usize, const V: usize> Tile<'_, D, V> {
                 *products = exact.map(|exact| exact as f32 * factor);
             }
         }
-        products
     }
 }
 
@@ -150,7 +148,7 @@ mod x86 {
 
     /// Four products of bytes and their sum in every lane.
     #[target_feature(enable = "avx512f,avx512vnni")]
-    pub fn tile_vnni<const D: usize, const V: usize>(tile: Tile<'_, D, V>) -> Products<V> {
+    pub fn tile_vnni<const D: usize, const V: usize>(tile: Tile<'_, D, V>, out: &mut Products<V>) {
         let mut sums = [[_mm512_setzero_si512(); V]; DIGITS];
         for i in 0..DIGITS {
             sums[i] = [_mm512_set1_epi32(tile.starts[i]); V];
@@ -176,45 +174,73 @@ mod x86 {
                 numbers[i][v] = unsafe { std::mem::transmute::<__m512i, [i32; STRIP]>(sums[i][v]) };
             }
         }
-        tile.finish(&numbers)
+        tile.finish(&numbers, out);
     }
 
     /// Two products of 16-bit numbers and their sum in every lane. Half a line, two vectors of four rows, times
     /// [`TOGETHER`] numbers are 12 of AVX2's 16 registers.
     #[target_feature(enable = "avx2")]
-    pub fn tile_avx2<const D: usize, const V: usize>(tile: Tile<'_, D, V>) -> Products<V> {
-        // Numbers of two digits take entries without what they are stored too large.
-        let mut sums = tile.starts.map(|start| [[if D == 1 { f64::from(start) } else { 0.0 }; STRIP]; V]);
+    pub fn tile_avx2<const D: usize, const V: usize>(tile: Tile<'_, D, V>, out: &mut Products<V>) {
+        const PARTS: usize = STRIP / ROWS;
+        // Numbers of two digits take entries without what they are stored too large, and may sum to more than integers hold.
+        let mut sums = [[[_mm256_setzero_si256(); PARTS]; V]; DIGITS];
+        let mut exact = [[[[_mm256_setzero_pd(); 2]; PARTS]; V]; TOGETHER];
+        if D == 1 {
+            for i in 0..DIGITS {
+                sums[i] = [[_mm256_set1_epi32(tile.starts[i]); PARTS]; V];
+            }
+        }
         let depth = tile.strips.map(<[_]>::len).into_iter().min().unwrap_or(0);
         for first in (0..depth).step_by(QUADS) {
             let span = first..(first + QUADS).min(depth);
             for v in 0..V {
                 let lines = &tile.strips[v][span.clone()];
                 for at in (0..tile.used / D).step_by(TOGETHER) {
-                    for row in (0..STRIP).step_by(ROWS) {
-                        let products = if D == 1 {
+                    for part in 0..PARTS {
+                        if D == 1 {
                             let numbers: &[[i64; DIGITS]] = bytemuck::cast_slice(tile.digits);
-                            products::<false, DIGITS>(lines, row, &numbers[span.clone()], at)
+                            let products =
+                                products::<false, DIGITS>(lines, part * ROWS, &numbers[span.clone()], at);
+                            for i in 0..TOGETHER {
+                                let sum = &mut sums[at + i][v][part];
+                                *sum = _mm256_add_epi32(*sum, products[i]);
+                            }
                         } else {
                             let numbers: &[[i64; TOGETHER]] = bytemuck::cast_slice(tile.digits);
-                            products::<true, TOGETHER>(lines, row, &numbers[span.clone()], at)
-                        };
-                        for i in 0..TOGETHER {
-                            for r in 0..ROWS {
-                                sums[at + i][v][row + r] += f64::from(products[i][r]);
+                            let products =
+                                products::<true, TOGETHER>(lines, part * ROWS, &numbers[span.clone()], at);
+                            for i in 0..TOGETHER {
+                                let [low, high] = exact[at + i][v][part];
+                                let product = products[i];
+                                exact[at + i][v][part] = [
+                                    _mm256_add_pd(low, _mm256_cvtepi32_pd(_mm256_castsi256_si128(product))),
+                                    _mm256_add_pd(
+                                        high,
+                                        _mm256_cvtepi32_pd(_mm256_extracti128_si256::<1>(product)),
+                                    ),
+                                ];
                             }
                         }
                     }
                 }
             }
         }
-        let mut products = [[[0.0; STRIP]; V]; DIGITS];
-        for i in 0..DIGITS / D {
+        for i in 0..tile.used / D {
+            let factor = _mm256_set1_ps(tile.factors[i]);
             for v in 0..V {
-                products[i][v] = sums[i][v].map(|sum| sum as f32 * tile.factors[i]);
+                for part in 0..PARTS {
+                    let sum = if D == 1 {
+                        _mm256_cvtepi32_ps(sums[i][v][part])
+                    } else {
+                        let [low, high] = exact[i][v][part];
+                        _mm256_set_m128(_mm256_cvtpd_ps(high), _mm256_cvtpd_ps(low))
+                    };
+                    let to = &mut out[i][v][part * ROWS..][..ROWS];
+                    // SAFETY: eight floats are 256 bits.
+                    unsafe { _mm256_storeu_ps(to.as_mut_ptr(), _mm256_mul_ps(sum, factor)) };
+                }
             }
         }
-        products
     }
 
     /// Four 16-bit numbers for four digits, or for four pairs of them.
@@ -258,7 +284,7 @@ mod x86 {
         row: usize,
         numbers: &[[i64; W]],
         at: usize,
-    ) -> [[i32; ROWS]; TOGETHER] {
+    ) -> [__m256i; TOGETHER] {
         // Of every row the sum of two products in one lane, that of the other two in the next.
         let mut halves = [[_mm256_setzero_si256(); 2]; TOGETHER];
         for (line, numbers) in lines.iter().zip(numbers) {
@@ -281,13 +307,11 @@ mod x86 {
                 }
             }
         }
-        let mut sums = [[0; ROWS]; TOGETHER];
+        let mut sums = [_mm256_setzero_si256(); TOGETHER];
         for i in 0..TOGETHER {
             // By halves of a register: rows 0, 1, 4, 5 and 2, 3, 6, 7.
             let rows = _mm256_hadd_epi32(halves[i][0], halves[i][1]);
-            let rows = _mm256_permute4x64_epi64::<0b11_01_10_00>(rows);
-            // SAFETY: eight integers are 256 bits without invalid values.
-            sums[i] = unsafe { std::mem::transmute::<__m256i, [i32; ROWS]>(rows) };
+            sums[i] = _mm256_permute4x64_epi64::<0b11_01_10_00>(rows);
         }
         sums
     }
@@ -310,7 +334,8 @@ mod tests {
         let starts = std::array::from_fn(|i| -i32::from(ZERO) * i32::from(digits[i % D]) * count);
         let factors = std::array::from_fn(|i| 0.5 / (i + 1) as f32);
         let tile = Tile::<D, 2> { strips: [&strips[0], &strips[1]], digits: quads, used, starts, factors };
-        let products = machine.tile(tile);
+        let mut products = [[[f32::NAN; STRIP]; 2]; DIGITS];
+        machine.tile(tile, &mut products);
         let number = digits.iter().fold(0, |number, &digit| number * 256 + i64::from(digit));
         for (products, factor) in products[..used / D].iter().zip(factors) {
             for (products, byte) in products.iter().zip(bytes) {
