@@ -24,7 +24,7 @@ pub struct CompareArgs {
     /// TOML file with the methods, seeds and data sets.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// A comparison that comes with the program: glyphs, mnist.
+    /// A comparison that comes with the program; `gpicl presets` lists them.
     #[arg(long, value_name = "NAME")]
     preset: Option<String>,
     /// Set one field of what all runs have in common, like `train.steps=100`; can be repeated.

@@ -28,7 +28,7 @@ pub const BUSY: u8 = gpicl_lab::workers::BUSY as u8;
 /// Arguments of `gpicl train`.
 #[derive(Debug, Args)]
 pub struct TrainArgs {
-    /// Start from a configuration that comes with the program: quickstart, mnist, mnist-mesa, paper.
+    /// Start from a configuration that comes with the program; `gpicl presets` lists them.
     #[arg(long, value_name = "NAME")]
     preset: Option<String>,
     /// Lay a TOML file on top of it; a run's `config.toml` reruns the run.
