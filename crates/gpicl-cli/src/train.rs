@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use anyhow::{Context as _, Result};
 use clap::Args;
 use gpicl::data::Library;
+use gpicl::eval::Look;
 use gpicl::train::{Ended, Event, Preset, ResumeOptions, Trainer};
 use gpicl::{Layers, RunDir};
 use gpicl_lab::results::conclude;
@@ -201,7 +202,7 @@ fn finish(mut trainer: Trainer, stop: &AtomicBool, output: &Output) -> Result<Ex
         return Ok(ExitCode::from(INTERRUPTED));
     }
     output.note("meta-test");
-    let report = conclude(&trainer)?;
+    let report = conclude(&trainer, &Look::default())?;
     output.text(&report.text);
     output.json(&report.results);
     for path in &report.files {

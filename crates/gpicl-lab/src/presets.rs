@@ -8,6 +8,7 @@ pub const COMPARISONS: &[Preset] = &[
     Preset { name: "glyphs", toml: include_str!("../presets/compare/glyphs.toml") },
     Preset { name: "mnist", toml: include_str!("../presets/compare/mnist.toml") },
     Preset { name: "best", toml: include_str!("../presets/compare/best.toml") },
+    Preset { name: "paper-table", toml: include_str!("../presets/compare/paper-table.toml") },
 ];
 
 /// All sweeps, for `gpicl sweep`.

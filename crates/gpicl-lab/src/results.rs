@@ -10,7 +10,7 @@ use crate::figures::terminal::ascii_curve;
 use crate::table::Table;
 use gpicl::RunDir;
 use gpicl::data::{Description, Fingerprint};
-use gpicl::eval::{EpisodeScores, Guessing, Interval, LearningCurve, Outcome, OutcomeRule, TestSet};
+use gpicl::eval::{EpisodeScores, Guessing, Interval, LearningCurve, Look, Outcome, OutcomeRule, TestSet};
 use gpicl::fs::{create_folder, write_atomic};
 use gpicl::models::Dims;
 use gpicl::provenance::Provenance;
@@ -355,19 +355,19 @@ pub fn write_results(run: &RunDir, results: Results) -> Result<Written> {
     Ok(Written { text: results.text(), results, files })
 }
 
-/// The final meta-test of a run whose steps are done, written to its folder.
+/// The final meta-test of a run whose steps are done, written to its folder; `look` is called again and again meanwhile.
 ///
 /// # Errors
 /// As [`write_results`].
-pub fn conclude(trainer: &Trainer) -> Result<Written> {
+pub fn conclude(trainer: &Trainer, look: &Look) -> Result<Written> {
     let sample = trainer.config().eval.final_sample();
     let short = |curves: Vec<LearningCurve>| curves.into_iter().map(LearningCurve::short).collect();
     let mut data = BTreeMap::new();
     let mut fingerprints = BTreeMap::new();
-    let sets = trainer.final_sets()?;
+    let sets: Vec<_> = trainer.final_sets()?.into_iter().map(|set| set.watched(look.clone())).collect();
     describe(&mut data, &sets);
     add_fingerprints(&mut fingerprints, &sets);
-    let (curves, untrained) = (trainer.meta_test(sample)?, trainer.untrained(sample)?);
+    let (curves, untrained) = (trainer.meta_test_on(&sets, sample)?, trainer.untrained(&sets, sample)?);
     let one = |curves: &[LearningCurve]| curves.iter().map(|curve| vec![curve.clone()]).collect::<Vec<_>>();
     let ahead = Ahead::all(&one(&curves), &one(&untrained));
     let results = Results::new(trainer.dims(), 1, short(curves))?

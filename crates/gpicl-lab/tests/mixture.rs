@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use common::{SMALL, finish};
 use gpicl::data::{Dataset, InputShape, Library, Split};
 use gpicl::eval::baselines::BaselinesConfig;
-use gpicl::eval::{LearningCurve, Sample};
+use gpicl::eval::{LearningCurve, Look, Sample};
 use gpicl::tasks::{
     Batch, BatchSource, BiasConfig, Draw, Episode, Identity, Mixture, Mode, Prefetch, Projected,
     SharedBatches, Source, TaskCount, TaskDistribution, TaskId, TasksConfig,
@@ -343,7 +343,7 @@ fn a_run_on_a_mixture_is_resumed_and_meta_tested_on_every_source() {
     let described = inspect(&whole).unwrap().text();
     let sources = "random, unlimited tasks, weight 3; random, 2^3 tasks, weight 1, seed 0";
     assert!(described.contains(sources), "{described}");
-    conclude(&Trainer::resume(&whole, None).unwrap()).unwrap();
+    conclude(&Trainer::resume(&whole, None).unwrap(), &Look::default()).unwrap();
     let page = html(&whole).unwrap();
     for part in
         ["tasks 0 and 0, data 0 and 7", "On unseen tasks, random test: ", "On unseen tasks, random@7 test: "]

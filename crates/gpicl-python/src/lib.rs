@@ -29,7 +29,7 @@ mod _gpicl {
     #[pymodule_export]
     use crate::predictor::Predictor;
     #[pymodule_export]
-    use crate::runs::{config_json, evaluate, train, weights};
+    use crate::runs::{config_json, evaluate, logits, train, weights};
     #[pymodule_export]
     use crate::tasks::Batches;
 }

@@ -12,13 +12,15 @@ use gpicl::train::{Ended, Event, Preset, RunConfig, RunDir, Trainer, checkpoint_
 use gpicl::{Error, Layers};
 use gpicl_lab::meta_test::{EvalRequest, evaluate_watched};
 use gpicl_lab::results::conclude;
-use numpy::{PyArray1, PyArrayDyn, PyArrayMethods as _};
+use numpy::{
+    PyArray1, PyArrayDyn, PyArrayMethods as _, PyReadonlyArray2, PyReadonlyArray3, PyUntypedArrayMethods as _,
+};
 use pyo3::types::{PyDict, PyDictMethods as _};
 use pyo3::{Bound, Py, PyAny, PyResult, Python, pyfunction};
 use safetensors::SafeTensors;
 
 use crate::error::raise;
-use crate::watched::{Say, look, watched};
+use crate::watched::{Say, end_if, look, watched};
 
 /// The configuration of a preset, a file laid on it, and single fields on both.
 pub fn configured(preset: Option<&str>, file: Option<&Path>, set: &[String]) -> gpicl::Result<RunConfig> {
@@ -55,7 +57,7 @@ pub fn train(
             let _ = say.send((steps, event));
         })?;
         if ended == Ended::Finished {
-            conclude(&trainer)?;
+            conclude(&trainer, &look(stop))?;
         }
         Ok(())
     };
@@ -143,4 +145,22 @@ pub fn weights(py: Python<'_>, checkpoint: PathBuf) -> PyResult<Bound<'_, PyDict
         weights.set_item(name, array)?;
     }
     Ok(weights)
+}
+
+/// Logits `[B, N, C]` of a checkpoint, or of a run's newest, at every position of episodes.
+#[pyfunction]
+pub fn logits<'py>(
+    py: Python<'py>,
+    checkpoint: PathBuf,
+    inputs: PyReadonlyArray3<'py, f32>,
+    labels: PyReadonlyArray2<'py, u32>,
+) -> PyResult<Bound<'py, PyArrayDyn<f32>>> {
+    let shape = inputs.shape();
+    let shape = [shape[0], shape[1], shape[2]];
+    let (inputs, labels) = (inputs.to_vec()?, labels.to_vec()?);
+    let work = move |stop: &Arc<AtomicBool>, _| {
+        gpicl::train::logits(&checkpoint, &inputs, &labels, shape, &|| end_if(stop))
+    };
+    let (logits, dims) = watched(py, work, |(): ()| Ok(()))?;
+    PyArray1::from_vec(py, logits).reshape(vec![shape[0], shape[1], dims.classes])
 }

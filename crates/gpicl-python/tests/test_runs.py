@@ -1,6 +1,7 @@
 """Runs from a notebook: the command's bytes, callbacks, Ctrl-C, weights."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -161,9 +162,32 @@ def test_ctrl_c_ends_a_run_with_a_checkpoint(tmp_path):
     assert gpicl.Run(tmp_path / "run").state_dict()
 
 
+def test_ctrl_c_ends_the_last_meta_test_of_a_run_that_has_its_steps(tmp_path):
+    program = "import sys, gpicl; gpicl.train(sys.argv[1], run=sys.argv[2], callback=lambda said: print(said['step'], flush=True))"
+    config = tmp_path / "config.toml"
+    config.write_text(
+        "[train]\nsteps = 1\nbatch = 2\n[tasks]\nepisode_length = 8\n[model]\nd_model = 8\nheads = 2\nlayers = 1\n"
+        "[eval]\nfinal_episodes = 10000000\n"
+    )
+    child = subprocess.Popen(
+        [sys.executable, "-c", program, config, tmp_path / "run"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert child.stdout.readline().strip() == "1"
+    time.sleep(2)
+    started = time.monotonic()
+    child.send_signal(signal.SIGINT)
+    _, errors = child.communicate(timeout=60)
+    assert time.monotonic() - started < 30
+    assert "KeyboardInterrupt" in errors
+    run = gpicl.Run(tmp_path / "run")
+    assert run.state_dict()
+    with pytest.raises(FileNotFoundError, match="gpicl resume"):
+        run.results
+
+
 @pytest.mark.parametrize("layout", ["shifted", "paired"])
-def test_pytorch_s_transformer_has_the_losses_of_the_run(tmp_path, layout):
-    """Weights after step s and batch s, both given out as arrays, have the loss that the run wrote of step s + 1."""
+def test_pytorch_s_transformer_has_the_logits_of_the_run(tmp_path, layout):
+    """Weights after step s and batch s, both given out as arrays, have the run's logits, and the loss that it wrote of step s + 1."""
     torch = pytest.importorskip("torch")
     sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
     from transformer import Transformer
@@ -176,5 +200,41 @@ def test_pytorch_s_transformer_has_the_losses_of_the_run(tmp_path, layout):
         inputs, labels = map(torch.from_numpy, tasks.batch(step))
         module = Transformer.of(run, tasks.shape[2], tasks.classes, tasks.shape[1], step)
         logits = module(inputs, labels)
+        np.testing.assert_allclose(run.logits(inputs, labels, step), logits.detach().numpy(), atol=2e-5)
         loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten())
         assert loss.item() == pytest.approx(losses[step + 1], abs=2e-6)
+
+
+def test_logits_do_not_see_what_comes_later(run):
+    tasks = TaskDistribution.from_config(run.path / "config.toml")
+    inputs, labels = tasks.batch(0)
+    logits = run.logits(inputs, labels)
+    assert logits.shape == (*labels.shape, tasks.classes) and logits.dtype == np.float32
+    later = labels.copy()
+    later[:, 3:] = (labels[:, 3:] + 1) % tasks.classes
+    np.testing.assert_array_equal(run.logits(inputs, later)[:, :4], logits[:, :4])
+    assert (run.logits(inputs, later)[:, 4:] != logits[:, 4:]).any()
+    # A part of the episodes, and of each.
+    np.testing.assert_allclose(run.logits(inputs[:1, :4], labels[:1, :4]), logits[:1, :4], atol=1e-5)
+    assert run.logits(inputs[:0], labels[:0]).shape == (0, *logits.shape[1:])
+
+
+def test_logits_of_what_does_not_fit_are_errors_that_name_it(run):
+    tasks = TaskDistribution.from_config(run.path / "config.toml")
+    inputs, labels = tasks.batch(0)
+    nan = inputs.copy()
+    nan[0, 1, 2] = np.nan
+    for bad_inputs, bad_labels, part in [
+        (inputs[..., :-1], labels, "numbers; the network reads"),
+        (inputs, labels[:, :-1], "give (B, N, D) and (B, N)"),
+        (inputs, labels - 100, "labels"),
+        (inputs, labels + 0.5, "labels"),
+        (inputs, labels + 1000, "slots"),
+        (nan, labels, "input 1 of episode 0 holds NaN"),
+        (np.concatenate([inputs, inputs], 1), np.concatenate([labels, labels], 1), "examples"),
+    ]:
+        with pytest.raises(ValueError, match=re.escape(part)):
+            run.logits(bad_inputs, bad_labels)
+    for ask in (run.state_dict, lambda step: run.logits(inputs, labels, step)):
+        with pytest.raises(FileNotFoundError, match=r"step: give one of \[\d"):
+            ask(77)

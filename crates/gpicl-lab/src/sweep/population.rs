@@ -13,6 +13,7 @@ use crate::results::conclude;
 use crate::workers::Ending;
 use gpicl::RunConfig;
 use gpicl::data::Library;
+use gpicl::eval::Look;
 use gpicl::tasks::SharedBatches;
 use gpicl::train::{Ended, Event, ResumeOptions, Trainer};
 use gpicl::{Error, Result};
@@ -131,7 +132,7 @@ fn ending(trainer: &Trainer, ended: Ended) -> Result<Ending> {
     match ended {
         Ended::Stopped { .. } => Ok(Ending::Stopped),
         Ended::Finished => {
-            conclude(trainer)?;
+            conclude(trainer, &Look::default())?;
             Ok(Ending::Finished)
         }
     }

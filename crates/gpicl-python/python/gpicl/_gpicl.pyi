@@ -17,6 +17,7 @@ __all__ = [
     "doubts_of_numbers",
     "encode",
     "evaluate",
+    "logits",
     "reproduce",
     "sweep",
     "sweep_results",
@@ -122,3 +123,6 @@ def train(
 ) -> None: ...
 def config_json(run: str | PathLike[str]) -> str: ...
 def weights(checkpoint: str | PathLike[str]) -> dict[str, NDArray[np.float32]]: ...
+def logits(
+    checkpoint: str | PathLike[str], inputs: NDArray[np.float32], labels: NDArray[np.uint32]
+) -> NDArray[np.float32]: ...

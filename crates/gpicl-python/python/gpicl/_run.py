@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from tqdm.auto import tqdm
 
 from gpicl import _gpicl
@@ -82,9 +82,44 @@ class Run:
         dict
             float32 arrays by the weights' names, those of ``gpicl inspect``.
         """
+        return _gpicl.weights(self._checkpoint(step))
+
+    def _checkpoint(self, step: int | None) -> Path:
+        """The newest checkpoint, or the one at ``step``."""
         if step is None:
-            return _gpicl.weights(self.path)
-        return _gpicl.weights(self.path / "checkpoints" / f"step-{step:08}.safetensors")
+            return self.path
+        folder = self.path / "checkpoints"
+        path = folder / f"step-{step:08}.safetensors"
+        if not path.exists():
+            # Beside a checkpoint lies the trainer's state, called step-00000100.state.safetensors.
+            there = sorted(int(file.name[5:13]) for file in folder.glob("step-????????.safetensors"))
+            raise FileNotFoundError(f"{path}: is not there; step: give one of {there}, or None for the newest")
+        return path
+
+    def logits(self, inputs: ArrayLike, labels: ArrayLike, step: int | None = None) -> NDArray[np.float32]:
+        """What the network predicts at every position of episodes, from the examples before it.
+
+        Parameters
+        ----------
+        inputs : array-like of shape (B, N, D)
+            Finite numbers, as :class:`gpicl.tasks.TaskDistribution` makes them; at most as many examples as an episode
+            of the run has.
+        labels : array-like of shape (B, N)
+            Whole numbers from 0, below the run's classes.
+        step : int, optional
+            Steps that the checkpoint has behind it; the newest if absent.
+
+        Returns
+        -------
+        ndarray of shape (B, N, C), float32
+            Those at ``[:, j]`` do not depend on ``labels[:, j:]`` or ``inputs[:, j + 1:]``.
+        """
+        inputs, labels = np.asarray(inputs, dtype=np.float32, order="C"), np.asarray(labels)
+        if inputs.ndim != 3 or inputs.shape[:2] != labels.shape:
+            raise ValueError(f"inputs are {inputs.shape} and labels {labels.shape}; give (B, N, D) and (B, N)")
+        if labels.dtype.kind not in "iu" or (labels.size and not 0 <= labels.min() <= labels.max() < 2**32):
+            raise ValueError("labels: are not all whole numbers from 0; give those of the run's label slots")
+        return _gpicl.logits(self._checkpoint(step), inputs, labels.astype(np.uint32, order="C"))
 
     def plot(self, ax: Any = None) -> Any:
         """Draws the learning curves of the final meta-test: accuracy by examples seen, with 95% intervals.

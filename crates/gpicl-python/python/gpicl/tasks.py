@@ -126,6 +126,15 @@ def toml(value: Any) -> str:
     raise ValueError(f"{value!r}: TOML has no such value; give a truth value, number, text, list or dictionary, or leave the field out")
 
 
+def _jobs(n_jobs: int | None) -> int | None:
+    """A number of threads as scikit-learn counts them, or an error."""
+    if n_jobs is not None and (isinstance(n_jobs, bool) or not isinstance(n_jobs, (int, np.integer))):
+        raise TypeError(f"n_jobs: is {n_jobs!r}; give a number of threads, or -1 for all cores")
+    if n_jobs == 0:
+        raise ValueError("n_jobs: is 0; give a number of threads, or -1 for all cores")
+    return None if n_jobs is None else int(n_jobs)
+
+
 class TaskDistribution:
     """Tasks over a data set: its inputs projected by a random matrix, its labels permuted, of every task in another way.
 
@@ -194,7 +203,7 @@ class TaskDistribution:
 
     def _take(self, recipe: tuple[str, tuple[Any, ...]], n_jobs: int | None) -> None:
         """Makes the native half of what it is made from, which a pickle has instead of it."""
-        self._recipe, self.n_jobs = recipe, n_jobs
+        self._recipe, self.n_jobs = recipe, _jobs(n_jobs)
         name, arguments = recipe
         self._native: _gpicl.Batches = getattr(_gpicl.Batches, name)(*arguments)
         self.shape, self.classes = self._native.shape, self._native.classes
@@ -252,7 +261,7 @@ class TaskDistribution:
         TaskDistribution
         """
         made = copy.copy(self)
-        made.n_jobs = n_jobs
+        made.n_jobs = _jobs(n_jobs)
         return made
 
     def __copy__(self) -> TaskDistribution:

@@ -7,6 +7,7 @@ mod config;
 mod events;
 mod inspect;
 mod layers;
+mod logits;
 mod metrics;
 mod muon;
 mod optimizer;
@@ -28,6 +29,7 @@ pub use checkpoint::{
 pub use config::{OptimizerKind, TrainConfig};
 pub use inspect::{Inspection, inspect};
 pub use layers::{Layers, parse_toml};
+pub use logits::logits;
 pub use metrics::{MetricsWriter, RunLog, last_training_line, read_metrics};
 pub use optimizer::Optimizer;
 pub use presets::{PRESETS, Preset};

@@ -404,17 +404,16 @@ impl Trainer {
         self.meta_test_on(&self.final_sets()?, sample)
     }
 
-    /// The control: the learning curves of the network as it was initialised, on the sets of [`Trainer::meta_test`] whose
-    /// examples meta-training did not see.
+    /// The control: the learning curves of the network as it was initialised, on those of `sets` whose examples meta-training
+    /// did not see.
     ///
     /// # Errors
     /// As [`meta_test`].
-    pub fn untrained(&self, sample: Sample) -> Result<Vec<LearningCurve>> {
+    pub fn untrained(&self, sets: &[TestSet], sample: Sample) -> Result<Vec<LearningCurve>> {
         let (config, device) = (&self.config, self.device.clone().inner());
         let model = config.model.init(self.dims, config.precision, config.seed, &device)?;
-        let mut sets = self.final_sets()?;
-        sets.retain(|set| !set.of_training());
-        sets.iter().map(|set| Ok(meta_test(&model, set, sample, &device)?.of_untrained())).collect()
+        let unseen = sets.iter().filter(|set| !set.of_training());
+        unseen.map(|set| Ok(meta_test(&model, set, sample, &device)?.of_untrained())).collect()
     }
 
     /// The sets of [`Trainer::meta_test`].
@@ -425,7 +424,11 @@ impl Trainer {
         self.tests.last(&self.trained(), self.config.eval.split)
     }
 
-    fn meta_test_on(&self, sets: &[TestSet], sample: Sample) -> Result<Vec<LearningCurve>> {
+    /// The learning curve on each of `sets`.
+    ///
+    /// # Errors
+    /// As [`meta_test`].
+    pub fn meta_test_on(&self, sets: &[TestSet], sample: Sample) -> Result<Vec<LearningCurve>> {
         let model = self.model();
         sets.iter().map(|set| meta_test(&model, set, sample, &self.device.clone().inner())).collect()
     }
