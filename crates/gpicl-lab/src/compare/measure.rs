@@ -244,8 +244,7 @@ impl Bench {
         }
         let like_the_base = |data: &DataConfig| data.clone().prepared_like(&self.base.data);
         let prepared = |data: &DataConfig| like_the_base(data).is_ok_and(|alike| alike == *data);
-        // A mixture may have other sources beside one whose inputs are as the base's.
-        let same = config.components().iter().any(|it| it.source.data().is_none_or(prepared));
+        let same = config.components().iter().all(|it| it.source.data().is_none_or(prepared));
         (!same).then(|| "has inputs prepared otherwise than the base's".into())
     }
 

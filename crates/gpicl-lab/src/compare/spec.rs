@@ -67,8 +67,7 @@ pub struct MethodSpec {
     pub name: String,
     /// Name in tables and figures; `name` if absent.
     pub label: Option<String>,
-    /// Laid on top of the base, with the fields of a run's `config.toml`. `mix` takes the place of the base's `data` and
-    /// `tasks` in meta-training.
+    /// Laid on top of the base, with the fields of a run's `config.toml`.
     pub set: Option<Table>,
     /// Finished runs (folders or checkpoint files), one a seed, instead of meta-training.
     #[serde(default)]
@@ -228,11 +227,7 @@ impl NamedSpec {
         let base = layers.build().map_err(self.0.at("base"))?;
         if !base.mix.is_empty() {
             let problem = "a comparison has one source, whose episodes all methods are judged on";
-            return Err(self.0.fault(
-                "base.mix",
-                problem,
-                "leave it out, or give it to methods, as `set.mix`",
-            ));
+            return Err(self.0.fault("base.mix", problem, "leave it out, or compare runs of `gpicl train`"));
         }
         if spec.methods.is_empty() {
             return Err(self.0.fault("methods", "there is none", "add a [[methods]] table"));
@@ -310,12 +305,7 @@ impl NamedSpec {
         } else if runs.is_empty() {
             let configs = self.0.spec.seeds.iter().map(|&seed| {
                 let mut layers = base.clone();
-                let set = set.clone().unwrap_or_default();
-                // A mixture of the method's own is meta-trained on instead of the base's source, whose episodes it is judged on.
-                if set.contains_key("mix") {
-                    ["data", "tasks"].into_iter().for_each(|table| layers.remove(table));
-                }
-                layers.table(set);
+                layers.table(set.clone().unwrap_or_default());
                 let mut config = layers.build()?;
                 config = config.with_seed(seed);
                 // The comparison has its own meta-test, where a data set may be absent.
@@ -383,38 +373,6 @@ mod tests {
         );
         assert_eq!((plan.sets[2].data.size, plan.sets[2].label.as_deref()), (Some(5), Some("short")));
         assert_eq!(plan.sets[3].label.as_deref(), Some("random, noise 2"), "not the paper's");
-    }
-
-    #[test]
-    fn a_mixture_of_a_method_takes_the_place_of_the_base_s_source() {
-        let plan = plan(
-            "seeds = [5]\ntest_sets = ['glyphs']\nbase.data = { name = 'glyphs', size = 8 }\n\
-             base.tasks = { episode_length = 9, count = 4 }\n\
-             [[methods]]\nname = 'mixed'\n\
-             set.mix = [{ data = { name = 'random' }, tasks = { episode_length = 9 } }, { data = { name = 'glyphs', size = 8 }, tasks = { episode_length = 9 } }]\n\
-             [[methods]]\nname = 'alone'",
-        )
-        .unwrap();
-        let config = |i: usize| match &plan.methods[i].learner {
-            Learner::Train(runs) => runs[0].1.clone(),
-            other => panic!("{other:?}"),
-        };
-        let mixed = config(0);
-        let names = |config: &RunConfig| {
-            config
-                .components()
-                .iter()
-                .map(|it| (it.source.name(), it.source.count(), it.source.seed()))
-                .collect::<Vec<_>>()
-        };
-        let of = |name: &str, count: &str| (name.to_string(), count.to_string(), 5);
-        assert_eq!(names(&mixed), [of("random", "unlimited"), of("glyphs", "unlimited")]);
-        assert_eq!(names(&config(1)), [of("glyphs", "2^2")]);
-        assert_eq!(
-            (plan.base.data.size, plan.base.tasks.episode_length),
-            (Some(8), 9),
-            "what all are judged on"
-        );
     }
 
     #[test]

@@ -104,12 +104,6 @@ impl Layers {
         Ok(())
     }
 
-    /// Takes a whole table of the layers so far away, like `tasks`.
-    pub fn remove(&mut self, table: &str) {
-        self.merged.remove(table);
-        self.sources.iter_mut().for_each(|(_, source)| drop(source.remove(table)));
-    }
-
     /// The layers' table, without what they leave out.
     pub fn into_table(self) -> Table {
         self.merged
