@@ -43,6 +43,9 @@ class Transformer(nn.Module):
 
     def __init__(self, model, input_dim, classes, episode_length):
         super().__init__()
+        for option in ("rotary", "input_norm"):
+            if model.get(option):
+                raise ValueError(f"model.{option}: is {model[option]}, which this module leaves out")
         d_model = model["d_model"]
         self.paired = model["layout"] == "paired"
         scale = model["label_scale"]

@@ -8,7 +8,9 @@ use gpicl::data::Split;
 use gpicl::eval::Sample;
 use gpicl::eval::baselines::BaselinesConfig;
 use gpicl::fs::must_exist;
-use gpicl::train::{Ended, Event, Preset, RunConfig, RunDir, Trainer, checkpoint_path, read_info};
+use gpicl::train::{
+    Ended, Event, Preset, RunConfig, RunDir, Trainer, checkpoint_at, checkpoint_path, read_info,
+};
 use gpicl::{Error, Layers};
 use gpicl_lab::meta_test::{EvalRequest, evaluate_watched};
 use gpicl_lab::results::conclude;
@@ -120,11 +122,17 @@ pub fn config_json(py: Python<'_>, run: PathBuf) -> PyResult<String> {
     watched(py, work, |(): ()| Ok(()))
 }
 
-/// The weights of a checkpoint, or of a run's newest, by their names.
+/// The checkpoint of a run after `step` steps, or its newest.
+fn checkpoint(run: &Path, step: Option<u64>) -> gpicl::Result<PathBuf> {
+    step.map_or_else(|| checkpoint_path(run), |step| checkpoint_at(run, step))
+}
+
+/// The weights of a run after `step` steps, or of its newest checkpoint, by their names.
 #[pyfunction]
-pub fn weights(py: Python<'_>, checkpoint: PathBuf) -> PyResult<Bound<'_, PyDict>> {
+#[pyo3(signature = (run, step=None))]
+pub fn weights(py: Python<'_>, run: PathBuf, step: Option<u64>) -> PyResult<Bound<'_, PyDict>> {
     let work = move |_: &_, _| {
-        let path = checkpoint_path(&checkpoint)?;
+        let path = checkpoint(&run, step)?;
         // Verifies the checksum.
         read_info(&path)?;
         let file = std::fs::read(&path).map_err(Error::io("read", &path))?;
@@ -147,20 +155,21 @@ pub fn weights(py: Python<'_>, checkpoint: PathBuf) -> PyResult<Bound<'_, PyDict
     Ok(weights)
 }
 
-/// Logits `[B, N, C]` of a checkpoint, or of a run's newest, at every position of episodes.
+/// Logits `[B, N, C]` of a run after `step` steps, or of its newest checkpoint, at every position of episodes.
 #[pyfunction]
+#[pyo3(signature = (run, inputs, labels, step=None))]
 pub fn logits<'py>(
     py: Python<'py>,
-    checkpoint: PathBuf,
+    run: PathBuf,
     inputs: PyReadonlyArray3<'py, f32>,
     labels: PyReadonlyArray2<'py, u32>,
+    step: Option<u64>,
 ) -> PyResult<Bound<'py, PyArrayDyn<f32>>> {
-    let shape = inputs.shape();
-    let shape = [shape[0], shape[1], shape[2]];
+    let shape = [inputs.shape()[0], inputs.shape()[1], inputs.shape()[2]];
     let (inputs, labels) = (inputs.to_vec()?, labels.to_vec()?);
     let work = move |stop: &Arc<AtomicBool>, _| {
-        gpicl::train::logits(&checkpoint, &inputs, &labels, shape, &|| end_if(stop))
+        gpicl::train::logits(&checkpoint(&run, step)?, &inputs, &labels, shape, &|| end_if(stop))
     };
-    let (logits, dims) = watched(py, work, |(): ()| Ok(()))?;
-    PyArray1::from_vec(py, logits).reshape(vec![shape[0], shape[1], dims.classes])
+    let (logits, classes) = watched(py, work, |(): ()| Ok(()))?;
+    PyArray1::from_vec(py, logits).reshape(vec![shape[0], shape[1], classes])
 }

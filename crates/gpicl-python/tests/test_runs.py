@@ -207,13 +207,20 @@ def test_pytorch_s_transformer_has_the_logits_of_the_run(tmp_path, layout):
 
 def test_logits_do_not_see_what_comes_later(run):
     tasks = TaskDistribution.from_config(run.path / "config.toml")
-    inputs, labels = tasks.batch(0)
+    # More than are read at a time.
+    batches = [tasks.batch(i) for i in range(40)]
+    inputs, labels = (np.concatenate(arrays) for arrays in zip(*batches))
     logits = run.logits(inputs, labels)
     assert logits.shape == (*labels.shape, tasks.classes) and logits.dtype == np.float32
     later = labels.copy()
     later[:, 3:] = (labels[:, 3:] + 1) % tasks.classes
     np.testing.assert_array_equal(run.logits(inputs, later)[:, :4], logits[:, :4])
     assert (run.logits(inputs, later)[:, 4:] != logits[:, 4:]).any()
+    later = inputs.copy()
+    later[:, 4:] += 1
+    np.testing.assert_array_equal(run.logits(later, labels)[:, :4], logits[:, :4])
+    assert (run.logits(later, labels)[:, 4:] != logits[:, 4:]).any()
+    np.testing.assert_allclose(run.logits(inputs[150:], labels[150:]), logits[150:], atol=1e-5)
     # A part of the episodes, and of each.
     np.testing.assert_allclose(run.logits(inputs[:1, :4], labels[:1, :4]), logits[:1, :4], atol=1e-5)
     assert run.logits(inputs[:0], labels[:0]).shape == (0, *logits.shape[1:])
@@ -224,17 +231,41 @@ def test_logits_of_what_does_not_fit_are_errors_that_name_it(run):
     inputs, labels = tasks.batch(0)
     nan = inputs.copy()
     nan[0, 1, 2] = np.nan
-    for bad_inputs, bad_labels, part in [
-        (inputs[..., :-1], labels, "numbers; the network reads"),
-        (inputs, labels[:, :-1], "give (B, N, D) and (B, N)"),
-        (inputs, labels - 100, "labels"),
-        (inputs, labels + 0.5, "labels"),
-        (inputs, labels + 1000, "slots"),
-        (nan, labels, "input 1 of episode 0 holds NaN"),
-        (np.concatenate([inputs, inputs], 1), np.concatenate([labels, labels], 1), "examples"),
+    for bad_inputs, bad_labels, error, part in [
+        (inputs[..., :-1], labels, ValueError, "inputs: are of 15 numbers each; give 16"),
+        (inputs, labels[:, :-1], ValueError, "give (B, N, D) and (B, N)"),
+        (inputs, labels - 100, ValueError, "labels: reach from -100"),
+        (inputs, labels + 1000, ValueError, "give those of the slots 0 to"),
+        (inputs, labels + 0.5, TypeError, "labels: are float64; give whole numbers"),
+        (inputs.astype(str), labels, TypeError, "inputs: are <U"),
+        ([[1.0], [2.0, 3.0]], labels, TypeError, "inputs: are no array of numbers"),
+        (nan, labels, ValueError, "inputs: hold NaN in example 1 of episode 0"),
+        (np.concatenate([inputs, inputs], 1), np.concatenate([labels, labels], 1), ValueError, "episodes of 24 examples"),
     ]:
-        with pytest.raises(ValueError, match=re.escape(part)):
+        with pytest.raises(error, match=re.escape(part)):
             run.logits(bad_inputs, bad_labels)
     for ask in (run.state_dict, lambda step: run.logits(inputs, labels, step)):
-        with pytest.raises(FileNotFoundError, match=r"step: give one of \[\d"):
+        with pytest.raises(ValueError, match=r"has no checkpoint of step 77; there are those of 1, 2, 3, 4"):
             ask(77)
+        with pytest.raises(TypeError, match="step: is True"):
+            ask(True)
+
+
+def test_the_module_for_pytorch_refuses_what_it_leaves_out(tmp_path):
+    pytest.importorskip("torch")
+    sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
+    from transformer import Transformer
+
+    for option in ({"rotary": True}, {"input_norm": 1.0}):
+        model = {**TINY["model"], "layout": "shifted", "label_scale": {"relative": 0.5}, "positions": False, **option}
+        with pytest.raises(ValueError, match="model." + next(iter(option))):
+            Transformer(model, 16, 10, 12)
+
+
+def test_a_learner_for_tables_reads_its_own_batches(tmp_path):
+    model = {"kind": "cells", "d_model": 16, "layers": 1, "heads": 2, "d_ff": 16}
+    run = gpicl.train(run=tmp_path / "run", mix=[{"prior": {"episode_length": 40, "input_dim": 6}}], model=model, train=TINY["train"], eval=TINY["eval"])
+    tasks = TaskDistribution.from_config(run.path / "config.toml")
+    inputs, labels = tasks.batch(0)
+    assert np.isnan(inputs).any()
+    assert np.isfinite(run.logits(inputs, labels)).all()

@@ -11,7 +11,7 @@ use gpicl::tasks::{
     TasksConfig, random_matrix,
 };
 use gpicl_ops::cpu::entries;
-use gpicl_ops::cpu::project::Grid;
+use gpicl_ops::cpu::project::{Grid, OnGrid};
 
 const SIZES: [usize; 2] = [196, 784];
 const BATCH: usize = 64;
@@ -32,9 +32,9 @@ fn projection(c: &mut Criterion) {
         let mut out = vec![0.0; 100 * dim];
         let inputs = bytes(100 * dim);
         let grid = Grid::of(&inputs).expect("bytes lie on a grid");
-        let digits = grid.digits(&inputs);
+        let (on_grid, all) = (OnGrid::new(grid, &inputs), (0..100).collect::<Vec<_>>());
         group.bench_function(BenchmarkId::new("bytes", dim), |b| {
-            b.iter(|| matrix.project_digits(grid, digits.chunks_exact(dim), black_box(&mut out)));
+            b.iter(|| matrix.project_on_grid(&on_grid, &all, black_box(&mut out)));
         });
         let inputs = floats(100 * dim);
         group.bench_function(BenchmarkId::new("floats", dim), |b| {

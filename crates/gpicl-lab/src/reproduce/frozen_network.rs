@@ -121,13 +121,13 @@ fn side(data: &Dataset) -> Result<usize> {
 
 fn random(data: &Dataset) -> Vec<f32> {
     let mut features = vec![0.0; FEATURES * data.len()];
-    let (matrix, dim) = (random_matrix(0, 0, FEATURES, data.dim()), data.dim());
-    match data.grid() {
-        Some(grid) => {
-            let digits = grid.digits(data.inputs());
-            matrix.project_digits(grid, digits.chunks_exact(dim), &mut features);
+    let matrix = random_matrix(0, 0, FEATURES, data.dim());
+    match data.on_grid() {
+        Some(on_grid) => {
+            let all: Vec<usize> = (0..data.len()).collect();
+            matrix.project_on_grid(on_grid, &all, &mut features);
         }
-        None => matrix.project(data.inputs().chunks_exact(dim), &mut features),
+        None => matrix.project(data.inputs().chunks_exact(data.dim()), &mut features),
     }
     features.iter_mut().for_each(|value| *value = value.max(0.0));
     features

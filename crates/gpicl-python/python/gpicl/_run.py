@@ -82,28 +82,18 @@ class Run:
         dict
             float32 arrays by the weights' names, those of ``gpicl inspect``.
         """
-        return _gpicl.weights(self._checkpoint(step))
-
-    def _checkpoint(self, step: int | None) -> Path:
-        """The newest checkpoint, or the one at ``step``."""
-        if step is None:
-            return self.path
-        folder = self.path / "checkpoints"
-        path = folder / f"step-{step:08}.safetensors"
-        if not path.exists():
-            # Beside a checkpoint lies the trainer's state, called step-00000100.state.safetensors.
-            there = sorted(int(file.name[5:13]) for file in folder.glob("step-????????.safetensors"))
-            raise FileNotFoundError(f"{path}: is not there; step: give one of {there}, or None for the newest")
-        return path
+        return _gpicl.weights(self.path, _step(step))
 
     def logits(self, inputs: ArrayLike, labels: ArrayLike, step: int | None = None) -> NDArray[np.float32]:
         """What the network predicts at every position of episodes, from the examples before it.
 
+        In the run's own precision: those of ``state_dict()`` in float32 are the same where that is ``fp32``.
+
         Parameters
         ----------
         inputs : array-like of shape (B, N, D)
-            Finite numbers, as :class:`gpicl.tasks.TaskDistribution` makes them; at most as many examples as an episode
-            of the run has.
+            Finite numbers, as :class:`gpicl.tasks.TaskDistribution` makes them; NaN is a missing cell to a learner for
+            tables. At most as many examples as an episode of the run has.
         labels : array-like of shape (B, N)
             Whole numbers from 0, below the run's classes.
         step : int, optional
@@ -114,12 +104,13 @@ class Run:
         ndarray of shape (B, N, C), float32
             Those at ``[:, j]`` do not depend on ``labels[:, j:]`` or ``inputs[:, j + 1:]``.
         """
-        inputs, labels = np.asarray(inputs, dtype=np.float32, order="C"), np.asarray(labels)
-        if inputs.ndim != 3 or inputs.shape[:2] != labels.shape:
-            raise ValueError(f"inputs are {inputs.shape} and labels {labels.shape}; give (B, N, D) and (B, N)")
-        if labels.dtype.kind not in "iu" or (labels.size and not 0 <= labels.min() <= labels.max() < 2**32):
-            raise ValueError("labels: are not all whole numbers from 0; give those of the run's label slots")
-        return _gpicl.logits(self._checkpoint(step), inputs, labels.astype(np.uint32, order="C"))
+        x, y = _numbers("inputs", inputs, "fiub"), _numbers("labels", labels, "iu")
+        if x.ndim != 3 or x.shape[:2] != y.shape:
+            raise ValueError(f"inputs: are {x.shape} beside labels of {y.shape}; give (B, N, D) and (B, N)")
+        if y.size and not 0 <= y.min() <= y.max() < 2**32:
+            raise ValueError(f"labels: reach from {y.min()} to {y.max()}; give those of the run's label slots, from 0")
+        x, y = x.astype(np.float32, order="C"), y.astype(np.uint32, order="C")
+        return _gpicl.logits(self.path, x, y, _step(step))
 
     def plot(self, ax: Any = None) -> Any:
         """Draws the learning curves of the final meta-test: accuracy by examples seen, with 95% intervals.
@@ -191,6 +182,30 @@ class Run:
         GPICLClassifier
         """
         return GPICLClassifier(checkpoint=os.fspath(self.path), **params)
+
+
+def _step(step: int | None) -> int | None:
+    """A number of steps, or an error."""
+    if step is not None and (isinstance(step, bool) or not isinstance(step, (int, np.integer))):
+        raise TypeError(f"step: is {step!r}; give a whole number, or None for the newest")
+    if step is not None and not 0 <= step < 2**63:
+        raise ValueError(f"step: is {step}; give a whole number from 0")
+    return None if step is None else int(step)
+
+
+def _numbers(name: str, given: ArrayLike, kinds: str) -> NDArray[Any]:
+    """An array of numbers of these kinds, or an error that names it."""
+    if np.ma.is_masked(given):
+        raise ValueError(f"{name}: are masked; give an array without a mask")
+    try:
+        array = np.asarray(given)
+    except Exception as error:
+        # Tensors on a device or with a gradient, lists of rows of several lengths.
+        raise TypeError(f"{name}: are no array of numbers ({error}); give one of numpy") from error
+    if array.dtype.kind not in kinds:
+        wanted = "whole numbers" if kinds == "iu" else "numbers"
+        raise TypeError(f"{name}: are {array.dtype}; give {wanted}")
+    return array
 
 
 def train(

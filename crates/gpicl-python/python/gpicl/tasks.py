@@ -130,8 +130,8 @@ def _jobs(n_jobs: int | None) -> int | None:
     """A number of threads as scikit-learn counts them, or an error."""
     if n_jobs is not None and (isinstance(n_jobs, bool) or not isinstance(n_jobs, (int, np.integer))):
         raise TypeError(f"n_jobs: is {n_jobs!r}; give a number of threads, or -1 for all cores")
-    if n_jobs == 0:
-        raise ValueError("n_jobs: is 0; give a number of threads, or -1 for all cores")
+    if n_jobs is not None and not 0 < abs(n_jobs) < 2**31:
+        raise ValueError(f"n_jobs: is {n_jobs}; give a number of threads, or -1 for all cores")
     return None if n_jobs is None else int(n_jobs)
 
 

@@ -42,7 +42,7 @@ mod web_page;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use gpicl_ops::cpu::project::Grid;
+use gpicl_ops::cpu::project::{Grid, OnGrid};
 use serde::{Deserialize, Serialize};
 
 pub use cells::Delimiter;
@@ -109,6 +109,8 @@ pub struct Dataset {
     labels: Vec<u32>,
     class_names: Vec<String>,
     grid: Option<Grid>,
+    /// The inputs as digits, once they were asked for.
+    on_grid: OnceLock<Option<OnGrid>>,
     description: Option<Arc<Description>>,
     fingerprint: OnceLock<String>,
 }
@@ -147,8 +149,18 @@ impl Dataset {
             return fail(format!("input {} holds {}", at / dim, inputs[at]));
         }
         let grid = Grid::of(&inputs);
-        let (description, fingerprint) = (None, OnceLock::new());
-        Ok(Self { name, shape, inputs, exact: None, labels, class_names, grid, description, fingerprint })
+        Ok(Self {
+            name,
+            shape,
+            inputs,
+            exact: None,
+            labels,
+            class_names,
+            grid,
+            on_grid: OnceLock::new(),
+            description: None,
+            fingerprint: OnceLock::new(),
+        })
     }
 
     /// [`Dataset::new`] of numbers in double precision, which normalisation sees; those beyond single precision are its
@@ -249,6 +261,7 @@ impl Dataset {
             labels: indices.iter().map(|&i| self.labels[i]).collect(),
             class_names: self.class_names.clone(),
             grid: self.grid,
+            on_grid: OnceLock::new(),
             description: None,
             fingerprint: OnceLock::new(),
         }
@@ -259,11 +272,16 @@ impl Dataset {
         self.grid
     }
 
+    /// All inputs as digits on [`Dataset::grid`], if there is one. Made once: a byte beside every number's four.
+    pub fn on_grid(&self) -> Option<&OnGrid> {
+        self.on_grid.get_or_init(|| Some(OnGrid::new(self.grid?, &self.inputs))).as_ref()
+    }
+
     pub(crate) fn update_inputs(&mut self, update: impl FnOnce(&mut [f32])) {
         update(&mut self.inputs);
         self.exact = None;
         self.fingerprint = OnceLock::new();
-        self.grid = Grid::of(&self.inputs);
+        (self.grid, self.on_grid) = (Grid::of(&self.inputs), OnceLock::new());
     }
 }
 

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use gpicl_ops::cpu::project::Grid;
-
 use super::choice::choose;
 use super::distribution::{TaskDistribution, TasksConfig};
 use super::kind::{Loaded, SourceKind};
@@ -119,8 +117,6 @@ pub struct Projected {
     name: String,
     distribution: TaskDistribution,
     data: Arc<Dataset>,
-    /// The inputs as digits, where they lie on a grid and are projected.
-    digits: Option<(Grid, Arc<[i8]>)>,
     /// The permutation that biased episodes share: task 0's.
     shared: Vec<u32>,
 }
@@ -145,9 +141,7 @@ impl Projected {
             return Err(Error::argument("the episodes' data set", problem));
         }
         let shared = distribution.permutation(TaskId::seen(0));
-        let grid = data.grid().filter(|_| distribution.random_matrix(TaskId::seen(0)).is_some());
-        let digits = grid.map(|grid| (grid, grid.digits(data.inputs()).into()));
-        Ok(Self { name: data.name().to_string(), distribution, data, digits, shared })
+        Ok(Self { name: data.name().to_string(), distribution, data, shared })
     }
 
     /// The same under another name, where two sources are of data sets that have one.
@@ -166,15 +160,15 @@ impl Projected {
         for (label, &example) in labels.iter_mut().zip(&examples) {
             *label = rho[self.data.label(example) as usize];
         }
-        let (dim, data) = (self.data.dim(), &self.data);
+        let data = &self.data;
         let rows = examples.iter().map(|&example| data.input(example));
-        match (self.distribution.random_matrix(task), &self.digits) {
-            (Some(matrix), Some((grid, digits))) => {
-                let rows = examples.iter().map(|&example| &digits[example * dim..][..dim]);
-                matrix.project_digits(*grid, rows, inputs);
-            }
+        let matrix = self.distribution.random_matrix(task);
+        match (matrix, matrix.and_then(|_| data.on_grid())) {
+            (Some(matrix), Some(on_grid)) => matrix.project_on_grid(on_grid, &examples, inputs),
             (Some(matrix), None) => matrix.project(rows, inputs),
-            (None, _) => inputs.chunks_exact_mut(dim).zip(rows).for_each(|(to, row)| to.copy_from_slice(row)),
+            (None, _) => {
+                inputs.chunks_exact_mut(data.dim()).zip(rows).for_each(|(to, row)| to.copy_from_slice(row))
+            }
         }
     }
 }

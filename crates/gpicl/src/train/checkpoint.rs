@@ -276,7 +276,8 @@ impl Checkpoints {
         Ok(files)
     }
 
-    fn path(&self, step: u64) -> PathBuf {
+    /// The weights file of a step.
+    pub fn path(&self, step: u64) -> PathBuf {
         self.dir.join(format!("step-{step:08}.safetensors"))
     }
 

@@ -34,7 +34,7 @@ pub use metrics::{MetricsWriter, RunLog, last_training_line, read_metrics};
 pub use optimizer::Optimizer;
 pub use presets::{PRESETS, Preset};
 pub use resume::ResumeOptions;
-pub use run::{RunDir, RunLock, checkpoint_path};
+pub use run::{RunDir, RunLock, checkpoint_at, checkpoint_path};
 pub use run_config::{Change, RunConfig};
 pub use schedule::Schedule;
 pub use step::{StepOutcome, meta_train_step};

@@ -179,6 +179,27 @@ pub fn checkpoint_path(path: &Path) -> Result<PathBuf> {
     Ok(path.to_path_buf())
 }
 
+/// The weights file of the run `path` after `step` steps.
+///
+/// # Errors
+/// [`Error::File`] if it is no run, or has no such checkpoint: it names those that there are.
+pub fn checkpoint_at(path: &Path, step: u64) -> Result<PathBuf> {
+    let (run, config) = RunDir::open(path)?;
+    let checkpoints = run.checkpoints(config.train.keep_checkpoints);
+    let mut steps = checkpoints.steps()?;
+    steps.reverse();
+    if steps.contains(&step) {
+        return Ok(checkpoints.path(step));
+    }
+    let there = match steps.as_slice() {
+        [] => "there is none yet".to_string(),
+        _ => {
+            format!("there are those of {}", steps.iter().map(u64::to_string).collect::<Vec<_>>().join(", "))
+        }
+    };
+    Err(Error::file(path, format!("has no checkpoint of step {step}"), there))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -48,13 +48,31 @@ impl Grid {
         let grid = Self { offset: if offset.abs() <= near { 0.0 } else { offset as f32 }, step: step as f32 };
         (grid.offset.is_finite() && grid.step.is_normal()).then_some(grid)
     }
+}
 
-    /// The digits of numbers that lie on it, as [`super::RandomMatrix::project_digits`] takes them: a quarter of the memory.
-    pub fn digits(self, numbers: &[f32]) -> Vec<i8> {
+/// Numbers that lie on a grid, as their digits: a byte each.
+#[derive(Clone, Debug)]
+pub struct OnGrid {
+    grid: Grid,
+    digits: Vec<i8>,
+}
+
+impl OnGrid {
+    /// `numbers`, all of which lie on `grid`.
+    pub fn new(grid: Grid, numbers: &[f32]) -> Self {
         let mut digits = vec![0; numbers.len()];
         let chunks = numbers.par_chunks(CHUNK).zip(digits.par_chunks_mut(CHUNK));
-        chunks.for_each(|(values, digits)| dispatch::run(SplitOnGrid { values, grid: self, digits }));
-        digits
+        chunks.for_each(|(values, digits)| dispatch::run(SplitOnGrid { values, grid, digits }));
+        Self { grid, digits }
+    }
+
+    pub(super) fn grid(&self) -> Grid {
+        self.grid
+    }
+
+    /// Input `i` of those of `dim` numbers.
+    pub(super) fn input(&self, i: usize, dim: usize) -> &[i8] {
+        &self.digits[i * dim..][..dim]
     }
 }
 
@@ -77,7 +95,7 @@ fn levels(numbers: &[f32]) -> Option<BTreeSet<u32>> {
     Some(levels)
 }
 
-/// How an input's numbers are rounded: an offset and `step d`, where `d` is a whole number of `D` digits to the base 256.
+/// How an input's numbers are rounded beside an offset: to `step d`, where `d` is a whole number of `D` digits to the base 256.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Scale {
     /// The size of a step.
@@ -230,8 +248,10 @@ mod tests {
                 (0..5000_i64).map(|i| (((i * 7919) % 256) as f64 * scale + shift) as f32).collect();
             let grid = Grid::of(&numbers).unwrap();
             assert!((f64::from(grid.step) / f64::abs(scale) - 1.0).abs() < 1e-5, "{grid:?}");
-            let (stored, mut digits, mut others) = (grid.digits(&numbers), [vec![1; 5004]], vec![0.0; 5000]);
-            let sums = grid.split(grid.scale(&stored), &stored, &mut digits);
+            let (stored, mut digits, mut others) =
+                (OnGrid::new(grid, &numbers), [vec![1; 5004]], vec![0.0; 5000]);
+            let stored = stored.input(0, 5000);
+            let sums = grid.split(grid.scale(stored), stored, &mut digits);
             for (other, &digit) in others.iter_mut().zip(&digits[0]) {
                 *other = grid.offset + grid.step * f32::from(digit);
             }

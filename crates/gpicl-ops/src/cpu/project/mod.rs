@@ -9,7 +9,7 @@
 mod digits;
 mod tile;
 
-pub use digits::Grid;
+pub use digits::{Grid, OnGrid};
 
 use digits::{Digits, Two};
 use tile::{DIGITS, Machine, Quads, STRIP, Tile};
@@ -26,8 +26,8 @@ use super::prefetch::prefetch;
 const QUAD: usize = 4;
 /// Quads that are summed as integers: so many that two strips stay in the second-level cache, and sums below 2^31.
 const DEPTH: usize = 4096;
-/// Bytes of inputs that memory is asked for at once. Examples of an episode lie anywhere in it, and to find where takes
-/// as long as to fetch them: a processor does some of both at a time, if it knows of them.
+/// Bytes of inputs that memory is asked for at once, as many as the first-level cache holds. An episode's examples lie
+/// anywhere, mostly on pages whose address has to be looked up: several look-ups and fetches go on at a time.
 const BURST: usize = 1 << 15;
 /// Bytes of a line of the caches.
 const CACHE_LINE: usize = 64;
@@ -80,17 +80,13 @@ impl RandomMatrix {
         self.project_on(Machine::best(), Two, inputs, out);
     }
 
-    /// [`RandomMatrix::project`] of inputs that lie on `grid`, without rounding: inputs of `in_dim` of [`Grid::digits`].
+    /// [`RandomMatrix::project`], without rounding, of those of `inputs` that `chosen` names by number.
     ///
     /// # Panics
     /// If the sizes disagree.
-    pub fn project_digits<'a>(
-        &self,
-        grid: Grid,
-        inputs: impl ExactSizeIterator<Item = &'a [i8]> + Clone,
-        out: &mut [f32],
-    ) {
-        self.project_on(Machine::best(), grid, inputs, out);
+    pub fn project_on_grid(&self, inputs: &OnGrid, chosen: &[usize], out: &mut [f32]) {
+        let rows = chosen.iter().map(|&i| inputs.input(i, self.in_dim));
+        self.project_on(Machine::best(), inputs.grid(), rows, out);
     }
 
     fn project_on<'a, const D: usize, R: Digits<D, Number: 'a>>(
@@ -364,7 +360,8 @@ mod tests {
             for inputs in [pixels(n * in_dim, 6), sparse] {
                 let (entries, grid) = (matrix.entries(), Grid::of(&inputs).unwrap());
                 let mut out = vec![f32::NAN; n * out_dim];
-                matrix.project_digits(grid, grid.digits(&inputs).chunks_exact(in_dim), &mut out);
+                let all: Vec<usize> = (0..n).collect();
+                matrix.project_on_grid(&OnGrid::new(grid, &inputs), &all, &mut out);
                 for (x, out) in inputs.chunks_exact(in_dim).zip(out.chunks_exact(out_dim)) {
                     for (row, &value) in entries.chunks_exact(in_dim).zip(out) {
                         let terms = row.iter().zip(x).map(|(&a, &x)| f64::from(a) * f64::from(x));
@@ -383,8 +380,9 @@ mod tests {
     fn inputs_of_one_digit_are_projected_alone_and_nothing_is_nothing() {
         let (matrix, inputs) = (matrix(50, 17), pixels(30 * 17, 9));
         let grid = Grid::of(&inputs).unwrap();
-        let digits = grid.digits(&inputs);
-        let all = projected_by(grid, Machine::best(), matrix, &digits);
+        let digits = OnGrid::new(grid, &inputs);
+        let digits = digits.input(0, inputs.len());
+        let all = projected_by(grid, Machine::best(), matrix, digits);
         for (input, expected) in digits.chunks_exact(17).zip(all.chunks_exact(50)) {
             assert_eq!(projected_by(grid, Machine::best(), matrix, input), expected);
         }
@@ -400,7 +398,7 @@ mod tests {
         let grid = Grid::of(&inputs).unwrap();
         assert_eq!(grid.offset(), 0.0);
         inputs.truncate(60);
-        let one = projected_by(grid, Machine::best(), matrix, &grid.digits(&inputs));
+        let one = projected_by(grid, Machine::best(), matrix, OnGrid::new(grid, &inputs).input(0, 60));
         let two = projected(Machine::best(), matrix, &inputs);
         assert!(one.iter().zip(&two).all(|(a, b)| (a - b).abs() < 0.05), "{one:?} {two:?}");
     }
@@ -413,9 +411,10 @@ mod tests {
             let matrix = matrix(out_dim, in_dim);
             let (inputs, pixels) = (numbers(n * in_dim, 4), pixels(n * in_dim, 4));
             let grid = Grid::of(&pixels).unwrap();
-            let digits = grid.digits(&pixels);
+            let digits = OnGrid::new(grid, &pixels);
+            let digits = digits.input(0, pixels.len());
             let all = |machine| {
-                [projected(machine, matrix, &inputs), projected_by(grid, machine, matrix, &digits)].concat()
+                [projected(machine, matrix, &inputs), projected_by(grid, machine, matrix, digits)].concat()
             };
             let expected = all(Machine::Plain);
             for machine in Machine::all() {

@@ -18,7 +18,7 @@ pub struct Tile<'a, const D: usize, const V: usize> {
     pub strips: [&'a [[u8; LINE]]; V],
     /// As [`Machine::arrange`] leaves them.
     pub digits: &'a [Quads],
-    /// How many of the digits are there; products of the others are not written, or anything.
+    /// How many of the digits are there; products of the others are unspecified.
     #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "the plain version multiplies all"))]
     pub used: usize,
     /// What the digits' sums start from.
