@@ -22,6 +22,7 @@ use pyo3::{Bound, Py, PyAny, PyResult, Python, pyfunction};
 use safetensors::SafeTensors;
 
 use crate::error::raise;
+use crate::pool::pool;
 use crate::watched::{Say, end_if, look, watched};
 
 /// The configuration of a preset, a file laid on it, and single fields on both.
@@ -167,8 +168,11 @@ pub fn logits<'py>(
 ) -> PyResult<Bound<'py, PyArrayDyn<f32>>> {
     let shape = [inputs.shape()[0], inputs.shape()[1], inputs.shape()[2]];
     let (inputs, labels) = (inputs.to_vec()?, labels.to_vec()?);
+    // Threads that are here in a child that was forked off, too.
+    let pool = pool(None)?;
     let work = move |stop: &Arc<AtomicBool>, _| {
-        gpicl::train::logits(&checkpoint(&run, step)?, &inputs, &labels, shape, &|| end_if(stop))
+        let path = checkpoint(&run, step)?;
+        pool.install(|| gpicl::train::logits(&path, &inputs, &labels, shape, &|| end_if(stop)))
     };
     let (logits, classes) = watched(py, work, |(): ()| Ok(()))?;
     PyArray1::from_vec(py, logits).reshape(vec![shape[0], shape[1], classes])

@@ -1,6 +1,7 @@
 """Runs from a notebook: the command's bytes, callbacks, Ctrl-C, weights."""
 
 import json
+import multiprocessing
 import re
 import signal
 import subprocess
@@ -240,6 +241,8 @@ def test_logits_of_what_does_not_fit_are_errors_that_name_it(run):
         (inputs.astype(str), labels, TypeError, "inputs: are <U"),
         ([[1.0], [2.0, 3.0]], labels, TypeError, "inputs: are no array of numbers"),
         (nan, labels, ValueError, "inputs: hold NaN in example 1 of episode 0"),
+        (inputs.astype(float) * 1e300, labels, ValueError, "inputs: hold numbers that float32 does not"),
+        (inputs * np.float32(1e38), labels, ValueError, "inputs: "),
         (np.concatenate([inputs, inputs], 1), np.concatenate([labels, labels], 1), ValueError, "episodes of 24 examples"),
     ]:
         with pytest.raises(error, match=re.escape(part)):
@@ -256,10 +259,20 @@ def test_the_module_for_pytorch_refuses_what_it_leaves_out(tmp_path):
     sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
     from transformer import Transformer
 
-    for option in ({"rotary": True}, {"input_norm": 1.0}):
+    for option in ({"rotary": True}, {"input_norm": 1.0}, {"kind": "lstm"}):
         model = {**TINY["model"], "layout": "shifted", "label_scale": {"relative": 0.5}, "positions": False, **option}
         with pytest.raises(ValueError, match="model." + next(iter(option))):
             Transformer(model, 16, 10, 12)
+
+
+def test_logits_are_there_in_a_child_that_was_forked_off(run):
+    """Threads of the parent are not; PyTorch's loaders fork by default."""
+    tasks = TaskDistribution.from_config(run.path / "config.toml")
+    inputs, labels = tasks.batch(0)
+    expected = run.logits(inputs, labels)
+    with multiprocessing.get_context("fork").Pool(1) as children:
+        found = children.apply_async(run.logits, (inputs, labels)).get(timeout=60)
+    np.testing.assert_array_equal(found, expected)
 
 
 def test_a_learner_for_tables_reads_its_own_batches(tmp_path):

@@ -109,6 +109,8 @@ class Run:
             raise ValueError(f"inputs: are {x.shape} beside labels of {y.shape}; give (B, N, D) and (B, N)")
         if y.size and not 0 <= y.min() <= y.max() < 2**32:
             raise ValueError(f"labels: reach from {y.min()} to {y.max()}; give those of the run's label slots, from 0")
+        if x.size and x.dtype == np.float64 and np.abs(np.where(np.isfinite(x), x, 0)).max() > np.finfo(np.float32).max:
+            raise ValueError("inputs: hold numbers that float32 does not; give smaller ones")
         x, y = x.astype(np.float32, order="C"), y.astype(np.uint32, order="C")
         return _gpicl.logits(self.path, x, y, _step(step))
 

@@ -18,13 +18,14 @@ const TOGETHER: usize = 1600;
 ///
 /// # Errors
 /// Those of reading a checkpoint; [`Error::Argument`] where arrays do not fit each other or the network, an input is not
-/// finite (NaN is a missing cell to a network that reads tables), or a label has no slot.
+/// finite (NaN is a missing cell to a network that reads tables), a label has no slot, or numbers are so large that the
+/// network's own are infinite.
 pub fn logits(
     checkpoint: &Path,
     inputs: &[f32],
     labels: &[u32],
     [batch, time, dim]: [usize; 3],
-    look: &dyn Fn(),
+    look: &(dyn Fn() + Sync),
 ) -> Result<(Vec<f32>, usize)> {
     let (info, model, device) = load_to_test(checkpoint, None)?;
     let (dims, missing) = (info.dims, info.config.model.reads_tables());
@@ -60,6 +61,13 @@ pub fn logits(
         let inputs = TensorData::new(inputs.to_vec(), [size, time, dim]);
         let out = model.forward(Tensor::from_data(inputs, &device), label_tensor(labels, size, &device));
         logits.extend(host(out));
+    }
+    if let Some(at) = logits.iter().position(|logit| !logit.is_finite()) {
+        let episode = at / dims.classes / time;
+        return fail(
+            "inputs",
+            format!("of episode {episode} are too large for the network; give smaller ones"),
+        );
     }
     Ok((logits, dims.classes))
 }
