@@ -43,7 +43,7 @@ class Transformer(nn.Module):
 
     def __init__(self, model, input_dim, classes, episode_length):
         super().__init__()
-        if model["kind"] != "transformer":
+        if model.get("kind", "transformer") != "transformer":
             raise ValueError(f"model.kind: is {model['kind']}; this module is the transformer")
         for option in ("rotary", "input_norm"):
             if model.get(option):
