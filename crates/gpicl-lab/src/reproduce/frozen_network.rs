@@ -121,14 +121,8 @@ fn side(data: &Dataset) -> Result<usize> {
 
 fn random(data: &Dataset) -> Vec<f32> {
     let mut features = vec![0.0; FEATURES * data.len()];
-    let matrix = random_matrix(0, 0, FEATURES, data.dim());
-    match data.on_grid() {
-        Some(on_grid) => {
-            let all: Vec<usize> = (0..data.len()).collect();
-            matrix.project_on_grid(on_grid, &all, &mut features);
-        }
-        None => matrix.project(data.inputs().chunks_exact(data.dim()), &mut features),
-    }
+    let all: Vec<usize> = (0..data.len()).collect();
+    data.project(&random_matrix(0, 0, FEATURES, data.dim()), &all, &mut features);
     features.iter_mut().for_each(|value| *value = value.max(0.0));
     features
 }

@@ -186,13 +186,13 @@ class TaskDistribution:
             if not isinstance(data, (tuple, list)) or len(data) != 2 or isinstance(data[0], str):
                 raise TypeError(f"data: is {data!r:.80}; give the name of a data set, FORMAT:FILE, or (inputs, labels)")
             inputs, labels = data
-            # Its own: a pickle is made of it, whatever becomes of the caller's.
             try:
                 inputs = np.asarray(inputs)
             except RuntimeError as error:
                 raise TypeError(f"inputs: are no array of numbers ({error}); give one of numpy") from error
-            if np.asarray(inputs).dtype.kind not in "fiub":
-                raise ValueError(f"inputs: are {np.asarray(inputs).dtype}; give numbers, of shape (n, features)")
+            if inputs.dtype.kind not in "fiub":
+                raise ValueError(f"inputs: are {inputs.dtype}; give numbers, of shape (n, features)")
+            # Its own: a pickle is made of it, whatever becomes of the caller's.
             inputs = np.array(inputs, dtype=np.float32, order="C")
             labels = np.asarray(labels)
             if labels.ndim != 1 or labels.dtype.kind not in "iu" or len(labels) == 0 or labels.min() < 0:

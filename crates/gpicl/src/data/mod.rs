@@ -42,7 +42,7 @@ mod web_page;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use gpicl_ops::cpu::project::{Grid, OnGrid};
+use gpicl_ops::cpu::project::{Grid, OnGrid, RandomMatrix};
 use serde::{Deserialize, Serialize};
 
 pub use cells::Delimiter;
@@ -109,7 +109,7 @@ pub struct Dataset {
     labels: Vec<u32>,
     class_names: Vec<String>,
     grid: Option<Grid>,
-    /// The inputs as digits, once they were asked for.
+    /// The inputs as digits, once they were projected.
     on_grid: OnceLock<Option<OnGrid>>,
     description: Option<Arc<Description>>,
     fingerprint: OnceLock<String>,
@@ -272,9 +272,16 @@ impl Dataset {
         self.grid
     }
 
-    /// All inputs as digits on [`Dataset::grid`], if there is one. Made once: a byte beside every number's four.
-    pub fn on_grid(&self) -> Option<&OnGrid> {
-        self.on_grid.get_or_init(|| Some(OnGrid::new(self.grid?, &self.inputs))).as_ref()
+    /// `A` times the inputs at `chosen`, to `out` `[chosen, out_dim]`; without rounding them where they lie on a grid, whose
+    /// digits are made once, a byte beside every number's four.
+    ///
+    /// # Panics
+    /// If the sizes disagree.
+    pub fn project(&self, matrix: &RandomMatrix, chosen: &[usize], out: &mut [f32]) {
+        match self.on_grid.get_or_init(|| Some(OnGrid::new(self.grid?, &self.inputs))) {
+            Some(on_grid) => matrix.project_on_grid(on_grid, chosen, out),
+            None => matrix.project(chosen.iter().map(|&i| self.input(i)), out),
+        }
     }
 
     pub(crate) fn update_inputs(&mut self, update: impl FnOnce(&mut [f32])) {

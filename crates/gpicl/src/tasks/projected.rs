@@ -160,15 +160,12 @@ impl Projected {
         for (label, &example) in labels.iter_mut().zip(&examples) {
             *label = rho[self.data.label(example) as usize];
         }
-        let data = &self.data;
-        let rows = examples.iter().map(|&example| data.input(example));
-        let matrix = self.distribution.random_matrix(task);
-        match (matrix, matrix.and_then(|_| data.on_grid())) {
-            (Some(matrix), Some(on_grid)) => matrix.project_on_grid(on_grid, &examples, inputs),
-            (Some(matrix), None) => matrix.project(rows, inputs),
-            (None, _) => {
-                inputs.chunks_exact_mut(data.dim()).zip(rows).for_each(|(to, row)| to.copy_from_slice(row))
-            }
+        match self.distribution.random_matrix(task) {
+            Some(matrix) => self.data.project(&matrix, &examples, inputs),
+            None => inputs
+                .chunks_exact_mut(self.data.dim())
+                .zip(&examples)
+                .for_each(|(to, &example)| to.copy_from_slice(self.data.input(example))),
         }
     }
 }

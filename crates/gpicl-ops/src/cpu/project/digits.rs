@@ -58,11 +58,11 @@ pub struct OnGrid {
 }
 
 impl OnGrid {
-    /// `numbers`, all of which lie on `grid`.
+    /// `numbers`, all of which lie on `grid`. On this thread alone: whoever makes them once, under a lock, must not take up
+    /// other work of the pool meanwhile, which may ask for them too.
     pub fn new(grid: Grid, numbers: &[f32]) -> Self {
         let mut digits = vec![0; numbers.len()];
-        let chunks = numbers.par_chunks(CHUNK).zip(digits.par_chunks_mut(CHUNK));
-        chunks.for_each(|(values, digits)| dispatch::run(SplitOnGrid { values, grid, digits }));
+        dispatch::run(SplitOnGrid { values: numbers, grid, digits: &mut digits });
         Self { grid, digits }
     }
 
