@@ -44,6 +44,8 @@ const ROWS_ALONE: usize = 48;
 const SHARED: usize = 1 << 19;
 /// Multiplications below which threads do not pay.
 const SERIAL: usize = 1 << 18;
+/// Rows that are read at a time as a square is mirrored: a line of each stays in the first cache.
+const MIRRORED: usize = 16;
 
 /// Whether `rows` rows of `width` values that begin `apart` values from each other lie in `len` values.
 pub(super) fn fit(rows: usize, apart: usize, width: usize, len: usize) -> bool {
@@ -196,8 +198,37 @@ pub fn gemm(
     if c.is_empty() {
         return;
     }
-    let product = Product { a: Left::Values(a), b, c: Shared::new(c), start, finish };
+    let product = Product { a: Left::Values(a), b, c: Shared::new(c), start, finish, half: false };
     with_machine!(precision, machine => product.run(machine))
+}
+
+/// `C = A B` where the caller knows that the product is symmetric: what is above the diagonal is copied from below, after
+/// about half of the multiplications.
+///
+/// # Panics
+/// If the sizes disagree.
+pub fn symmetric(a: MatRef<'_>, b: MatRef<'_>, c: &mut [f32], precision: Precision) {
+    let side = a.rows;
+    assert_eq!([a.cols, side], [b.rows, b.cols], "the inner dimension, and the sides of a square");
+    assert_eq!(Some(c.len()), side.checked_mul(side), "the product's size");
+    if c.is_empty() {
+        return;
+    }
+    let (start, finish) = (Start::Zero, SharedFinish::Nothing);
+    let product = Product { a: Left::Values(a), b, c: Shared::new(c), start, finish, half: true };
+    with_machine!(precision, machine => product.run(machine));
+    mirror(c, side);
+}
+
+/// Copies what is below the diagonal of a square to above it.
+fn mirror(c: &mut [f32], side: usize) {
+    for first in (0..side).step_by(MIRRORED) {
+        for row in 0..side {
+            for col in first.max(row + 1)..(first + MIRRORED).min(side) {
+                c[row * side + col] = c[col * side + row];
+            }
+        }
+    }
 }
 
 /// A row-major matrix whose disjoint parts tasks write at the same time.
@@ -248,6 +279,8 @@ struct Product<'a> {
     c: Shared<'a>,
     start: Start<'a>,
     finish: SharedFinish<'a>,
+    /// Whether tiles wholly above the diagonal are left out.
+    half: bool,
 }
 
 /// Code generic over [`Kernel`]. Its function is `#[inline(always)]`, so that it is compiled for the vector extension.
@@ -361,16 +394,21 @@ impl Product<'_> {
                 machine.run(unsafe { Block::new(self, None, 0..blocks, 0..m, panels) });
             });
         }
-        let tasks = m.div_ceil(ROWS_SHARED).next_multiple_of(threads).min(tiles);
-        let edge = |task: usize| (task * tiles / tasks * sizes.tile).min(m);
+        // Where the rows of half a square grow longer, a task has some of the short and some of the long ones.
+        let strips = if self.half { 2 } else { 1 };
+        let tasks = m.div_ceil(ROWS_SHARED * strips).next_multiple_of(threads).min(tiles.div_ceil(strips));
+        let all = tasks * strips;
+        let edge = |strip: usize| (strip * tiles / all * sizes.tile).min(m);
         let together = (SHARED / (DEPTH * panels * sizes.panel)).max(1);
         for first in (0..blocks).step_by(together) {
             let blocks = first..(first + together).min(blocks);
             let packed = self.pack(machine, sizes, panels, blocks.clone());
             for_each(tasks, threads, |task| {
-                let rows = edge(task)..edge(task + 1);
-                // SAFETY: no two tasks have a row in common.
-                machine.run(unsafe { Block::new(self, Some(&packed), blocks.clone(), rows, 0..panels) });
+                for strip in [task, all - 1 - task].into_iter().take(strips) {
+                    let rows = edge(strip)..edge(strip + 1);
+                    // SAFETY: no two strips have a row in common, no two tasks a strip.
+                    machine.run(unsafe { Block::new(self, Some(&packed), blocks.clone(), rows, 0..panels) });
+                }
             });
         }
     }
@@ -503,7 +541,8 @@ impl Product<'_> {
             let len = width.min(cols.end - col);
             let b = &b[panel * groups * width..][..groups * width];
             let bias = bias.map(|bias: &[f32]| &bias[panel * width..][..len]);
-            let mut row = rows.start;
+            let above = if self.half { col.saturating_sub(rows.start) } else { 0 };
+            let mut row = rows.start + above / K::ROWS * K::ROWS;
             while row < rows.end {
                 let a = a.from(row - rows.start);
                 let target =

@@ -74,7 +74,7 @@ pub fn multiply<K: Kernel>(kernel: K, a: Left<'_>, b: PackedRight<'_>, c: &mut [
     assert_eq!(Some(c.len()), m.checked_mul(n), "the product's size");
     start.check(n, c.len());
     let b = MatRef::shape(k, n);
-    let product = Product { a, b, c: Shared::new(c), start, finish: SharedFinish::Nothing };
+    let product = Product { a, b, c: Shared::new(c), start, finish: SharedFinish::Nothing, half: false };
     let blocks = k.div_ceil(DEPTH * K::GROUP).max(1);
     // SAFETY: `c` is borrowed for this call alone.
     unsafe { product.block(kernel, Some(packed), 0..blocks, 0..m, 0..n.div_ceil(panel::<K>())) }
@@ -94,7 +94,14 @@ pub fn multiply_packed(
     assert_eq!(Some(c.len()), a.rows.checked_mul(b.cols), "the product's size");
     start.check(b.cols, c.len());
     if !c.is_empty() {
-        Product { a: Left::Packed(a), b, c: Shared::new(c), start, finish: SharedFinish::Nothing }
-            .run(machine);
+        Product {
+            a: Left::Packed(a),
+            b,
+            c: Shared::new(c),
+            start,
+            finish: SharedFinish::Nothing,
+            half: false,
+        }
+        .run(machine);
     }
 }

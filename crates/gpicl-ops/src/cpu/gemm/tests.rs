@@ -74,7 +74,7 @@ impl Case {
     fn emulated(&self, start: Start<'_>, c: &mut [f32], hidden: &mut [f32]) {
         let [a, b] = self.factors();
         let finish = SharedFinish::Gelu(Shared::new(hidden));
-        Product { a: Left::Values(a), b, c: Shared::new(c), start, finish }.run(Emulated);
+        Product { a: Left::Values(a), b, c: Shared::new(c), start, finish, half: false }.run(Emulated);
     }
 
     /// Element by element in f64, with the sum of the terms' sizes.
@@ -188,11 +188,42 @@ fn every_extension_gives_them() {
                     c: Shared::new(&mut c),
                     start: Start::Zero,
                     finish: SharedFinish::Nothing,
+                    half: false,
                 };
                 arch.dispatch(OnOne(&product, round, 0..m));
                 let truth = case.truth(|value| if round { rounded(value) } else { value });
                 assert_close(&c, &truth, &format!("{name} {:?} {:?}", case.sizes, case.transposed));
             }
+        }
+    }
+}
+
+#[test]
+fn half_of_a_symmetric_product_gives_the_whole() {
+    let pools = [1, 2, 3].map(|threads| ThreadPoolBuilder::new().num_threads(threads).build().unwrap());
+    for (side, k) in [(1, 1), (13, 300), (48, 5), (49, 33), (97, 64), (200, 530), (256, 256), (530, 3)] {
+        let case = Case::new([side, side, k], [false, true]);
+        let x = MatRef::row_major(&case.a, side, k);
+        for (a, b) in [(x, x.t()), (x.t(), x)] {
+            let side = a.dims()[0];
+            for precision in [Precision::Fp32, Precision::Bf16] {
+                let mut whole = vec![f32::NAN; side * side];
+                gemm(a, b, &mut whole, Start::Zero, Finish::Nothing, precision);
+                for pool in &pools {
+                    let mut half = vec![f32::NAN; side * side];
+                    pool.install(|| symmetric(a, b, &mut half, precision));
+                    assert!(half == whole, "{side} {k} {precision:?}: other bits");
+                }
+            }
+            let mut half = vec![f32::NAN; side * side];
+            let (start, finish) = (Start::Zero, SharedFinish::Nothing);
+            let c = Shared::new(&mut half);
+            Product { a: Left::Values(a), b, c, start, finish, half: true }.run(Emulated);
+            mirror(&mut half, side);
+            let mut whole = vec![f32::NAN; side * side];
+            let c = Shared::new(&mut whole);
+            Product { a: Left::Values(a), b, c, start, finish, half: false }.run(Emulated);
+            assert!(half == whole, "{side} {k}: other bits on a matrix unit");
         }
     }
 }
