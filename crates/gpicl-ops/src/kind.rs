@@ -146,7 +146,7 @@ pub struct MuonStep {
     pub weight_decay: f32,
     /// Multiplies the gradient first: the clipping factor.
     pub grad_scale: f32,
-    /// Of the iteration's products.
+    /// Of the iteration's products. On a CPU those of matrices at least twice as long as wide are in fp32.
     pub precision: Precision,
 }
 

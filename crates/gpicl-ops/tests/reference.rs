@@ -518,11 +518,11 @@ fn muon_agrees_for_matrices_of_every_form_and_blocks() {
     }
 }
 
-/// The native iteration of a long matrix is on its product with itself, where weak directions are weaker still.
+/// The native iteration of a long matrix is on its product with itself, where weak directions are weaker still: always in fp32.
 #[test]
 fn muon_agrees_where_most_directions_are_weak() {
     let device = Device::flex();
-    for [rows, cols] in [[48, 160], [160, 48]] {
+    for [rows, cols] in [[48, 160], [300, 130]] {
         let strong = drawn([rows, 4], &device).matmul(drawn([4, cols], &device));
         let grad = strong + drawn([rows, cols], &device) * 3e-3;
         let zeros = grad.zeros_like();
@@ -532,12 +532,9 @@ fn muon_agrees_where_most_directions_are_weak() {
             muon(zeros.clone(), grad.clone(), zeros.clone(), 1, step).0 / step.scale(rows, cols)
         };
         let exact = by(reference::muon, Precision::Fp32);
-        close("fp32", by(gpicl_ops::muon, Precision::Fp32), exact.clone(), 1e-3);
-        // In bfloat16 weak directions are half noise, whichever way: no more of it than the plain iteration has.
-        let noise = |x: Tensor<2>| (x - exact.clone()).powi_scalar(2).sum().into_scalar::<f32>();
-        let [found, plain] =
-            [gpicl_ops::muon as Muon, reference::muon].map(|muon| noise(by(muon, Precision::Bf16)));
-        assert!(found <= plain, "{found} where the plain iteration has {plain}");
+        for precision in [Precision::Fp32, Precision::Bf16] {
+            close(&format!("{precision:?}"), by(gpicl_ops::muon, precision), exact.clone(), 1e-3);
+        }
     }
 }
 

@@ -141,6 +141,11 @@ pub const FIGURES: &[Figure] = &[
         "accuracy against state size and against parameters, over all architectures"
     ),
     figure!(
+        "large-state",
+        How::Sweep(state_size::make),
+        "accuracy against state size and against parameters, where states are large"
+    ),
+    figure!(
         "plateaus",
         How::Sweep(plateaus::make),
         "the plateau of the meta-training loss, by batch size and by number of tasks"

@@ -132,3 +132,35 @@ fn multiply(square: &[f32], x: MatRef<'_>, out: &mut [f32], start: Start<'_>, pr
     let (left, right) = if rows <= cols { (square, x) } else { (x, square) };
     gemm(left, right, out, start, Finish::Nothing, precision);
 }
+
+#[cfg(test)]
+mod tests {
+    use rayon::ThreadPoolBuilder;
+
+    use super::*;
+
+    #[test]
+    fn the_number_of_threads_changes_no_bit() {
+        let number = |i: usize| ((i * 7919 + 13) % 1009) as f32 / 504.5 - 1.0;
+        for ([rows, cols], blocks) in [([300, 300], 1), ([120, 360], 1), ([360, 120], 1), ([128, 128], 3)] {
+            let n = rows * blocks * cols;
+            let (start, grad): (Vec<f32>, Vec<f32>) = (0..n).map(|i| (number(i), number(i * i + 5))).unzip();
+            for precision in [Precision::Fp32, Precision::Bf16] {
+                let step = MuonStep { lr: 0.1, momentum: 0.9, weight_decay: 0.1, grad_scale: 0.5, precision };
+                let on = |threads| {
+                    let (mut param, mut momentum) = (start.clone(), start.clone());
+                    ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(|| {
+                        muon(&mut param, &grad, &mut momentum, [rows, cols], blocks, step);
+                    });
+                    (param, momentum)
+                };
+                let one = on(1);
+                assert!(one.0.iter().all(|x| x.is_finite()));
+                assert!(
+                    [2, 3, 8].into_iter().all(|threads| on(threads) == one),
+                    "{rows} {cols} {precision:?}"
+                );
+            }
+        }
+    }
+}

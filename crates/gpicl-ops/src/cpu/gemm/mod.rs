@@ -44,7 +44,8 @@ const ROWS_ALONE: usize = 48;
 const SHARED: usize = 1 << 19;
 /// Multiplications below which threads do not pay.
 const SERIAL: usize = 1 << 18;
-/// Rows that are read at a time as a square is mirrored: a line of each stays in the first cache.
+/// Rows that are read at a time as a square is mirrored: a line of each stays in the first cache, but where they are a power of
+/// two apart.
 const MIRRORED: usize = 16;
 
 /// Whether `rows` rows of `width` values that begin `apart` values from each other lie in `len` values.
@@ -396,7 +397,7 @@ impl Product<'_> {
         }
         // Where the rows of half a square grow longer, a task has some of the short and some of the long ones.
         let strips = if self.half { 2 } else { 1 };
-        let tasks = m.div_ceil(ROWS_SHARED * strips).next_multiple_of(threads).min(tiles.div_ceil(strips));
+        let tasks = m.div_ceil(ROWS_SHARED * strips).next_multiple_of(threads).min(tiles / strips);
         let all = tasks * strips;
         let edge = |strip: usize| (strip * tiles / all * sizes.tile).min(m);
         let together = (SHARED / (DEPTH * panels * sizes.panel)).max(1);

@@ -200,8 +200,22 @@ fn every_extension_gives_them() {
 
 #[test]
 fn half_of_a_symmetric_product_gives_the_whole() {
-    let pools = [1, 2, 3].map(|threads| ThreadPoolBuilder::new().num_threads(threads).build().unwrap());
-    for (side, k) in [(1, 1), (13, 300), (48, 5), (49, 33), (97, 64), (200, 530), (256, 256), (530, 3)] {
+    // More threads than some have strips to share out.
+    let pools =
+        [1, 2, 3, 6, 16].map(|threads| ThreadPoolBuilder::new().num_threads(threads).build().unwrap());
+    let sizes = [
+        (1, 1),
+        (13, 300),
+        (48, 5),
+        (49, 33),
+        (64, 256),
+        (96, 40),
+        (97, 64),
+        (128, 300),
+        (200, 530),
+        (256, 256),
+    ];
+    for (side, k) in sizes {
         let case = Case::new([side, side, k], [false, true]);
         let x = MatRef::row_major(&case.a, side, k);
         for (a, b) in [(x, x.t()), (x.t(), x)] {
@@ -215,15 +229,18 @@ fn half_of_a_symmetric_product_gives_the_whole() {
                     assert!(half == whole, "{side} {k} {precision:?}: other bits");
                 }
             }
-            let mut half = vec![f32::NAN; side * side];
-            let (start, finish) = (Start::Zero, SharedFinish::Nothing);
-            let c = Shared::new(&mut half);
-            Product { a: Left::Values(a), b, c, start, finish, half: true }.run(Emulated);
-            mirror(&mut half, side);
-            let mut whole = vec![f32::NAN; side * side];
-            let c = Shared::new(&mut whole);
-            Product { a: Left::Values(a), b, c, start, finish, half: false }.run(Emulated);
-            assert!(half == whole, "{side} {k}: other bits on a matrix unit");
+            let on_unit = |half| {
+                let mut out = vec![f32::NAN; side * side];
+                let (start, finish, c) = (Start::Zero, SharedFinish::Nothing, Shared::new(&mut out));
+                Product { a: Left::Values(a), b, c, start, finish, half }.run(Emulated);
+                out
+            };
+            let whole = on_unit(false);
+            for pool in &pools {
+                let mut half = pool.install(|| on_unit(true));
+                mirror(&mut half, side);
+                assert!(half == whole, "{side} {k}: other bits on a matrix unit");
+            }
         }
     }
 }
