@@ -229,8 +229,9 @@ def test_errors_say_what_is_wrong(tmp_path):
     for nonsense in (2**40, 1.5, "a", None):
         with pytest.raises(ValueError, match="n_ensemble: is .*; give a whole number from 1 to 1024"):
             GPICLClassifier(n_ensemble=nonsense).fit(X, y)
-    with pytest.raises(ValueError, match="n_jobs: is 0"):
-        GPICLClassifier(n_jobs=0).fit(X, y).predict(X)
+    for n_jobs, error in ((0, ValueError), (2**31, ValueError), (True, TypeError), ("2", TypeError)):
+        with pytest.raises(error, match=f"n_jobs: is {n_jobs!r}"):
+            GPICLClassifier(n_jobs=n_jobs).fit(X, y)
     for seed in (-1, 2**64):
         with pytest.raises(ValueError, match="random_state: is .*; give None"):
             GPICLClassifier(random_state=seed).fit(X, y)

@@ -22,6 +22,7 @@ from sklearn.utils.validation import (
 
 from gpicl import _gpicl
 from gpicl._columns import check_columns, columns, is_frame, is_mixed, names_of, unmasked, without_value
+from gpicl._threads import threads
 from gpicl._warnings import say
 
 #: Members of an ensemble; more would not fit into memory.
@@ -123,8 +124,7 @@ class GPICLClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         whole = isinstance(self.n_ensemble, (int, np.integer)) and not isinstance(self.n_ensemble, bool)
         if not whole or not 1 <= self.n_ensemble <= _MOST:
             raise ValueError(f"n_ensemble: is {self.n_ensemble!r}; give a whole number from 1 to {_MOST}")
-        if self.n_jobs is not None and not isinstance(self.n_jobs, (int, np.integer)):
-            raise TypeError(f"n_jobs: is {self.n_jobs!r}; give None or a whole number")
+        threads(self.n_jobs)
         fitted = self._fitted(unmasked(X), y)
         # All at once: a fit that fails leaves what was fitted before.
         self.classes_, self._rows_in = fitted.classes, fitted
@@ -240,7 +240,7 @@ class GPICLClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             queries = np.ascontiguousarray(queries)
         learner = _predictor(self.checkpoint)
         found = learner.predict_proba(
-            known, fitted.labels, len(self.classes_), queries, self.n_ensemble, fitted.seed, self.n_jobs
+            known, fitted.labels, len(self.classes_), queries, self.n_ensemble, fitted.seed, threads(self.n_jobs)
         )
         exact: NDArray[np.float64] = found[:, fitted.rank].astype(np.float64)
         exact /= exact.sum(axis=1, keepdims=True)

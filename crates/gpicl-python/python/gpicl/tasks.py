@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gpicl import _gpicl
+from gpicl._threads import threads
 
 __all__ = ["TaskDistribution"]
 
@@ -126,15 +127,6 @@ def toml(value: Any) -> str:
     raise ValueError(f"{value!r}: TOML has no such value; give a truth value, number, text, list or dictionary, or leave the field out")
 
 
-def _jobs(n_jobs: int | None) -> int | None:
-    """A number of threads as scikit-learn counts them, or an error."""
-    if n_jobs is not None and (isinstance(n_jobs, bool) or not isinstance(n_jobs, (int, np.integer))):
-        raise TypeError(f"n_jobs: is {n_jobs!r}; give a number of threads, or -1 for all cores")
-    if n_jobs is not None and not 0 < abs(n_jobs) < 2**31:
-        raise ValueError(f"n_jobs: is {n_jobs}; give a number of threads, or -1 for all cores")
-    return None if n_jobs is None else int(n_jobs)
-
-
 class TaskDistribution:
     """Tasks over a data set: its inputs projected by a random matrix, its labels permuted, of every task in another way.
 
@@ -207,7 +199,7 @@ class TaskDistribution:
 
     def _take(self, recipe: tuple[str, tuple[Any, ...]], n_jobs: int | None) -> None:
         """Makes the native half of what it is made from, which a pickle has instead of it."""
-        self._recipe, self.n_jobs = recipe, _jobs(n_jobs)
+        self._recipe, self.n_jobs = recipe, threads(n_jobs)
         name, arguments = recipe
         self._native: _gpicl.Batches = getattr(_gpicl.Batches, name)(*arguments)
         self.shape, self.classes = self._native.shape, self._native.classes
@@ -265,7 +257,7 @@ class TaskDistribution:
         TaskDistribution
         """
         made = copy.copy(self)
-        made.n_jobs = _jobs(n_jobs)
+        made.n_jobs = threads(n_jobs)
         return made
 
     def __copy__(self) -> TaskDistribution:
@@ -323,11 +315,11 @@ class TaskDistribution:
         labels : ndarray of shape (B, N), int64
         """
         indices = count(start, step) if stop is None else iter(range(start, stop, step))
-        with ThreadPoolExecutor(_AHEAD) as threads:
-            coming = deque(threads.submit(self._next, index) for index in islice(indices, _AHEAD))
+        with ThreadPoolExecutor(_AHEAD) as pool:
+            coming = deque(pool.submit(self._next, index) for index in islice(indices, _AHEAD))
             while coming:
                 now = coming.popleft().result()
-                coming.extend(threads.submit(self._next, index) for index in islice(indices, 1))
+                coming.extend(pool.submit(self._next, index) for index in islice(indices, 1))
                 yield now
                 # Not held while the next one is waited for.
                 del now
