@@ -2,7 +2,7 @@
 
     python bench/python/speedrun.py target/release/gpicl OUT [--seeds 3] [--precision fp32] [--compiled]
 
-Both meta-train the quick start's Transformer with one head for 150 steps, from the same weights, on the same tasks, by the
+Three minutes of two cores; it needs torch and this package. Both meta-train the quick start's Transformer with one head for 150 steps, from the same weights, on the same tasks, by the
 same rates. PyTorch is fed by this package, which is faster than what one writes (`tasks.py`). Seconds are those of the steps,
 tasks among them; PyTorch has warmed up before. Accuracy is that of PyTorch's forward pass of either's weights, last ten
 positions of 512 episodes of unseen tasks of meta-training's own characters.
@@ -12,6 +12,7 @@ import argparse
 import json
 import math
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -48,7 +49,11 @@ def train(run, settings, seed):
     settings = {"model.heads": 1, "eval.every": 0, "train.checkpoint_every": 1_000_000, **settings}
     command = [OPTIONS.gpicl, "train", "--preset", "quickstart", "--run", run, "--seed", str(seed), "--quiet"]
     command += [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    if (run / "config.toml").exists():
+        # A run that a stop cut short.
+        shutil.rmtree(run)
+    if subprocess.run(command, stdout=subprocess.DEVNULL).returncode:
+        sys.exit(f"{OPTIONS.gpicl}: failed as above")
     return gpicl.Run(run)
 
 
@@ -102,13 +107,17 @@ def main():
     rows = []
     for seed in range(OPTIONS.seeds):
         name = f"{OPTIONS.precision}-{mode}-{seed}"
-        run = OPTIONS.out / name
+        run, done = OPTIONS.out / name, OPTIONS.out / f"{name}.json"
+        if done.exists():
+            rows.append(json.loads(done.read_text()))
+            continue
         our_seconds, our_network = ours(run, seed)
         # One step of no size: the weights that the run began with.
         their_network = module(train(OPTIONS.out / f"start-{name}", {"train.steps": 1, "train.lr": 1e-30, "eval.final_episodes": 2}, seed))
         their_seconds = theirs(gpicl.Run(run), their_network)
         batches = unseen(run)
         rows.append([our_seconds, last_10(our_network, batches), their_seconds, last_10(their_network, batches)])
+        done.write_text(json.dumps(rows[-1]))
         print("seed {}: gpicl {:.1f} s, {:.1f}%; PyTorch {:.1f} s, {:.1f}%".format(seed, *rows[-1]), flush=True)
     times = [row[2] / row[0] for row in rows]
     spread = f"{statistics.median(times):.2f} ({min(times):.2f} to {max(times):.2f})"
@@ -119,10 +128,15 @@ def main():
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("gpicl", type=Path, help="the program")
-parser.add_argument("out", type=Path, help="folder for the runs; runs that are there already are an error")
-parser.add_argument("--seeds", type=int, default=3)
-parser.add_argument("--precision", choices=["fp32", "bf16"], default="fp32")
+parser.add_argument("out", type=Path, help="folder for the runs; seeds that are in it already are not run again")
+parser.add_argument("--seeds", type=int, default=3, help="runs of each side, one after the other in turn; default: 3")
+parser.add_argument("--precision", choices=["fp32", "bf16"], default="fp32", help="of both; default: fp32")
 parser.add_argument("--compiled", action="store_true", help="PyTorch's step through torch.compile")
 OPTIONS = parser.parse_args()
 OPTIONS.gpicl = OPTIONS.gpicl.resolve()
+if not OPTIONS.gpicl.is_file():
+    parser.error(f"{OPTIONS.gpicl}: no such program; build it with `cargo build --release`")
+if OPTIONS.seeds < 1:
+    parser.error(f"--seeds: is {OPTIONS.seeds}; give 1 or more")
+OPTIONS.out.mkdir(parents=True, exist_ok=True)
 main()

@@ -106,11 +106,14 @@ pub(crate) fn lay_on_base(spec: &mut Table, assignment: &str) -> Result<()> {
     if spec.contains_key("seeds") && ["seed", "tasks.seed"].contains(&field) {
         return refuse("`seeds` has its own values of it".into());
     }
+    let kinds = kinds(spec);
     for (list, of) in [("list", None), ("methods", Some("set"))] {
         let entries = spec.get(list).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         let sets = |entry: &Value| {
             let table = of.map_or(Some(entry), |of| entry.get(of)).and_then(Value::as_table);
-            table.is_some_and(|table| leaves(table).iter().any(|(name, _)| within(name, field)))
+            table.is_some_and(|table| {
+                leaves(table).iter().any(|(name, _)| within(name, field)) || replaces(table, &kinds, field)
+            })
         };
         // Baselines are not meta-trained.
         let mut runs = entries.iter().filter(|entry| of.is_none_or(|of| entry.get(of).is_some())).peekable();
@@ -125,6 +128,33 @@ pub(crate) fn lay_on_base(spec: &mut Table, assignment: &str) -> Result<()> {
     layers.set(assignment)?;
     spec.insert("base".into(), Value::Table(layers.into_table()));
     Ok(())
+}
+
+/// Tables that one which names another kind replaces whole, and what names it.
+const KINDS: [(&str, &str); 2] = [("model", "kind"), ("data", "name")];
+
+/// The kinds that the base of a spec and its preset name.
+fn kinds(spec: &Table) -> [Option<String>; 2] {
+    let mut layers = Layers::default();
+    // A preset that is not there is an error elsewhere.
+    if let Some(preset) = spec.get("preset").and_then(Value::as_str).and_then(|name| Preset::find(name).ok())
+    {
+        let _ = preset.apply(&mut layers);
+    }
+    if let Some(Value::Table(base)) = spec.get("base") {
+        layers.table(base.clone());
+    }
+    layers.name_model();
+    let table = layers.into_table();
+    KINDS.map(|(name, tag)| table.get(name)?.get(tag)?.as_str().map(str::to_string))
+}
+
+/// Whether a run's own table is of another kind than the base's, of whose `field` nothing is left then.
+fn replaces(own: &Table, kinds: &[Option<String>; 2], field: &str) -> bool {
+    KINDS.iter().zip(kinds).any(|((name, tag), kind)| {
+        let named = own.get(*name).and_then(|table| table.get(tag)).and_then(Value::as_str);
+        within(field, name) && field != format!("{name}.{tag}") && named.is_some() && named != kind.as_deref()
+    })
 }
 
 /// The values of a table that are no tables, by their dotted names, in the order of the names.
@@ -163,4 +193,24 @@ pub(crate) fn repeated(values: impl Iterator<Item = String>) -> Option<String> {
         seen.push(value);
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_no_run_would_have_is_not_laid_on_the_base() {
+        let spec = |entries: &str| -> Table { format!("preset = 'quickstart'\n{entries}").parse().unwrap() };
+        let of_another_kind = "[[list]]\nname = 'a'\nmodel = { kind = 'lstm' }\n";
+        let own = "[[list]]\nname = 'b'\nmodel = { kind = 'transformer', d_model = 16 }\n";
+        let of_the_base = "[[list]]\nname = 'c'\nmodel = { kind = 'transformer', layers = 1 }\n";
+        let takes =
+            |entries: &[&str], assignment| lay_on_base(&mut spec(&entries.concat()), assignment).is_ok();
+        assert!(!takes(&[of_another_kind, own], "model.d_model=8"), "one of another kind, one with its own");
+        assert!(takes(&[of_another_kind, own, of_the_base], "model.d_model=8"));
+        assert!(takes(&[of_another_kind, own], "train.steps=8"));
+        let data = "[[list]]\nname = 'd'\ndata = { name = 'random' }\n";
+        assert!(!takes(&[data], "data.normalize=none") && takes(&[data, own], "data.normalize=none"));
+    }
 }

@@ -293,11 +293,12 @@ impl Interval {
     }
 
     /// For a table, in percent: `73.7 ± 1.2`, with the end that is further away; `99.9 [97.0, 100.0]` where that is so by half
-    /// and more, and by more than a point.
+    /// and more, and by more than a point, or where ± would lead more than a point beyond 0 or 100.
     pub fn percent(&self) -> String {
         let [mean, low, high] = [self.mean, self.low, self.high].map(|value| 100.0 * value);
         let (longer, shorter) = ((mean - low).max(high - mean), (mean - low).min(high - mean));
-        if longer > 1.5 * shorter && longer - shorter > 1.0 {
+        let beyond = mean - longer < -1.0 || mean + longer > 101.0;
+        if longer - shorter > 1.0 && (longer > 1.5 * shorter || beyond) {
             return format!("{mean:.1} [{low:.1}, {high:.1}]");
         }
         format!("{mean:.1} ± {longer:.1}")
@@ -343,6 +344,7 @@ mod tests {
         assert_eq!(text(0.737, 0.725, 0.748), "73.7 ± 1.2");
         assert_eq!(text(0.999, 0.97, 1.0), "99.9 [97.0, 100.0]");
         assert_eq!(text(1.0, 0.996, 1.0), "100.0 ± 0.4", "less than a point");
+        assert_eq!(text(0.625, 0.2, 0.917), "62.5 [20.0, 91.7]", "20 to 105 is no accuracy");
         let points = |mean, low, high| Interval { mean, low, high }.points();
         assert_eq!(points(-0.0001, -0.149, 0.149), "+0.0 [-14.9, +14.9]");
         assert_eq!(points(0.021, 0.004, 0.038), "+2.1 [+0.4, +3.8]");
