@@ -118,7 +118,7 @@ pub(crate) fn lay_on_base(spec: &mut Table, assignment: &str) -> Result<()> {
         // Baselines are not meta-trained.
         let mut runs = entries.iter().filter(|entry| of.is_none_or(|of| entry.get(of).is_some())).peekable();
         if runs.peek().is_some() && runs.all(sets) {
-            return refuse(format!("every entry of `{list}` has its own value of it"));
+            return refuse(format!("every entry of `{list}` has its own value of it, or is of another kind"));
         }
     }
     let mut layers = Layers::default();
