@@ -2,10 +2,10 @@
 
     python bench/python/speedrun.py target/release/gpicl OUT [--seeds 3] [--precision fp32] [--compiled]
 
-Three minutes of two cores; it needs torch and this package. Both meta-train the quick start's Transformer with one head for 150 steps, from the same weights, on the same tasks, by the
+Both meta-train the quick start's Transformer with one head for 150 steps, from the same weights, on the same tasks, by the
 same rates. PyTorch is fed by this package, which is faster than what one writes (`tasks.py`). Seconds are those of the steps,
 tasks among them; PyTorch has warmed up before. Accuracy is that of PyTorch's forward pass of either's weights, last ten
-positions of 512 episodes of unseen tasks of meta-training's own characters.
+positions of 512 episodes of unseen tasks of meta-training's own characters. Three minutes of two cores.
 """
 
 import argparse

@@ -56,13 +56,7 @@ impl<T: DeserializeOwned> Sourced<T> {
     /// # Errors
     /// [`Error::File`] if there is no such preset.
     pub fn layers(&self, preset: Option<&str>, base: &Table) -> Result<Layers> {
-        let mut layers = Layers::default();
-        if let Some(name) = preset {
-            Preset::find(name).and_then(|preset| preset.apply(&mut layers)).map_err(self.at("preset"))?;
-        }
-        layers.table(base.clone());
-        layers.name_model();
-        Ok(layers)
+        layers(preset, base).map_err(self.at("preset"))
     }
 
     /// What is wrong with `field`.
@@ -96,6 +90,12 @@ impl<T: DeserializeOwned> Sourced<T> {
 /// or `seeds` sets.
 pub(crate) fn lay_on_base(spec: &mut Table, assignment: &str) -> Result<()> {
     let field = assignment.split('=').next().unwrap_or_default().trim();
+    let mut base = Layers::default();
+    if let Some(Value::Table(table)) = spec.get("base") {
+        base.table(table.clone());
+    }
+    base.set(assignment)?;
+    let base = base.into_table();
     let grid = spec.get("grid").and_then(Value::as_table).map(leaves).unwrap_or_default();
     let refuse = |problem: String| {
         Err(Error::config(format!("--set {assignment}"), problem, "change them in the file"))
@@ -106,13 +106,14 @@ pub(crate) fn lay_on_base(spec: &mut Table, assignment: &str) -> Result<()> {
     if spec.contains_key("seeds") && ["seed", "tasks.seed"].contains(&field) {
         return refuse("`seeds` has its own values of it".into());
     }
-    let kinds = kinds(spec);
+    // A preset that is not there is said where it is read.
+    let below = layers(spec.get("preset").and_then(Value::as_str), &base).unwrap_or_default();
     for (list, of) in [("list", None), ("methods", Some("set"))] {
         let entries = spec.get(list).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         let sets = |entry: &Value| {
             let table = of.map_or(Some(entry), |of| entry.get(of)).and_then(Value::as_table);
             table.is_some_and(|table| {
-                leaves(table).iter().any(|(name, _)| within(name, field)) || replaces(table, &kinds, field)
+                leaves(table).iter().any(|(name, _)| within(name, field)) || replaces(table, &below, field)
             })
         };
         // Baselines are not meta-trained.
@@ -121,40 +122,39 @@ pub(crate) fn lay_on_base(spec: &mut Table, assignment: &str) -> Result<()> {
             return refuse(format!("every entry of `{list}` has its own value of it, or is of another kind"));
         }
     }
-    let mut layers = Layers::default();
-    if let Some(Value::Table(base)) = spec.get("base") {
-        layers.table(base.clone());
-    }
-    layers.set(assignment)?;
-    spec.insert("base".into(), Value::Table(layers.into_table()));
+    spec.insert("base".into(), Value::Table(base));
     Ok(())
 }
 
-/// Tables that one which names another kind replaces whole, and what names it.
-const KINDS: [(&str, &str); 2] = [("model", "kind"), ("data", "name")];
-
-/// The kinds that the base of a spec and its preset name.
-fn kinds(spec: &Table) -> [Option<String>; 2] {
+/// A preset, if there is one, and the table `base` on it.
+///
+/// # Errors
+/// [`Error::Config`] if there is no such preset.
+fn layers(preset: Option<&str>, base: &Table) -> Result<Layers> {
     let mut layers = Layers::default();
-    // A preset that is not there is an error elsewhere.
-    if let Some(preset) = spec.get("preset").and_then(Value::as_str).and_then(|name| Preset::find(name).ok())
-    {
-        let _ = preset.apply(&mut layers);
+    if let Some(name) = preset {
+        Preset::find(name)?.apply(&mut layers)?;
     }
-    if let Some(Value::Table(base)) = spec.get("base") {
-        layers.table(base.clone());
-    }
+    layers.table(base.clone());
     layers.name_model();
-    let table = layers.into_table();
-    KINDS.map(|(name, tag)| table.get(name)?.get(tag)?.as_str().map(str::to_string))
+    Ok(layers)
 }
 
-/// Whether a run's own table is of another kind than the base's, of whose `field` nothing is left then.
-fn replaces(own: &Table, kinds: &[Option<String>; 2], field: &str) -> bool {
-    KINDS.iter().zip(kinds).any(|((name, tag), kind)| {
-        let named = own.get(*name).and_then(|table| table.get(tag)).and_then(Value::as_str);
-        within(field, name) && field != format!("{name}.{tag}") && named.is_some() && named != kind.as_deref()
-    })
+/// Whether a run that lays fields of its own on `below` has another value of `field` then, or none: where it names another kind
+/// of model or data set, the whole table is its own.
+fn replaces(own: &Table, below: &Layers, field: &str) -> bool {
+    let mut layers = below.clone();
+    layers.table(own.clone());
+    let of = |layers: Layers| value_at(&layers.into_table(), field).cloned();
+    of(layers) != of(below.clone())
+}
+
+/// The value at a dotted name.
+fn value_at<'a>(table: &'a Table, name: &str) -> Option<&'a Value> {
+    match name.split_once('.') {
+        None => table.get(name),
+        Some((first, rest)) => value_at(table.get(first)?.as_table()?, rest),
+    }
 }
 
 /// The values of a table that are no tables, by their dotted names, in the order of the names.
