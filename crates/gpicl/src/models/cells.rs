@@ -1,9 +1,10 @@
-//! A learner for tables: a token a cell, attention over the features of a row and over the rows of a column in turn
-//! (Hollmann et al. 2025).
+//! A learner for tables: a token for one or some cells of a row, attention over the tokens of a row and over the rows of a column
+//! in turn (Hollmann et al. 2025).
 //!
-//! It takes tables of any number of features, in any units, with cells that are missing, and knows no order of rows. Cells lie
+//! It takes tables of any number of features, in any units, with cells that are missing, and knows no order of rows. Tokens lie
 //! column by column, `[columns, rows, d_model]`, the columns of an episode one after another with that of its labels as the
-//! last. The rows of the context see each other; a query sees the context and itself.
+//! last. The rows of the context see each other; a query sees the context and itself. After all blocks of cells, some of rows may
+//! follow, in which the token of a row's label goes on alone, as in Qu et al. 2025.
 
 use burn::module::Module;
 use burn::tensor::{Int, Tensor};
@@ -16,7 +17,7 @@ use super::state::State;
 use super::transformer::KeysValues;
 use super::votes::Votes;
 use super::{Architecture, Dims, Initializer, SequenceModel, at_least_one, check, heads_divide};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::tasks::host;
 
 /// Sizes of a [`Cells`].
@@ -25,7 +26,7 @@ use crate::tasks::host;
 pub struct CellsConfig {
     /// Width of the residual stream.
     pub d_model: usize,
-    /// Number of blocks.
+    /// Number of blocks of cells.
     pub layers: usize,
     /// Heads of a block; divides `d_model`.
     pub heads: usize,
@@ -36,11 +37,28 @@ pub struct CellsConfig {
     pub votes: bool,
     /// Whether attention over rows may grow sharper the more rows there are.
     pub sharpening: bool,
+    /// Features of a row that make one token. More make meta-training and answers cheaper; what a token makes of its features
+    /// depends on their order.
+    pub together: usize,
+    /// Number of blocks of rows after those of cells: a token a row, so that they cost little.
+    pub row_layers: usize,
+    /// Width of the residual stream in them, a multiple of a head's. Their hidden layer grows with it.
+    pub row_width: usize,
 }
 
 impl Default for CellsConfig {
     fn default() -> Self {
-        Self { d_model: 96, layers: 4, heads: 3, d_ff: 192, votes: false, sharpening: true }
+        Self {
+            d_model: 96,
+            layers: 4,
+            heads: 3,
+            d_ff: 192,
+            votes: false,
+            sharpening: true,
+            together: 1,
+            row_layers: 0,
+            row_width: 96,
+        }
     }
 }
 
@@ -50,40 +68,61 @@ impl CellsConfig {
     /// # Errors
     /// [`Error::Config`] naming the field.
     pub fn validate(&self) -> Result<()> {
-        let Self { d_model, layers, heads, d_ff, .. } = *self;
-        at_least_one(&[("d_model", d_model), ("layers", layers), ("heads", heads), ("d_ff", d_ff)])?;
-        heads_divide(heads, d_model)
+        let Self { d_model, layers, heads, d_ff, together, row_layers, row_width, .. } = *self;
+        let sizes = [("d_model", d_model), ("layers", layers), ("heads", heads), ("d_ff", d_ff)];
+        at_least_one(&sizes)?;
+        at_least_one(&[("together", together), ("row_width", row_width)])?;
+        heads_divide(heads, d_model)?;
+        let of_head = d_model / heads;
+        if row_layers > 0 && !row_width.is_multiple_of(of_head) {
+            let fix = format!("give a multiple of {of_head}, the numbers of a head");
+            return Err(Error::config("model.row_width", format!("is {row_width}"), fix));
+        }
+        Ok(())
     }
 
     pub(super) fn init(&self, dims: Dims, precision: Precision, init: &mut Initializer) -> Cells {
-        let Self { d_model, layers, heads, d_ff, votes, sharpening } = *self;
-        // A block adds to the residual stream three times.
-        let scale = 1.0 / ((3 * layers) as f32).sqrt();
+        let Self { d_model, layers, heads, d_ff, votes, sharpening, together, row_layers, row_width } = *self;
+        // A block adds to the residual stream three times, one of rows twice.
+        let scale = 1.0 / ((3 * layers + 2 * row_layers) as f32).sqrt();
         let embedding = Embedding {
-            cell: Linear::new(Sheet::width(dims.classes), d_model, 1.0, precision, init),
+            cell: Linear::new(Sheet::width(together, dims.classes), d_model, 1.0, precision, init),
             hidden: Linear::new(d_model, d_model, 2.0_f32.sqrt(), precision, init),
+        };
+        let along = |width: usize, init: &mut Initializer| {
+            let sharpening = sharpening.then(|| Sharpening::new(width, init));
+            Attention::new(width, heads * width / d_model, scale, sharpening, precision, init)
         };
         let mut block = || Block {
             across: Attention::new(d_model, heads, scale, None, precision, init),
-            along: {
-                let sharpening = sharpening.then(|| Sharpening::new(d_model, init));
-                Attention::new(d_model, heads, scale, sharpening, precision, init)
-            },
+            along: along(d_model, init),
             feed_forward: FeedForward::new(d_model, d_ff, scale, precision, init),
         };
         let blocks = (0..layers).map(|_| block()).collect();
+        let rows = (row_layers > 0).then(|| {
+            let d_ff = d_ff * row_width / d_model;
+            let widen = Linear::new(d_model, row_width, 1.0, precision, init);
+            let mut block = || RowBlock {
+                along: along(row_width, init),
+                feed_forward: FeedForward::new(row_width, d_ff, scale, precision, init),
+            };
+            Rows { widen, blocks: (0..row_layers).map(|_| block()).collect() }
+        });
+        let width = if rows.is_some() { row_width } else { d_model };
         // Beside votes, which say something from the start, the head begins with little.
         let head = if votes { 0.1 } else { 1.0 };
         Cells {
             embedding,
             blocks,
-            votes: votes.then(|| Votes::new(d_model, heads, dims.classes, precision, init)),
-            norm: LayerNorm::new(d_model, init),
+            rows,
+            votes: votes.then(|| Votes::new(width, heads * width / d_model, dims.classes, precision, init)),
+            norm: LayerNorm::new(width, init),
             head: Head {
-                hidden: Linear::new(d_model, 2 * d_model, 1.0, precision, init),
-                out: Linear::new(2 * d_model, dims.classes, head, Precision::Fp32, init),
+                hidden: Linear::new(width, 2 * width, 1.0, precision, init),
+                out: Linear::new(2 * width, dims.classes, head, Precision::Fp32, init),
             },
             input_dim: dims.input_dim,
+            together,
         }
     }
 }
@@ -93,13 +132,15 @@ impl CellsConfig {
 pub struct Cells {
     embedding: Embedding,
     blocks: Vec<Block>,
+    rows: Option<Rows>,
     votes: Option<Votes>,
     norm: LayerNorm,
     head: Head,
     input_dim: usize,
+    together: usize,
 }
 
-/// What is known of a cell to its token.
+/// What is known of cells to their token.
 #[derive(Module, Debug)]
 struct Embedding {
     cell: Linear,
@@ -121,7 +162,21 @@ struct Block {
     feed_forward: FeedForward,
 }
 
-/// The part of a block in which cells learn of others.
+/// What follows the blocks of cells.
+#[derive(Module, Debug)]
+struct Rows {
+    widen: Linear,
+    blocks: Vec<RowBlock>,
+}
+
+/// Attention of rows to those of the context, and a feed-forward layer.
+#[derive(Module, Debug)]
+struct RowBlock {
+    along: Attention,
+    feed_forward: FeedForward,
+}
+
+/// The part of a block in which tokens learn of others.
 #[derive(Module, Debug)]
 struct Attention {
     norm: LayerNorm,
@@ -161,7 +216,7 @@ impl Attention {
         }
     }
 
-    /// Over the features of every row; `groups` has the columns of every episode.
+    /// Over the tokens of every row; `groups` has the columns of every episode.
     fn across(&self, x: Tensor<3>, groups: &[usize]) -> Tensor<3> {
         let qkv = self.qkv(x.clone(), 0);
         let attended = gpicl_ops::attention_across(qkv, groups, self.heads, self.precision);
@@ -199,7 +254,7 @@ impl Attention {
 }
 
 /// What is left of a context: how its columns are told, and the keys and values of its cells. In the last block only those of
-/// the labels are asked for. With votes, also the keys and labels of its rows.
+/// the labels are asked for, and in blocks of rows there are no others. With votes, also the keys and labels of its rows.
 #[derive(Clone, Debug)]
 pub struct CellsState {
     columns: Columns,
@@ -253,7 +308,18 @@ impl Cells {
             }
             x = block.feed_forward.forward(along(number, &block.along, x));
         }
+        if let Some(rows) = &self.rows {
+            x = rows.widen.forward(x, Activation::Identity);
+            for (number, block) in rows.blocks.iter().enumerate() {
+                x = block.feed_forward.forward(along(self.blocks.len() + number, &block.along, x));
+            }
+        }
         x
+    }
+
+    /// Attentions over rows.
+    fn depth(&self) -> usize {
+        self.blocks.len() + self.rows.as_ref().map_or(0, |rows| rows.blocks.len())
     }
 }
 
@@ -282,7 +348,7 @@ impl SequenceModel for Cells {
     fn forward_after(&self, context: usize, inputs: Tensor<3>, labels: Tensor<2, Int>) -> Tensor<3> {
         let [_, time, width] = inputs.dims();
         let numbers = host(inputs.clone());
-        let columns = Columns::fit(&numbers, [time, width], context);
+        let columns = Columns::fit(&numbers, [time, width], context, self.together);
         let known = if context == 0 { Vec::new() } else { label_numbers(labels.narrow(1, 0, context)) };
         let x = self.embed(&columns, &inputs, &numbers, &known);
         let x = self.blocks(x, &columns, |_, attention, x| attention.along(x, context));
@@ -295,14 +361,14 @@ impl SequenceModel for Cells {
         let [batch, examples, width] = inputs.dims();
         if examples == 0 {
             let columns = Columns::nothing(batch, width);
-            let layers = vec![KeysValues::none(); self.blocks.len()];
+            let layers = vec![KeysValues::none(); self.depth()];
             return CellsState { columns, layers, votes: KeysValues::none() };
         }
         let numbers = host(inputs.clone());
-        let columns = Columns::fit(&numbers, [examples, width], examples);
+        let columns = Columns::fit(&numbers, [examples, width], examples, self.together);
         let known = label_numbers(labels);
         let x = self.embed(&columns, &inputs, &numbers, &known);
-        let mut layers = Vec::with_capacity(self.blocks.len());
+        let mut layers = Vec::with_capacity(self.depth());
         let x = self.blocks(x, &columns, |_, attention, x| {
             let (x, kept) = attention.read(x);
             layers.push(kept);
@@ -316,7 +382,7 @@ impl SequenceModel for Cells {
         let CellsState { columns, layers, votes } = state;
         let [batch, _, width] = queries.dims();
         check::same("answer: batch of the state", batch, columns.groups().len());
-        check::same("answer: layers of the state", self.blocks.len(), layers.len());
+        check::same("answer: layers of the state", self.depth(), layers.len());
         check::same("answer: width of the queries", columns.width(), width);
         let x = self.embed(columns, &queries, &host(queries.clone()), &[]);
         let x = self.blocks(x, columns, |number, attention, x| attention.answer(&layers[number], x));
@@ -327,9 +393,11 @@ impl SequenceModel for Cells {
     /// That of a table all of whose columns say something. In the last block only labels' keys and values are kept.
     fn state_size(&self, examples: usize) -> usize {
         let [d_model, _] = self.embedding.hidden.weight.dims();
-        let of_rows = 1 + usize::from(self.votes.is_some());
-        let columns = (self.blocks.len() - 1) * (self.input_dim + 1) + of_rows;
+        let [width, _] = self.head.hidden.weight.dims();
+        let columns = (self.blocks.len() - 1) * (self.input_dim.div_ceil(self.together) + 1) + 1;
+        let of_rows = self.depth() - self.blocks.len() + usize::from(self.votes.is_some());
         columns * KeysValues::size_after(examples, d_model)
+            + of_rows * KeysValues::size_after(examples, width)
     }
 }
 
@@ -346,8 +414,9 @@ mod tests {
 
     const DIMS: Dims = Dims { input_dim: 4, classes: 3, episode_length: 40 };
 
-    fn model(votes: bool) -> Cells {
-        let config = CellsConfig { d_model: 16, layers: 2, heads: 2, d_ff: 16, votes, sharpening: true };
+    fn of(votes: bool, together: usize) -> Cells {
+        let config =
+            CellsConfig { d_model: 16, layers: 2, heads: 2, d_ff: 16, votes, sharpening: true, together };
         config.init(DIMS, Precision::Fp32, &mut Initializer::new(1, &Device::flex()))
     }
 
@@ -371,7 +440,7 @@ mod tests {
 
     #[test]
     fn the_order_of_examples_and_of_queries_means_nothing() {
-        let (model, (inputs, labels)) = (model(true), episodes());
+        let (model, (inputs, labels)) = (of(true, 2), episodes());
         let order = [4, 0, 9, 2, 7, 1, 3, 8, 6, 5, 13, 11, 12, 10];
         let order = Tensor::<1, Int>::from_ints(order, &Device::flex());
         let before = model.forward_after(10, inputs.clone(), labels.clone());
@@ -382,7 +451,13 @@ mod tests {
 
     #[test]
     fn what_stands_beside_an_episode_and_behind_its_columns_means_nothing() {
-        let (model, (inputs, labels)) = (model(true), episodes());
+        let (inputs, labels) = episodes();
+        for model in [1, 3].map(|together| of(true, together)) {
+            beside_and_behind(&model, &inputs, &labels);
+        }
+    }
+
+    fn beside_and_behind(model: &Cells, inputs: &Tensor<3>, labels: &Tensor<2, Int>) {
         let both = model.forward_after(10, inputs.clone(), labels.clone());
         let alone = |width: usize| {
             let inputs = inputs.clone().narrow(0, 1, 1).narrow(2, 0, width);
@@ -398,7 +473,7 @@ mod tests {
     fn every_position_answers_from_a_context_before_it() {
         let (inputs, labels) = episodes();
         let (inputs, labels) = (inputs.repeat_dim(1, 3), labels.repeat_dim(1, 3));
-        for model in [false, true].map(model) {
+        for model in [of(false, 1), of(true, 1), of(false, 3)] {
             positions(&model, &inputs, &labels);
         }
     }

@@ -1,7 +1,7 @@
 //! What a learner for tables is told of each cell.
 //!
 //! A column is told by the rows of its context: their mean and deviation, and their order. One that is constant or empty among
-//! them says nothing and is left out.
+//! them says nothing and is left out. Of the others so many as a token holds stand together, in the order of the table.
 
 use std::iter::zip;
 
@@ -11,19 +11,21 @@ use crate::rng::{Rng, Stream};
 
 /// Deviations from the mean at which numbers end.
 const CLIP: f32 = 10.0;
-/// Numbers of a column's signature.
+/// Numbers of a signature, by which the columns of tokens are told apart.
 const SIGNATURE: usize = 8;
-/// Numbers of a cell beside its column's signature and its label: standardised, the same with its far ends drawn in, rank, share
+/// Numbers of a cell beside its token's signature and its label: standardised, the same with its far ends drawn in, rank, share
 /// of equal cells, share of different values in the column, share of missing cells in it, whether it is missing.
 const OF_CELL: usize = 7;
 
 /// What the context says of the columns of all episodes.
 #[derive(Clone, Debug)]
 pub struct Columns {
-    /// Columns of every episode, with that of its labels as the last.
+    /// Columns of tokens of every episode, with that of its labels as the last.
     groups: Vec<usize>,
     /// Of every episode, those that say something.
     kept: Vec<Vec<Column>>,
+    /// Columns whose cells make one token.
+    together: usize,
     /// Numbers in a row of inputs.
     width: usize,
 }
@@ -43,7 +45,7 @@ struct Column {
     missing: f32,
 }
 
-/// Numbers of cells, `[columns, rows, width]`.
+/// Numbers of tokens, `[columns of tokens, rows, width]`.
 #[derive(Clone, Debug)]
 pub struct Sheet {
     /// Row-major.
@@ -53,9 +55,9 @@ pub struct Sheet {
 }
 
 impl Sheet {
-    /// Numbers of a cell for `classes` label slots.
-    pub fn width(classes: usize) -> usize {
-        OF_CELL + SIGNATURE + classes + 1
+    /// Numbers of a token of `together` cells, for `classes` label slots.
+    pub fn width(together: usize, classes: usize) -> usize {
+        together * OF_CELL + SIGNATURE + classes + 1
     }
 }
 
@@ -96,8 +98,9 @@ impl Column {
 }
 
 impl Columns {
-    /// Those of `inputs` `[batch, rows, width]`, of whose rows the first `context` are known with their labels.
-    pub fn fit(inputs: &[f32], [rows, width]: [usize; 2], context: usize) -> Self {
+    /// Those of `inputs` `[batch, rows, width]`, of whose rows the first `context` are known with their labels. The cells of
+    /// `together` columns make one token; the last token of a row may have fewer.
+    pub fn fit(inputs: &[f32], [rows, width]: [usize; 2], context: usize, together: usize) -> Self {
         let fit = |episode: &[f32]| {
             let known = &episode[..context * width];
             (0..width)
@@ -105,12 +108,13 @@ impl Columns {
                 .collect()
         };
         let kept: Vec<Vec<Column>> = inputs.par_chunks_exact(rows * width).map(fit).collect();
-        Self { groups: kept.iter().map(|columns| columns.len() + 1).collect(), kept, width }
+        let groups = kept.iter().map(|columns| columns.len().div_ceil(together) + 1).collect();
+        Self { groups, kept, together, width }
     }
 
     /// Those of `batch` contexts without rows.
     pub fn nothing(batch: usize, width: usize) -> Self {
-        Self { groups: vec![1; batch], kept: vec![Vec::new(); batch], width }
+        Self { groups: vec![1; batch], kept: vec![Vec::new(); batch], together: 1, width }
     }
 
     /// Numbers in a row of inputs.
@@ -118,7 +122,7 @@ impl Columns {
         self.width
     }
 
-    /// Columns of every episode, with that of its labels as the last.
+    /// Columns of tokens of every episode, with that of its labels as the last.
     pub fn groups(&self) -> &[usize] {
         &self.groups
     }
@@ -136,29 +140,32 @@ impl Columns {
     /// `[batch, known]`.
     pub fn sheet(&self, inputs: &[f32], [rows, width]: [usize; 2], labels: &[u32], classes: usize) -> Sheet {
         let batch = self.groups.len();
-        let (numbers, known, of_cell) = (rows * width, labels.len() / batch, Sheet::width(classes));
+        let (numbers, known) = (rows * width, labels.len() / batch);
+        let (of_cells, of_token) = (self.together * OF_CELL, Sheet::width(self.together, classes));
         let columns: usize = self.groups.iter().sum();
-        let mut values = vec![0.0; columns * rows * of_cell];
+        let mut values = vec![0.0; columns * rows * of_token];
         let mut rest = &mut *values;
         let mut parts = Vec::with_capacity(batch);
         for (episode, &columns) in self.groups.iter().enumerate() {
-            let part = rest.split_off_mut(..columns * rows * of_cell).expect("the sum of the parts");
+            let part = rest.split_off_mut(..columns * rows * of_token).expect("the sum of the parts");
             parts.push((episode, part));
         }
         parts.into_par_iter().for_each(|(episode, part)| {
             let cells = &inputs[episode * numbers..][..numbers];
-            let mut columns = part.chunks_exact_mut(rows * of_cell);
-            for (number, (column, part)) in zip(&self.kept[episode], &mut columns).enumerate() {
+            let mut columns = part.chunks_exact_mut(rows * of_token);
+            let tokens = self.kept[episode].chunks(self.together);
+            for (number, (members, part)) in zip(tokens, &mut columns).enumerate() {
                 let signature = signature(number);
-                let cells = cells[column.at..].iter().step_by(width);
-                for (to, &cell) in zip(part.chunks_exact_mut(of_cell), cells) {
-                    column.tell(cell, &mut to[..OF_CELL]);
-                    to[OF_CELL..][..SIGNATURE].copy_from_slice(&signature);
+                for (row, to) in part.chunks_exact_mut(of_token).enumerate() {
+                    for (column, to) in zip(members, to.chunks_exact_mut(OF_CELL)) {
+                        column.tell(cells[row * width + column.at], to);
+                    }
+                    to[of_cells..][..SIGNATURE].copy_from_slice(&signature);
                 }
             }
             let part = columns.next().expect("the column of labels");
             let labels = &labels[episode * known..][..known];
-            for (row, to) in part.chunks_exact_mut(of_cell).enumerate() {
+            for (row, to) in part.chunks_exact_mut(of_token).enumerate() {
                 let slot = labels.get(row).map_or(classes, |&label| {
                     assert!(
                         (label as usize) < classes,
@@ -166,14 +173,14 @@ impl Columns {
                     );
                     label as usize
                 });
-                to[OF_CELL + SIGNATURE + slot] = 1.0;
+                to[of_cells + SIGNATURE + slot] = 1.0;
             }
         });
-        Sheet { values, shape: [columns, rows, of_cell] }
+        Sheet { values, shape: [columns, rows, of_token] }
     }
 }
 
-/// What tells the column of a number from the others of its table, whose order means nothing.
+/// What tells the tokens of a number from the others of their table, whose order means nothing.
 fn signature(column: usize) -> [f32; SIGNATURE] {
     let mut rng = Rng::new(0, Stream::Signature, column as u64);
     std::array::from_fn(|_| rng.normal())
@@ -185,10 +192,20 @@ mod tests {
 
     const NAN: f32 = f32::NAN;
 
-    /// Of one episode.
+    /// Of one episode, a token a cell.
     fn sheet(rows: &[f32], width: usize, context: usize, labels: &[u32]) -> (Columns, Sheet) {
+        sheet_of(1, rows, width, context, labels)
+    }
+
+    fn sheet_of(
+        together: usize,
+        rows: &[f32],
+        width: usize,
+        context: usize,
+        labels: &[u32],
+    ) -> (Columns, Sheet) {
         let shape = [rows.len() / width, width];
-        let columns = Columns::fit(rows, shape, context);
+        let columns = Columns::fit(rows, shape, context, together);
         let sheet = columns.sheet(rows, shape, labels, 2);
         (columns, sheet)
     }
@@ -199,7 +216,7 @@ mod tests {
         let (columns, Sheet { shape, .. }) = sheet(&rows, 3, 2, &[0, 1]);
         assert_eq!(
             (columns.groups(), columns.of_labels(), shape),
-            (&[2][..], vec![1], [2, 3, Sheet::width(2)])
+            (&[2][..], vec![1], [2, 3, Sheet::width(1, 2)])
         );
         assert_eq!(sheet(&rows, 3, 0, &[]).0.groups(), [1], "nothing is known without a context");
     }
@@ -220,6 +237,30 @@ mod tests {
         let labels: Vec<&[f32]> = (0..7).map(|row| &cell(1, row)[OF_CELL + SIGNATURE..]).collect();
         let (zero, one, none) = (&[1.0, 0.0, 0.0][..], &[0.0, 1.0, 0.0][..], &[0.0, 0.0, 1.0][..]);
         assert_eq!(labels, [one, zero, one, zero, none, none, none]);
+    }
+
+    #[test]
+    fn cells_that_stand_together_are_told_as_alone() {
+        let rows: Vec<f32> =
+            (0..20).map(|at| [7.0, (at * at % 11) as f32][usize::from(at % 4 != 1)]).collect();
+        let (_, alone) = sheet(&rows, 4, 4, &[0; 4]);
+        let (columns, pairs) = sheet_of(2, &rows, 4, 4, &[0; 4]);
+        assert_eq!((columns.groups(), columns.of_labels()), (&[3][..], vec![2]), "one of four is constant");
+        assert_eq!(pairs.shape, [3, 5, Sheet::width(2, 2)]);
+        let token = |sheet: &Sheet, column: usize, row: usize| {
+            sheet.values[(column * 5 + row) * sheet.shape[2]..][..sheet.shape[2]].to_vec()
+        };
+        for row in 0..5 {
+            let cells: Vec<_> = (0..3).map(|column| token(&alone, column, row)).collect();
+            let [first, second] = [0, 1].map(|column| token(&pairs, column, row));
+            assert_eq!(first[..OF_CELL], cells[0][..OF_CELL]);
+            assert_eq!(first[OF_CELL..2 * OF_CELL], cells[1][..OF_CELL]);
+            assert_eq!(first[2 * OF_CELL..], cells[0][OF_CELL..], "the signature of the first token");
+            assert_eq!(second[..OF_CELL], cells[2][..OF_CELL]);
+            assert_eq!(second[OF_CELL..2 * OF_CELL], [0.0; OF_CELL], "no fourth column");
+            assert_eq!(second[2 * OF_CELL..], cells[1][OF_CELL..]);
+            assert_eq!(token(&pairs, 2, row)[2 * OF_CELL..], token(&alone, 3, row)[OF_CELL..]);
+        }
     }
 
     #[test]

@@ -149,7 +149,7 @@ pub enum Finish<'a> {
     Gelu(&'a mut [f32]),
 }
 
-/// The function's result: an expression with the [`Machine`] for a precision.
+/// An expression with the [`Machine`] for a precision.
 macro_rules! with_machine {
     ($precision:expr, $machine:ident => $result:expr) => {
         match $precision {
@@ -157,14 +157,14 @@ macro_rules! with_machine {
                 let $machine = $crate::cpu::gemm::kernel::Plain { round: false };
                 $result
             }
-            Precision::Bf16 => {
+            Precision::Bf16 => 'found: {
                 #[cfg(target_arch = "x86_64")]
                 if let Some($machine) = $crate::cpu::gemm::amx::Amx::new() {
-                    return $result;
+                    break 'found $result;
                 }
                 #[cfg(target_arch = "x86_64")]
                 if let Some($machine) = $crate::cpu::gemm::kernel::Bf16Dot::new() {
-                    return $result;
+                    break 'found $result;
                 }
                 let $machine = $crate::cpu::gemm::kernel::Plain { round: true };
                 $result
