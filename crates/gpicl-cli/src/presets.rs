@@ -4,10 +4,10 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
-use gpicl::Layers;
 use gpicl::models::ModelConfig;
 use gpicl::train::{PRESETS, Preset};
-use gpicl_lab::presets::{COMPARISONS, SWEEPS, find_comparison, find_sweep};
+use gpicl::{Error, Layers};
+use gpicl_lab::presets::{COMPARISON, COMPARISONS, SWEEP, SWEEPS, find_experiment};
 use serde_json::json;
 
 use crate::output::Output;
@@ -27,12 +27,12 @@ pub struct PresetsArgs {
 /// Lists the presets, or prints one.
 pub fn presets(args: &PresetsArgs, output: &Output) -> Result<ExitCode> {
     if let Some(name) = &args.show {
-        if let Some(file) = experiment(name)? {
+        if let Some(file) = find_experiment(name) {
             output.text(file.toml.trim_end());
             output.json(&json!({"name": name, "toml": file.toml}));
             return Ok(ExitCode::SUCCESS);
         }
-        let preset = Preset::find(name)?;
+        let preset = named(name)?;
         let mut layers = Layers::default();
         preset.apply(&mut layers)?;
         let config = layers.build()?;
@@ -65,7 +65,7 @@ pub fn presets(args: &PresetsArgs, output: &Output) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let experiments = |of: &'static str, presets: &'static [Preset]| {
-        presets.iter().map(move |preset| (format!("{of}/{}", preset.name), preset))
+        presets.iter().map(move |preset| (format!("{of}{}", preset.name), preset))
     };
     let runs = PRESETS.iter().map(|preset| (preset.name.to_string(), preset));
     for (name, preset) in runs.chain(experiments(SWEEP, SWEEPS)).chain(experiments(COMPARISON, COMPARISONS)) {
@@ -75,14 +75,10 @@ pub fn presets(args: &PresetsArgs, output: &Output) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-const SWEEP: &str = "sweep";
-const COMPARISON: &str = "compare";
-
-/// The sweep or comparison that `name` means; none if it is that of a run.
-fn experiment(name: &str) -> gpicl::Result<Option<&'static Preset>> {
-    match name.split_once('/') {
-        Some((SWEEP, name)) => find_sweep(name).map(Some),
-        Some((COMPARISON, name)) => find_comparison(name).map(Some),
-        _ => Ok(None),
-    }
+/// The preset of a run.
+fn named(name: &str) -> gpicl::Result<&'static Preset> {
+    Preset::find(name).map_err(|_| {
+        let problem = format!("`{name}` is none");
+        Error::config("--show", problem, "choose one that `gpicl presets` lists")
+    })
 }

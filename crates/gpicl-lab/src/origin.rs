@@ -26,7 +26,8 @@ impl<'a> Origin<'a> {
     pub fn name(&self) -> String {
         match self {
             Self::File(path) => path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
-            Self::Preset(name) => name.to_string(),
+            // As lists have it: compare/NAME.
+            Self::Preset(name) => name.rsplit('/').next().unwrap_or_default().to_string(),
             Self::Text(_) => TEXT.into(),
         }
     }
@@ -46,6 +47,7 @@ mod tests {
         let folder = |origin: Origin<'_>| origin.folder("sweep").display().to_string();
         assert_eq!(folder(Origin::File(Path::new("a/rates.toml"))), "runs/sweep-rates");
         assert_eq!(folder(Origin::Preset("tiny")), "runs/sweep-tiny");
+        assert_eq!(folder(Origin::Preset("sweep/tiny")), "runs/sweep-tiny");
         assert_eq!(folder(Origin::Text("seeds = [1]")), "runs/sweep-spec");
     }
 }

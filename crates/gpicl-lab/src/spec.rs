@@ -126,6 +126,34 @@ pub(crate) fn lay_on_base(spec: &mut Table, assignment: &str) -> Result<()> {
     Ok(())
 }
 
+/// Lays every `a.b=c` of `set` on a spec by `lay`. What `check` finds then, and did not find before, is the fault of the assignments
+/// and not of the spec's file.
+///
+/// # Errors
+/// Those of `lay` and `check`; [`Error::Config`] that names the assignments.
+pub(crate) fn lay_all<T: Clone>(
+    spec: T,
+    set: &[String],
+    lay: impl Fn(T, &str) -> Result<T>,
+    check: impl Fn(&T) -> Result<()>,
+) -> Result<T> {
+    let blame = |set: &[String], error| match error {
+        Error::File { at, problem, fix, .. } => {
+            let problem = if at.is_empty() { problem } else { format!("{at}: {problem}") };
+            Error::config(format!("--set {}", set.join(" --set ")), problem, fix)
+        }
+        other => other,
+    };
+    let lay = |spec, assignment: &String| {
+        lay(spec, assignment).map_err(|error| blame(std::slice::from_ref(assignment), error))
+    };
+    let laid = set.iter().try_fold(spec.clone(), lay)?;
+    match check(&laid) {
+        Err(error) if check(&spec).is_ok() => Err(blame(set, error)),
+        _ => Ok(laid),
+    }
+}
+
 /// A preset, if there is one, and the table `base` on it.
 ///
 /// # Errors
@@ -212,5 +240,28 @@ mod tests {
         assert!(takes(&[of_another_kind, own], "train.steps=8"));
         let data = "[[list]]\nname = 'd'\ndata = { name = 'random' }\n";
         assert!(!takes(&[data], "data.normalize=none") && takes(&[data, own], "data.normalize=none"));
+    }
+
+    #[test]
+    fn what_assignments_do_to_a_file_is_not_its_fault() {
+        let check = |sum: &i64| match sum {
+            0..10 => Ok(()),
+            _ => Err(Error::file_at("a.toml", "field `base`: `x`", format!("is {sum}"), "give less")),
+        };
+        let lay = |sum: i64, add: &str| {
+            let add: i64 =
+                add.parse().map_err(|_| Error::file_at("a.toml", "field `x`", "is no number", "no"))?;
+            Ok(sum + add)
+        };
+        let all = |spec, set: &[&str]| {
+            let set: Vec<String> = set.iter().map(ToString::to_string).collect();
+            lay_all(spec, &set, lay, check).map_err(|error| error.to_string())
+        };
+        assert_eq!(all(5, &["20", "-18"]), Ok(7), "together they are right");
+        assert_eq!(all(20, &["1"]), Ok(21), "wrong before: said where it is read");
+        let problem = "config field `--set 20 --set 1`: field `base`: `x`: is 26; give less";
+        assert_eq!(all(5, &["20", "1"]), Err(problem.into()));
+        let problem = "config field `--set y`: field `x`: is no number; no";
+        assert_eq!(all(5, &["1", "y"]), Err(problem.into()));
     }
 }

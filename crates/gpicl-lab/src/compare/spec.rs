@@ -7,7 +7,7 @@ use toml::{Table, Value};
 
 use crate::origin::{Origin, TEXT};
 use crate::presets::find_comparison;
-use crate::spec::{Sourced, names_a_file, repeated};
+use crate::spec::{Sourced, lay_all, names_a_file, repeated};
 use gpicl::Result;
 use gpicl::data::DataConfig;
 use gpicl::eval::Sample;
@@ -172,7 +172,7 @@ impl NamedSpec {
             Origin::Preset(name) => Self::preset(name),
             Origin::Text(text) => Self::parse(Path::new(TEXT), text),
         }?;
-        set.iter().try_fold(spec, |spec, assignment| spec.set(assignment))
+        lay_all(spec, set, |spec, assignment| spec.set(assignment), |spec| spec.runs().map(drop))
     }
 
     /// Reads a spec from a TOML file.

@@ -39,6 +39,7 @@ use crate::figures::ranking::Ranking;
 use crate::figures::scatter::Scatter;
 use crate::origin::Origin;
 use crate::program::Program;
+use crate::spec::lay_all;
 use crate::sweep::{Executor, Sweep, SweepSpec, Watch};
 use crate::table::Table;
 use crate::workers::Workers;
@@ -228,12 +229,12 @@ impl Figure {
     /// # Errors
     /// As [`Spec::read`] and [`Spec::set`].
     pub fn chosen(&self, file: Option<&Path>, scale: Scale, set: &[String]) -> Result<(Spec, String)> {
-        let (mut spec, name) = match file {
+        let (spec, name) = match file {
             Some(path) => (Spec::read(path)?, Origin::File(path).name()),
             None => (self.spec(scale)?, scale.to_string()),
         };
-        set.iter().try_for_each(|assignment| spec.set(assignment))?;
-        Ok((spec, name))
+        let lay = |mut spec: Spec, assignment: &str| spec.set(assignment).map(|()| spec);
+        Ok((lay_all(spec, set, lay, |spec| self.check(spec).map(drop))?, name))
     }
 
     /// Checks `spec`; returns how many runs there are to meta-train.
@@ -311,6 +312,12 @@ pub struct Failure {
 pub fn reproduce(figure: &Figure, spec: &Spec, around: &Around<'_>) -> Result<Option<Reproduced>> {
     figure.check(spec)?;
     claim(around.out, Kind::Figure)?;
+    if let Some(other) = Verdict::figure_in(&around.out.join(VERDICT))?
+        && other != figure.name
+    {
+        let problem = format!("holds the figure `{other}`");
+        return Err(Error::file(around.out, problem, "choose another --out, or remove the folder"));
+    }
     create_folder(around.out)?;
     match figure.how {
         How::Sweep(make) => {
@@ -389,6 +396,9 @@ fn from_comparison(
     finish(Verdict::new(figure.name, basis, table::checks(&found)), files, failed, around.out).map(Some)
 }
 
+/// Where the verdict is written.
+const VERDICT: &str = "verdict.txt";
+
 /// Writes the verdict.
 fn finish(verdict: Verdict, mut files: Vec<PathBuf>, failed: Vec<Failure>, out: &Path) -> Result<Reproduced> {
     let mut text = verdict.text();
@@ -396,7 +406,7 @@ fn finish(verdict: Verdict, mut files: Vec<PathBuf>, failed: Vec<Failure>, out: 
         text.push_str(&format!("\n\nfailed: {run}: {error}"));
     }
     text.push('\n');
-    let path = out.join("verdict.txt");
+    let path = out.join(VERDICT);
     write_atomic(&path, text.as_bytes())?;
     files.push(path);
     Ok(Reproduced { verdict, files, failed })

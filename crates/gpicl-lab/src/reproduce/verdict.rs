@@ -1,8 +1,11 @@
 //! Whether the paper's statements hold in a reproduced figure's data.
 
 use std::fmt;
+use std::path::Path;
 
+use gpicl::Result;
 use gpicl::eval::Interval;
+use gpicl::fs::read_text;
 use serde::Serialize;
 
 /// A statement of the paper, and what the data say about it.
@@ -70,6 +73,9 @@ pub(super) fn written(interval: impl Into<Option<Interval>>) -> String {
 /// Where there is no interval.
 pub(super) const FEW: &str = "(too few seeds for an interval)";
 
+/// What a verdict's first line starts with.
+const START: &str = "verdict: ";
+
 /// What a figure's data say about the paper's statements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -122,12 +128,22 @@ impl Verdict {
     pub fn line(&self) -> String {
         let holding = self.checks.iter().filter(|check| check.holds == Some(true)).count();
         format!(
-            "verdict: {}: {}: {holding} of {} statements hold ({})",
+            "{START}{}: {}: {holding} of {} statements hold ({})",
             self.figure,
             self.answer,
             self.checks.len(),
             self.basis,
         )
+    }
+
+    /// The figure whose verdict the file `path` is; none if it is not there, or something else.
+    pub(super) fn figure_in(path: &Path) -> Result<Option<String>> {
+        if !path.exists() {
+            return Ok(None);
+        }
+        let text = read_text(path)?;
+        let found = text.strip_prefix(START).and_then(|rest| rest.split_once(':'));
+        Ok(found.map(|(figure, _)| figure.to_string()))
     }
 
     /// The line, then every statement with its rule and its numbers.

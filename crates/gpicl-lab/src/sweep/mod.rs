@@ -31,6 +31,7 @@ use gpicl::RunDir;
 use gpicl::data::{DataConfig, Fingerprint};
 use gpicl::folder::{Kind, claim};
 use gpicl::fs::{create_folder, lock, write_atomic};
+use gpicl::train::Change;
 use gpicl::{Error, Result};
 
 /// The folder of a sweep, and its plan.
@@ -66,7 +67,16 @@ impl Sweep {
                     if !submitted && RunDir::at(sweep.run_path(run)).untouched()? {
                         continue;
                     }
-                    let problem = format!("holds another sweep: `{}` is another run there", run.id);
+                    let problem = match kept.get(run.id.as_str()) {
+                        Some(now) => match now.config.unlike(&run.config) {
+                            Some(change) => {
+                                let Change { field, .. } = &change;
+                                format!("holds another sweep: `{field}` of `{}` {change} there", run.id)
+                            }
+                            None => format!("holds another sweep: `{}` is of another point there", run.id),
+                        },
+                        None => format!("holds another sweep: its `{}` is no run of this one", run.id),
+                    };
                     return Err(Error::file(dir, problem, "choose another --out, or remove the folder"));
                 }
                 for run in changed {

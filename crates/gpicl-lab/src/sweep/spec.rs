@@ -8,7 +8,7 @@ use toml::{Table, Value};
 
 use crate::origin::{Origin, TEXT};
 use crate::presets::find_sweep;
-use crate::spec::{Sourced, leaves, names_a_file, repeated, within};
+use crate::spec::{Sourced, lay_all, leaves, names_a_file, repeated, within};
 use gpicl::data::hex;
 use gpicl::train::parse_toml;
 use gpicl::{Error, Result};
@@ -120,7 +120,7 @@ impl NamedSweep {
             Origin::Preset(name) => Self::preset(name),
             Origin::Text(text) => Self::parse(TEXT, text),
         }?;
-        set.iter().try_fold(spec, |spec, assignment| spec.set(assignment))
+        lay_all(spec, set, |spec, assignment| spec.set(assignment), |spec| spec.plan().map(drop))
     }
 
     /// Reads a spec from a TOML file.

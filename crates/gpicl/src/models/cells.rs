@@ -415,8 +415,8 @@ mod tests {
     const DIMS: Dims = Dims { input_dim: 4, classes: 3, episode_length: 40 };
 
     fn of(votes: bool, together: usize) -> Cells {
-        let config =
-            CellsConfig { d_model: 16, layers: 2, heads: 2, d_ff: 16, votes, sharpening: true, together };
+        let sizes = CellsConfig { d_model: 16, layers: 2, heads: 2, d_ff: 16, ..CellsConfig::default() };
+        let config = CellsConfig { votes, together, row_layers: together - 1, row_width: 24, ..sizes };
         config.init(DIMS, Precision::Fp32, &mut Initializer::new(1, &Device::flex()))
     }
 

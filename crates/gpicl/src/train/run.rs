@@ -64,11 +64,14 @@ impl RunDir {
             return Self::create(run.0, config);
         }
         let (run, found) = Self::open(run.0)?;
-        if found != *config && !run.untouched()? {
-            let fix = "remove the folder, or choose another --out";
-            return Err(Error::file(&run.0, "holds a run of another configuration", fix));
+        let change = config.unlike(&found);
+        if let Some(change) = &change
+            && !run.untouched()?
+        {
+            let problem = format!("holds a run of another configuration: `{}` {change} there", change.field);
+            return Err(Error::file(&run.0, problem, "remove the folder, or choose another --out"));
         }
-        if found != *config {
+        if change.is_some() {
             write_atomic(&run.config_path(), config.to_toml().as_bytes())?;
         }
         Ok(run)

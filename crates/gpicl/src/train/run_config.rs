@@ -286,10 +286,16 @@ impl RunConfig {
                 train = TrainConfig { steps, lr, warmup, schedule, ..train };
             }
             let (device, eval) = (DeviceKind::default(), EvalConfig::default());
-            let config = Self { train, device, eval, ..config.clone() };
-            Table::try_from(&config).expect("a RunConfig has a TOML form")
+            Self { train, device, eval, ..config.clone() }
         };
-        first_change("", &relevant(earlier), &relevant(self))
+        relevant(self).unlike(&relevant(earlier))
+    }
+
+    /// The first field that is another one than in `earlier`, if any.
+    pub fn unlike(&self, earlier: &Self) -> Option<Change> {
+        let [earlier, now] =
+            [earlier, self].map(|config| Table::try_from(config).expect("a RunConfig has a TOML form"));
+        first_change("", &earlier, &now)
     }
 
     /// The complete configuration as TOML; [`RunConfig::read`] gives the same value back.
