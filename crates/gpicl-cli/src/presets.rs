@@ -5,9 +5,9 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Args;
 use gpicl::models::ModelConfig;
-use gpicl::train::{PRESETS, Preset};
+use gpicl::train::Preset;
 use gpicl::{Error, Layers};
-use gpicl_lab::presets::{COMPARISON, COMPARISONS, SWEEP, SWEEPS, find_experiment};
+use gpicl_lab::presets::{find_experiment, names};
 use serde_json::json;
 
 use crate::output::Output;
@@ -16,7 +16,7 @@ use crate::output::Output;
 #[derive(Debug, Args)]
 pub struct PresetsArgs {
     /// Print this preset with every field, ready for `--config`; or the file of a sweep or comparison: sweep/NAME,
-    /// compare/NAME.
+    /// compare/NAME, or NAME where no run goes by it.
     #[arg(long, value_name = "NAME")]
     show: Option<String>,
     /// Print every field with what it is where nothing says otherwise, and the [model] table of every architecture.
@@ -27,12 +27,12 @@ pub struct PresetsArgs {
 /// Lists the presets, or prints one.
 pub fn presets(args: &PresetsArgs, output: &Output) -> Result<ExitCode> {
     if let Some(name) = &args.show {
-        if let Some(file) = find_experiment(name) {
+        if let Some(file) = find_experiment(name)? {
             output.text(file.toml.trim_end());
             output.json(&json!({"name": name, "toml": file.toml}));
             return Ok(ExitCode::SUCCESS);
         }
-        let preset = named(name)?;
+        let preset = of_a_run(name)?;
         let mut layers = Layers::default();
         preset.apply(&mut layers)?;
         let config = layers.build()?;
@@ -64,11 +64,7 @@ pub fn presets(args: &PresetsArgs, output: &Output) -> Result<ExitCode> {
         output.json(&config);
         return Ok(ExitCode::SUCCESS);
     }
-    let experiments = |of: &'static str, presets: &'static [Preset]| {
-        presets.iter().map(move |preset| (format!("{of}{}", preset.name), preset))
-    };
-    let runs = PRESETS.iter().map(|preset| (preset.name.to_string(), preset));
-    for (name, preset) in runs.chain(experiments(SWEEP, SWEEPS)).chain(experiments(COMPARISON, COMPARISONS)) {
+    for (name, preset) in names() {
         output.text(format!("{name:<22} {}", preset.summary()));
         output.json(&json!({"name": name, "summary": preset.summary()}));
     }
@@ -76,9 +72,9 @@ pub fn presets(args: &PresetsArgs, output: &Output) -> Result<ExitCode> {
 }
 
 /// The preset of a run.
-fn named(name: &str) -> gpicl::Result<&'static Preset> {
+fn of_a_run(name: &str) -> gpicl::Result<&'static Preset> {
     Preset::find(name).map_err(|_| {
-        let problem = format!("`{name}` is none");
-        Error::config("--show", problem, "choose one that `gpicl presets` lists")
+        let all: Vec<String> = names().map(|(name, _)| name).collect();
+        Error::config("--show", format!("`{name}` is none"), format!("choose one of {}", all.join(", ")))
     })
 }

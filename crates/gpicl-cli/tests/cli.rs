@@ -59,6 +59,11 @@ fn help_and_presets_read_as_agreed() {
     insta::assert_snapshot!("preset_paper", ok(dir.path(), &["presets", "--show", "paper"]));
     assert!(ok(dir.path(), &["presets", "--show", "sweep/mixture"]).contains("[[list.mix]]"));
     assert!(refused(dir.path(), &["presets", "--show", "sweep/nope"]).contains("tiny"));
+    let nope = refused(dir.path(), &["presets", "--show", "nope"]);
+    assert!(nope.contains("quickstart") && nope.contains("compare/paper-table"), "{nope}");
+    let table =
+        ["paper-table", "compare/paper-table"].map(|name| ok(dir.path(), &["presets", "--show", name]));
+    assert!(table[0] == table[1] && table[0].contains("[[methods]]"), "{}", table[0]);
     assert!(ok(dir.path(), &["completions", "bash"]).contains("_gpicl"));
 }
 

@@ -95,8 +95,14 @@ fn a_figure_is_meta_trained_drawn_and_judged_once() {
     let other = ["reproduce", "plateaus", "--spec", "tiny.toml", "--set", "train.steps=4", "--out", "map"];
     assert!(refused(dir.path(), &other).contains("holds the figure `transition-map`"));
     assert_eq!(text(&read("verdict.txt")), said, "nothing is written over");
+    // By its verdict alone, and where there is none yet.
+    fs::remove_file(map.join(".figure")).unwrap();
+    assert!(refused(dir.path(), &other).contains("holds the figure `transition-map`"));
+    fs::write(map.join(".figure"), "transition-map\n").unwrap();
+    fs::remove_file(map.join("verdict.txt")).unwrap();
+    assert!(refused(dir.path(), &other).contains("holds the figure `transition-map`"));
     let steps = refused(dir.path(), &[&args[..5], &["train.steps=5", "--out", "map"]].concat());
-    assert!(steps.contains("`train.steps` of `mlp,count=2^0,seed=0` is 5, was 4 there"), "{steps}");
+    assert!(steps.contains("in `mlp,count=2^0,seed=0` `train.steps`: is 5, was 4 there"), "{steps}");
 }
 
 #[test]
@@ -136,7 +142,7 @@ fn mistakes_are_named() {
     let bad = refused(at, &["reproduce", "transition", "--spec", "bad.toml"]);
     assert!(bad.contains("bad.toml") && bad.contains("d_modl"), "{bad}");
     let set = refused(at, &["reproduce", "transition", "--set", "train.stepz=1"]);
-    assert!(set.contains("--set train.stepz=1") && !set.contains("transition.cpu.toml"), "{set}");
+    assert!(set.contains("`--set train.stepz=1`: with it, in transition.cpu.toml"), "{set}");
     let shown = refused(at, &["reproduce", "transition", "--show-spec", "--set", "train.batch=0"]);
     assert!(shown.contains("train.batch"), "{shown}");
     assert!(!at.join("runs").exists(), "nothing is written");

@@ -10,7 +10,7 @@ use gpicl::data::{DataConfig, Fingerprints, Library, Split};
 use gpicl::eval::baselines::{Baseline, BaselinesConfig};
 use gpicl::eval::{LearningCurve, Look, Sample, TestSet, Trained, meta_test};
 use gpicl::tasks::{SourceSplits, load_sources};
-use gpicl::train::{Change, CheckpointInfo, checkpoint_path, load_to_test};
+use gpicl::train::{CheckpointInfo, checkpoint_path, load_to_test};
 use gpicl::{Error, Result};
 
 /// What to meta-test on.
@@ -209,9 +209,7 @@ fn same_experiment(first: &CheckpointInfo, other: &CheckpointInfo, path: &Path) 
     let Some(change) = other.config.without_seeds().unlike(&first.config.without_seeds()) else {
         return Ok(());
     };
-    let Change { field, .. } = &change;
-    let problem =
-        format!("was meta-trained with another configuration than the first run: `{field}` {change} there");
+    let problem = format!("was meta-trained with another configuration than the first run: {change} there");
     let fix = "give runs that differ in their seed only, or evaluate them one by one";
     Err(Error::file(path, problem, fix))
 }

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::presets::{COMPARISON, SWEEP};
+
 /// Where the spec of an experiment is from.
 #[derive(Clone, Copy, Debug)]
 pub enum Origin<'a> {
@@ -26,8 +28,10 @@ impl<'a> Origin<'a> {
     pub fn name(&self) -> String {
         match self {
             Self::File(path) => path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
-            // As lists have it: compare/NAME.
-            Self::Preset(name) => name.rsplit('/').next().unwrap_or_default().to_string(),
+            Self::Preset(name) => {
+                let alone = name.strip_prefix(COMPARISON).or_else(|| name.strip_prefix(SWEEP));
+                alone.unwrap_or(name).to_string()
+            }
             Self::Text(_) => TEXT.into(),
         }
     }

@@ -1,7 +1,7 @@
 //! Comparisons and sweeps that come with the program.
 
 use gpicl::Result;
-use gpicl::train::Preset;
+use gpicl::train::{PRESETS, Preset};
 
 /// All comparisons, for `gpicl compare`.
 pub const COMPARISONS: &[Preset] = &[
@@ -41,15 +41,29 @@ pub fn find_sweep(name: &str) -> Result<&'static Preset> {
 }
 
 /// The comparison or sweep that `name` means where presets of runs are named, too: its name with what stands before it, or
-/// alone where no run goes by it.
-#[must_use]
-pub fn find_experiment(name: &str) -> Option<&'static Preset> {
-    let of_a_run = Preset::find(name).is_ok();
-    let among = |all: &'static [Preset], before: &str| {
-        let alone = name.strip_prefix(before).or((!of_a_run).then_some(name))?;
-        all.iter().find(|preset| preset.name == alone)
+/// alone where nothing else goes by it. None where it is that of a run, or of nothing.
+///
+/// # Errors
+/// As [`find_comparison`], where it says what it is of.
+pub fn find_experiment(name: &str) -> Result<Option<&'static Preset>> {
+    if name.starts_with(COMPARISON) {
+        return find_comparison(name).map(Some);
+    }
+    if name.starts_with(SWEEP) {
+        return find_sweep(name).map(Some);
+    }
+    if Preset::find(name).is_ok() {
+        return Ok(None);
+    }
+    Ok(COMPARISONS.iter().chain(SWEEPS).find(|preset| preset.name == name))
+}
+
+/// The names of all presets, as they stand in one list.
+pub fn names() -> impl Iterator<Item = (String, &'static Preset)> {
+    let of = |before: &'static str, presets: &'static [Preset]| {
+        presets.iter().map(move |preset| (format!("{before}{}", preset.name), preset))
     };
-    among(COMPARISONS, COMPARISON).or_else(|| among(SWEEPS, SWEEP))
+    of("", PRESETS).chain(of(SWEEP, SWEEPS)).chain(of(COMPARISON, COMPARISONS))
 }
 
 #[cfg(test)]
@@ -65,11 +79,14 @@ mod tests {
         assert!(find_sweep("nope").unwrap_err().to_string().contains("tiny"));
         assert_eq!(find_comparison("compare/mnist").unwrap().name, "mnist");
         assert!(find_comparison("sweep/tiny").is_err());
-        let experiment = |name| find_experiment(name).map(|preset| preset.toml);
+        let experiment = |name| find_experiment(name).unwrap().map(|preset| preset.toml);
         assert_eq!(experiment("paper-table"), Some(find_comparison("paper-table").unwrap().toml));
         assert_eq!(experiment("sweep/tiny"), experiment("tiny"));
         assert_eq!(experiment("mnist"), None, "that of a run");
         assert!(experiment("compare/mnist").is_some() && experiment("nope").is_none());
+        assert!(find_experiment("sweep/nope").is_err());
+        // A name alone means one of them.
+        assert!(COMPARISONS.iter().all(|preset| find_sweep(preset.name).is_err()));
     }
 
     /// A row says that it is as a preset of `gpicl train` has it.

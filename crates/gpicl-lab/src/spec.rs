@@ -126,32 +126,52 @@ pub(crate) fn lay_on_base(spec: &mut Table, assignment: &str) -> Result<()> {
     Ok(())
 }
 
-/// Lays every `a.b=c` of `set` on a spec by `lay`. What `check` finds then, and did not find before, is the fault of the assignments
+/// Lays every `a.b=c` of `set` on a spec by `lay`. What `check` finds then, and did not find before, is the fault of an assignment
 /// and not of the spec's file.
 ///
 /// # Errors
-/// Those of `lay` and `check`; [`Error::Config`] that names the assignments.
+/// Those of `lay` and `check` as [`Error::Config`] that names the assignment: the first without which the others would do, or all.
 pub(crate) fn lay_all<T: Clone>(
     spec: T,
     set: &[String],
     lay: impl Fn(T, &str) -> Result<T>,
     check: impl Fn(&T) -> Result<()>,
 ) -> Result<T> {
-    let blame = |set: &[String], error| match error {
-        Error::File { at, problem, fix, .. } => {
-            let problem = if at.is_empty() { problem } else { format!("{at}: {problem}") };
-            Error::config(format!("--set {}", set.join(" --set ")), problem, fix)
-        }
-        other => other,
+    if set.is_empty() {
+        return Ok(spec);
+    }
+    let blame = |set: &[String], error| {
+        let (problem, fix) = match error {
+            Error::File { path, at, problem, fix } => {
+                (format!("with it, in {}: {}{problem}", path.display(), place(&at)), fix)
+            }
+            Error::Config { ref field, .. } if field.starts_with("--set") => return error,
+            Error::Config { field, problem, fix } => (format!("with it: {}{problem}", place(&field)), fix),
+            other => return other,
+        };
+        Error::config(format!("--set {}", set.join(" --set ")), problem, fix)
     };
-    let lay = |spec, assignment: &String| {
+    let one = |spec, assignment: &String| {
         lay(spec, assignment).map_err(|error| blame(std::slice::from_ref(assignment), error))
     };
-    let laid = set.iter().try_fold(spec.clone(), lay)?;
-    match check(&laid) {
-        Err(error) if check(&spec).is_ok() => Err(blame(set, error)),
-        _ => Ok(laid),
+    let laid = set.iter().try_fold(spec.clone(), one)?;
+    let Err(error) = check(&laid) else { return Ok(laid) };
+    if check(&spec).is_err() {
+        // Said where it is used.
+        return Ok(laid);
     }
+    let without = |left_out: usize| {
+        let others = set.iter().enumerate().filter(|(at, _)| *at != left_out);
+        others.map(|(_, assignment)| assignment).try_fold(spec.clone(), one)
+    };
+    let mends = |left_out: &usize| without(*left_out).and_then(|spec| check(&spec)).is_ok();
+    let guilty = (0..set.len()).find(mends).map_or(set, |at| &set[at..=at]);
+    Err(blame(guilty, error))
+}
+
+/// Where something is wrong, before what is.
+fn place(at: &str) -> String {
+    if at.is_empty() { String::new() } else { format!("{at}: ") }
 }
 
 /// A preset, if there is one, and the table `base` on it.
@@ -259,9 +279,14 @@ mod tests {
         };
         assert_eq!(all(5, &["20", "-18"]), Ok(7), "together they are right");
         assert_eq!(all(20, &["1"]), Ok(21), "wrong before: said where it is read");
-        let problem = "config field `--set 20 --set 1`: field `base`: `x`: is 26; give less";
-        assert_eq!(all(5, &["20", "1"]), Err(problem.into()));
-        let problem = "config field `--set y`: field `x`: is no number; no";
+        let problem = |set: &str, sum: u8| {
+            Err(format!(
+                "config field `--set {set}`: with it, in a.toml: field `base`: `x`: is {sum}; give less"
+            ))
+        };
+        assert_eq!(all(5, &["1", "20"]), problem("20", 26));
+        assert_eq!(all(5, &["20", "30"]), problem("20 --set 30", 55));
+        let problem = "config field `--set y`: with it, in a.toml: field `x`: is no number; no";
         assert_eq!(all(5, &["1", "y"]), Err(problem.into()));
     }
 }

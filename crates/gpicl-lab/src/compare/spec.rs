@@ -189,7 +189,7 @@ impl NamedSpec {
     /// [`gpicl::Error::Config`] that lists the names there are.
     pub fn preset(name: &str) -> Result<Self> {
         let preset = find_comparison(name)?;
-        Self::parse(Path::new(&format!("comparison {name}")), preset.toml)
+        Self::parse(Path::new(&format!("comparison {}", preset.name)), preset.toml)
     }
 
     /// A spec given as TOML; `source` is what errors call it.

@@ -458,7 +458,7 @@ impl Comparison {
     }
 
     /// Spearman's rank correlation of accuracy with `size`, over the architectures that are ranked, with a bootstrap interval
-    /// over them; none of two, which are always in order.
+    /// over them; none of fewer than three: two give 1 or -1 whatever they are.
     pub(super) fn rank_correlation(&self, size: impl Fn(&Size) -> usize) -> Option<Interval> {
         let mut sized = self.sized();
         sized.retain(|point| point.row.ranked);

@@ -46,7 +46,7 @@ use crate::workers::Workers;
 use frozen_network::Features;
 use gpicl::eval::{LearningCurve, Look};
 use gpicl::folder::{Kind, claim};
-use gpicl::fs::{create_folder, write_atomic};
+use gpicl::fs::{create_folder, read_text, write_atomic};
 use gpicl::{Error, Result, RunConfig};
 use runs::Run;
 
@@ -312,13 +312,8 @@ pub struct Failure {
 pub fn reproduce(figure: &Figure, spec: &Spec, around: &Around<'_>) -> Result<Option<Reproduced>> {
     figure.check(spec)?;
     claim(around.out, Kind::Figure)?;
-    if let Some(other) = Verdict::figure_in(&around.out.join(VERDICT))?
-        && other != figure.name
-    {
-        let problem = format!("holds the figure `{other}`");
-        return Err(Error::file(around.out, problem, "choose another --out, or remove the folder"));
-    }
     create_folder(around.out)?;
+    own(around.out, figure)?;
     match figure.how {
         How::Sweep(make) => {
             let (spec, features) = spec.clone().with_features(around.out);
@@ -398,6 +393,24 @@ fn from_comparison(
 
 /// Where the verdict is written.
 const VERDICT: &str = "verdict.txt";
+
+/// Makes `out` the folder of this figure: another's runs could be those of this one, and its verdict would be written over.
+fn own(out: &Path, figure: &Figure) -> Result<()> {
+    let mark = out.join(".figure");
+    let found = if mark.exists() {
+        Some(read_text(&mark)?.trim_end().to_string())
+    } else {
+        // Older folders have no mark.
+        Verdict::figure_in(&out.join(VERDICT))?
+    };
+    match found {
+        Some(other) if other != figure.name => {
+            let problem = format!("holds the figure `{other}`");
+            Err(Error::file(out, problem, "choose another --out, or remove the folder"))
+        }
+        _ => write_atomic(&mark, format!("{}\n", figure.name).as_bytes()),
+    }
+}
 
 /// Writes the verdict.
 fn finish(verdict: Verdict, mut files: Vec<PathBuf>, failed: Vec<Failure>, out: &Path) -> Result<Reproduced> {

@@ -31,7 +31,6 @@ use gpicl::RunDir;
 use gpicl::data::{DataConfig, Fingerprint};
 use gpicl::folder::{Kind, claim};
 use gpicl::fs::{create_folder, lock, write_atomic};
-use gpicl::train::Change;
 use gpicl::{Error, Result};
 
 /// The folder of a sweep, and its plan.
@@ -67,16 +66,12 @@ impl Sweep {
                     if !submitted && RunDir::at(sweep.run_path(run)).untouched()? {
                         continue;
                     }
-                    let problem = match kept.get(run.id.as_str()) {
-                        Some(now) => match now.config.unlike(&run.config) {
-                            Some(change) => {
-                                let Change { field, .. } = &change;
-                                format!("holds another sweep: `{field}` of `{}` {change} there", run.id)
-                            }
-                            None => format!("holds another sweep: `{}` is of another point there", run.id),
-                        },
-                        None => format!("holds another sweep: its `{}` is no run of this one", run.id),
+                    let what = match kept.get(run.id.as_str()).map(|now| now.config.unlike(&run.config)) {
+                        Some(Some(change)) => format!("in `{}` {change} there", run.id),
+                        Some(None) => format!("`{}` is of another point there", run.id),
+                        None => format!("its `{}` is no run of this one", run.id),
                     };
+                    let problem = format!("holds another sweep: {what}");
                     return Err(Error::file(dir, problem, "choose another --out, or remove the folder"));
                 }
                 for run in changed {

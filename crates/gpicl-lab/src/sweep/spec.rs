@@ -137,7 +137,7 @@ impl NamedSweep {
     /// [`Error::Config`] that lists the names there are.
     pub fn preset(name: &str) -> Result<Self> {
         let preset = find_sweep(name)?;
-        Self::parse(Path::new(&format!("sweep {name}")), preset.toml)
+        Self::parse(Path::new(&format!("sweep {}", preset.name)), preset.toml)
     }
 
     /// A spec given as TOML; `source` is what errors call it.

@@ -42,7 +42,7 @@ pub struct CellsConfig {
     pub together: usize,
     /// Number of blocks of rows after those of cells: a token a row, so that they cost little.
     pub row_layers: usize,
-    /// Width of the residual stream in them, a multiple of a head's. Their hidden layer grows with it.
+    /// Width of the residual stream in them, a multiple of a head's. Their hidden layer has `d_ff row_width / d_model` numbers.
     pub row_width: usize,
 }
 
@@ -63,6 +63,9 @@ impl Default for CellsConfig {
 }
 
 impl CellsConfig {
+    /// More would be nothing but absent columns: a prediction looks at so many features at most.
+    const MOST_TOGETHER: usize = 100;
+
     /// Checks the sizes against each other.
     ///
     /// # Errors
@@ -73,10 +76,24 @@ impl CellsConfig {
         at_least_one(&sizes)?;
         at_least_one(&[("together", together), ("row_width", row_width)])?;
         heads_divide(heads, d_model)?;
+        let fail = |field: &str, value: usize, fix: String| {
+            Err(Error::config(format!("model.{field}"), format!("is {value}"), fix))
+        };
+        if together > Self::MOST_TOGETHER {
+            return fail("together", together, format!("give at most {}", Self::MOST_TOGETHER));
+        }
         let of_head = d_model / heads;
         if row_layers > 0 && !row_width.is_multiple_of(of_head) {
-            let fix = format!("give a multiple of {of_head}, the numbers of a head");
-            return Err(Error::config("model.row_width", format!("is {row_width}"), fix));
+            return fail(
+                "row_width",
+                row_width,
+                format!("give a multiple of {of_head}, the numbers of a head"),
+            );
+        }
+        if row_layers > 0 && !d_ff.checked_mul(row_width).is_some_and(|ff| ff.is_multiple_of(d_model)) {
+            let fix =
+                "give one for which d_ff row_width / d_model, the hidden layer of rows, is a whole number";
+            return fail("row_width", row_width, fix.into());
         }
         Ok(())
     }
@@ -89,9 +106,10 @@ impl CellsConfig {
             cell: Linear::new(Sheet::width(together, dims.classes), d_model, 1.0, precision, init),
             hidden: Linear::new(d_model, d_model, 2.0_f32.sqrt(), precision, init),
         };
+        let of_head = d_model / heads;
         let along = |width: usize, init: &mut Initializer| {
             let sharpening = sharpening.then(|| Sharpening::new(width, init));
-            Attention::new(width, heads * width / d_model, scale, sharpening, precision, init)
+            Attention::new(width, width / of_head, scale, sharpening, precision, init)
         };
         let mut block = || Block {
             across: Attention::new(d_model, heads, scale, None, precision, init),
@@ -115,7 +133,7 @@ impl CellsConfig {
             embedding,
             blocks,
             rows,
-            votes: votes.then(|| Votes::new(width, heads * width / d_model, dims.classes, precision, init)),
+            votes: votes.then(|| Votes::new(width, width / of_head, dims.classes, precision, init)),
             norm: LayerNorm::new(width, init),
             head: Head {
                 hidden: Linear::new(width, 2 * width, 1.0, precision, init),
@@ -154,7 +172,7 @@ struct Head {
     out: Linear,
 }
 
-/// Attention over the features of a row, over the rows of a column, and a feed-forward layer; each adds to the stream.
+/// Attention over the tokens of a row, over the rows of a column, and a feed-forward layer; each adds to the stream.
 #[derive(Module, Debug)]
 struct Block {
     across: Attention,
@@ -275,7 +293,7 @@ impl Cells {
     /// Contexts that [`SequenceModel::forward`] answers from grow by one example, or by this part of them.
     const STEP: usize = 16;
 
-    /// Tokens `[columns, rows, d_model]` of what is known of the cells of `inputs`, whose numbers are `numbers`, and of the
+    /// Tokens `[columns of tokens, rows, d_model]` of what is known of the cells of `inputs`, whose numbers are `numbers`, and of the
     /// labels of their first rows.
     fn embed(&self, columns: &Columns, inputs: &Tensor<3>, numbers: &[f32], labels: &[u32]) -> Tensor<3> {
         let ([_, rows, width], [_, classes]) = (inputs.dims(), self.head.out.weight.dims());
@@ -285,15 +303,15 @@ impl Cells {
         self.embedding.hidden.forward(hidden, Activation::Identity)
     }
 
-    /// What the head says, logits `[batch, rows, classes]`, of the labels' tokens `[batch, rows, d_model]`, and the votes.
+    /// What the head says, logits `[batch, rows, classes]`, of the labels' tokens `[batch, rows, width]`, and the votes.
     fn predict(&self, x: Tensor<3>, votes: Option<Tensor<3>>) -> Tensor<3> {
         let hidden = self.head.hidden.forward(self.norm.forward(x), Activation::Gelu);
         let logits = self.head.out.forward(hidden, Activation::Identity);
         votes.into_iter().fold(logits, |logits, votes| logits + votes)
     }
 
-    /// The blocks one after another: `along` is attention over rows in the block of a number. After the last attention over
-    /// features, the columns of labels go on alone.
+    /// The blocks one after another: `along` is attention over rows in the block of a number. After the last attention over the
+    /// tokens of a row, the columns of labels go on alone.
     fn blocks(
         &self,
         mut x: Tensor<3>,
@@ -360,7 +378,7 @@ impl SequenceModel for Cells {
     fn read(&self, inputs: Tensor<3>, labels: Tensor<2, Int>) -> CellsState {
         let [batch, examples, width] = inputs.dims();
         if examples == 0 {
-            let columns = Columns::nothing(batch, width);
+            let columns = Columns::nothing(batch, width, self.together);
             let layers = vec![KeysValues::none(); self.depth()];
             return CellsState { columns, layers, votes: KeysValues::none() };
         }
@@ -395,9 +413,8 @@ impl SequenceModel for Cells {
         let [d_model, _] = self.embedding.hidden.weight.dims();
         let [width, _] = self.head.hidden.weight.dims();
         let columns = (self.blocks.len() - 1) * (self.input_dim.div_ceil(self.together) + 1) + 1;
-        let of_rows = self.depth() - self.blocks.len() + usize::from(self.votes.is_some());
-        columns * KeysValues::size_after(examples, d_model)
-            + of_rows * KeysValues::size_after(examples, width)
+        let rows = (self.depth() - self.blocks.len()) * width + self.votes.as_ref().map_or(0, Votes::width);
+        KeysValues::size_after(examples, columns * d_model + rows)
     }
 }
 
@@ -414,10 +431,35 @@ mod tests {
 
     const DIMS: Dims = Dims { input_dim: 4, classes: 3, episode_length: 40 };
 
-    fn of(votes: bool, together: usize) -> Cells {
+    fn config(votes: bool, together: usize, row_layers: usize) -> CellsConfig {
         let sizes = CellsConfig { d_model: 16, layers: 2, heads: 2, d_ff: 16, ..CellsConfig::default() };
-        let config = CellsConfig { votes, together, row_layers: together - 1, row_width: 24, ..sizes };
-        config.init(DIMS, Precision::Fp32, &mut Initializer::new(1, &Device::flex()))
+        CellsConfig { votes, together, row_layers, row_width: 24, ..sizes }
+    }
+
+    /// With votes or without, features that share a token, blocks of rows.
+    fn model(votes: bool, together: usize, row_layers: usize) -> Cells {
+        config(votes, together, row_layers).init(
+            DIMS,
+            Precision::Fp32,
+            &mut Initializer::new(1, &Device::flex()),
+        )
+    }
+
+    #[test]
+    fn sizes_that_do_not_fit_are_refused() {
+        let wrong = |change: fn(&mut CellsConfig)| {
+            let mut config = config(false, 1, 1);
+            change(&mut config);
+            config.validate().map_err(|error| error.to_string())
+        };
+        assert_eq!(wrong(|_| {}), Ok(()));
+        let field = |change, name: &str| assert!(wrong(change).unwrap_err().contains(name), "{name}");
+        field(|config| config.together = 0, "model.together");
+        field(|config| config.together = usize::MAX, "model.together");
+        field(|config| config.row_width = 0, "model.row_width");
+        field(|config| config.row_width = 20, "a multiple of 8");
+        field(|config| config.d_ff = 1, "a whole number");
+        assert_eq!(wrong(|config| (config.row_layers, config.row_width) = (0, 20)), Ok(()), "not asked for");
     }
 
     /// Two episodes of 14 rows, one of them with fewer features and with a missing cell.
@@ -440,7 +482,7 @@ mod tests {
 
     #[test]
     fn the_order_of_examples_and_of_queries_means_nothing() {
-        let (model, (inputs, labels)) = (of(true, 2), episodes());
+        let (model, (inputs, labels)) = (model(true, 2, 0), episodes());
         let order = [4, 0, 9, 2, 7, 1, 3, 8, 6, 5, 13, 11, 12, 10];
         let order = Tensor::<1, Int>::from_ints(order, &Device::flex());
         let before = model.forward_after(10, inputs.clone(), labels.clone());
@@ -452,7 +494,7 @@ mod tests {
     #[test]
     fn what_stands_beside_an_episode_and_behind_its_columns_means_nothing() {
         let (inputs, labels) = episodes();
-        for model in [1, 3].map(|together| of(true, together)) {
+        for model in [model(true, 1, 0), model(true, 3, 1)] {
             beside_and_behind(&model, &inputs, &labels);
         }
     }
@@ -473,7 +515,7 @@ mod tests {
     fn every_position_answers_from_a_context_before_it() {
         let (inputs, labels) = episodes();
         let (inputs, labels) = (inputs.repeat_dim(1, 3), labels.repeat_dim(1, 3));
-        for model in [of(false, 1), of(true, 1), of(false, 3)] {
+        for model in [model(false, 1, 0), model(true, 1, 0), model(false, 3, 0), model(true, 1, 2)] {
             positions(&model, &inputs, &labels);
         }
     }

@@ -290,7 +290,7 @@ models! {
     "gla" => Gla(GlaConfig),
     /// Kernel ridge regression in the forward pass.
     "mesa-net" => MesaNet(MesaNetConfig),
-    /// A token a cell of a table, attention over features and rows in turn.
+    /// A token for one or some cells of a table, attention over features and rows in turn.
     "cells" => Cells(CellsConfig),
     /// Stacked long short-term memory.
     "lstm" => Lstm(RecurrentConfig),

@@ -113,8 +113,8 @@ impl Columns {
     }
 
     /// Those of `batch` contexts without rows.
-    pub fn nothing(batch: usize, width: usize) -> Self {
-        Self { groups: vec![1; batch], kept: vec![Vec::new(); batch], together: 1, width }
+    pub fn nothing(batch: usize, width: usize, together: usize) -> Self {
+        Self { groups: vec![1; batch], kept: vec![Vec::new(); batch], together, width }
     }
 
     /// Numbers in a row of inputs.

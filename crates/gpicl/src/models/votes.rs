@@ -77,7 +77,7 @@ impl Votes {
     }
 
     /// Of the queries, of the keys, and of the values.
-    fn width(&self) -> usize {
+    pub(super) fn width(&self) -> usize {
         self.query_key.weight.dims()[1] / 2
     }
 

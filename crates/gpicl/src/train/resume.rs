@@ -47,10 +47,8 @@ impl ResumeOptions {
 /// Refuses a configuration under which the steps behind a checkpoint would have been others.
 pub(super) fn check_config(run: &RunDir, config: &RunConfig, info: &CheckpointInfo) -> Result<()> {
     let Some(change) = config.changed_since(&info.config, info.step) else { return Ok(()) };
-    let place = format!("field `{}`", change.field);
-    let fix = "undo the change, or start another run with --config";
-    let problem = format!("{change} when the run's checkpoint was made");
-    Err(Error::file_at(run.config_path(), place, problem, fix))
+    let problem = format!("field {change} when the run's checkpoint was made");
+    Err(Error::file(run.config_path(), problem, "undo the change, or start another run with --config"))
 }
 
 /// Says that a run was begun by another program, or on another kind of processor.

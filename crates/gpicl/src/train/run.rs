@@ -68,7 +68,7 @@ impl RunDir {
         if let Some(change) = &change
             && !run.untouched()?
         {
-            let problem = format!("holds a run of another configuration: `{}` {change} there", change.field);
+            let problem = format!("holds a run of another configuration: {change} there");
             return Err(Error::file(&run.0, problem, "remove the folder, or choose another --out"));
         }
         if change.is_some() {

@@ -58,7 +58,7 @@ pub struct Change {
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "absent".into());
-        write!(f, "is {}, was {}", value(&self.now), value(&self.earlier))
+        write!(f, "`{}`: is {}, was {}", self.field, value(&self.now), value(&self.earlier))
     }
 }
 

@@ -65,6 +65,7 @@ pub const DIMS: Dims = Dims { input_dim: 5, classes: 3, episode_length: 9 };
 
 /// What blocks of tokens share; `{layout}` stands for the layout and the label's size.
 const BLOCKS: &str = "d_model = 8\nlayers = 2\nheads = 2\nd_ff = 16\n{layout}";
+const CELLS: &str = "d_model = 8\nlayers = 2\nd_ff = 16";
 const RECURRENT: &str = "hidden = 8\nlayers = 2\n{layout}";
 
 /// Every architecture, a line each: its kind, a small one of it, and the state it carries over nine examples in the
@@ -85,7 +86,14 @@ pub const MODELS: &[(&str, &[&str], [usize; 2])] = &[
     ("mesa-net", &[BLOCKS], told(2 * 2 * 9 * 8)),
     ("mesa-net", &[BLOCKS, "orthogonal = true", "positions = false"], told(2 * 2 * 9 * 8)),
     // Five features and the labels in the first block, the labels in the second.
-    ("cells", &["d_model = 8\nlayers = 2\nheads = 2\nd_ff = 16"], [2 * 9 * 8 * (6 + 1); 2]),
+    ("cells", &[CELLS, "heads = 2"], [2 * 9 * 8 * (6 + 1); 2]),
+    // Two features a token, the last alone; a block of rows; votes, whose heads are no narrower than three classes.
+    (
+        "cells",
+        &[CELLS, "heads = 2\ntogether = 2\nrow_layers = 1\nrow_width = 12"],
+        [2 * 9 * (8 * (4 + 1) + 12); 2],
+    ),
+    ("cells", &[CELLS, "heads = 4\nvotes = true"], [2 * 9 * (8 * (6 + 1) + 4 * 3); 2]),
     ("lstm", &[RECURRENT], told(2 * 2 * 8)),
     ("gru", &[RECURRENT], told(2 * 8)),
     // Memories of two heads, and the output.

@@ -193,12 +193,8 @@ fn check(machine: impl Machine, precision: Precision, what: &str) {
 #[test]
 fn it_is_that_of_f64() {
     for precision in [Precision::Bf16, Precision::Fp32] {
-        on_best(precision);
+        with_machine!(precision, machine => check(machine, precision, "best"));
     }
-}
-
-fn on_best(precision: Precision) {
-    with_machine!(precision, machine => check(machine, precision, "best"));
 }
 
 #[test]

@@ -157,6 +157,7 @@ macro_rules! with_machine {
                 let $machine = $crate::cpu::gemm::kernel::Plain { round: false };
                 $result
             }
+            #[allow(unused_labels, reason = "other processors have one way")]
             Precision::Bf16 => 'found: {
                 #[cfg(target_arch = "x86_64")]
                 if let Some($machine) = $crate::cpu::gemm::amx::Amx::new() {
