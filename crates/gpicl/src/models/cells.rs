@@ -3,8 +3,7 @@
 //!
 //! It takes tables of any number of features, in any units, with cells that are missing, and knows no order of rows. Tokens lie
 //! column by column, `[columns, rows, d_model]`, the columns of an episode one after another with that of its labels as the
-//! last. The rows of the context see each other; a query sees the context and itself. After all blocks of cells, some of rows may
-//! follow, in which the token of a row's label goes on alone, as in Qu et al. 2025.
+//! last. The rows of the context see each other; a query sees the context and itself.
 
 use burn::module::Module;
 use burn::tensor::{Int, Tensor};
@@ -26,7 +25,7 @@ use crate::tasks::host;
 pub struct CellsConfig {
     /// Width of the residual stream.
     pub d_model: usize,
-    /// Number of blocks of cells.
+    /// Number of blocks.
     pub layers: usize,
     /// Heads of a block; divides `d_model`.
     pub heads: usize,
@@ -40,25 +39,11 @@ pub struct CellsConfig {
     /// Features of a row that make one token. More make meta-training and answers cheaper; what a token makes of its features
     /// depends on their order.
     pub together: usize,
-    /// Number of blocks of rows after those of cells: a token a row, so that they cost little.
-    pub row_layers: usize,
-    /// Width of the residual stream in them, a multiple of a head's. Their hidden layer has `d_ff row_width / d_model` numbers.
-    pub row_width: usize,
 }
 
 impl Default for CellsConfig {
     fn default() -> Self {
-        Self {
-            d_model: 96,
-            layers: 4,
-            heads: 3,
-            d_ff: 192,
-            votes: false,
-            sharpening: true,
-            together: 1,
-            row_layers: 0,
-            row_width: 96,
-        }
+        Self { d_model: 96, layers: 4, heads: 3, d_ff: 192, votes: false, sharpening: true, together: 1 }
     }
 }
 
@@ -71,73 +56,49 @@ impl CellsConfig {
     /// # Errors
     /// [`Error::Config`] naming the field.
     pub fn validate(&self) -> Result<()> {
-        let Self { d_model, layers, heads, d_ff, together, row_layers, row_width, .. } = *self;
-        let sizes = [("d_model", d_model), ("layers", layers), ("heads", heads), ("d_ff", d_ff)];
+        let Self { d_model, layers, heads, d_ff, together, .. } = *self;
+        let sizes = [
+            ("d_model", d_model),
+            ("layers", layers),
+            ("heads", heads),
+            ("d_ff", d_ff),
+            ("together", together),
+        ];
         at_least_one(&sizes)?;
-        at_least_one(&[("together", together), ("row_width", row_width)])?;
-        heads_divide(heads, d_model)?;
-        let fail = |field: &str, value: usize, fix: String| {
-            Err(Error::config(format!("model.{field}"), format!("is {value}"), fix))
-        };
         if together > Self::MOST_TOGETHER {
-            return fail("together", together, format!("give at most {}", Self::MOST_TOGETHER));
+            let fix = format!("give at most {}", Self::MOST_TOGETHER);
+            return Err(Error::config("model.together", format!("is {together}"), fix));
         }
-        let of_head = d_model / heads;
-        if row_layers > 0 && !row_width.is_multiple_of(of_head) {
-            return fail(
-                "row_width",
-                row_width,
-                format!("give a multiple of {of_head}, the numbers of a head"),
-            );
-        }
-        if row_layers > 0 && !d_ff.checked_mul(row_width).is_some_and(|ff| ff.is_multiple_of(d_model)) {
-            let fix =
-                "give one for which d_ff row_width / d_model, the hidden layer of rows, is a whole number";
-            return fail("row_width", row_width, fix.into());
-        }
-        Ok(())
+        heads_divide(heads, d_model)
     }
 
     pub(super) fn init(&self, dims: Dims, precision: Precision, init: &mut Initializer) -> Cells {
-        let Self { d_model, layers, heads, d_ff, votes, sharpening, together, row_layers, row_width } = *self;
-        // A block adds to the residual stream three times, one of rows twice.
-        let scale = 1.0 / ((3 * layers + 2 * row_layers) as f32).sqrt();
+        let Self { d_model, layers, heads, d_ff, votes, sharpening, together } = *self;
+        // A block adds to the residual stream three times.
+        let scale = 1.0 / ((3 * layers) as f32).sqrt();
         let embedding = Embedding {
             cell: Linear::new(Sheet::width(together, dims.classes), d_model, 1.0, precision, init),
             hidden: Linear::new(d_model, d_model, 2.0_f32.sqrt(), precision, init),
         };
-        let of_head = d_model / heads;
-        let along = |width: usize, init: &mut Initializer| {
-            let sharpening = sharpening.then(|| Sharpening::new(width, init));
-            Attention::new(width, width / of_head, scale, sharpening, precision, init)
-        };
         let mut block = || Block {
             across: Attention::new(d_model, heads, scale, None, precision, init),
-            along: along(d_model, init),
+            along: {
+                let sharpening = sharpening.then(|| Sharpening::new(d_model, init));
+                Attention::new(d_model, heads, scale, sharpening, precision, init)
+            },
             feed_forward: FeedForward::new(d_model, d_ff, scale, precision, init),
         };
         let blocks = (0..layers).map(|_| block()).collect();
-        let rows = (row_layers > 0).then(|| {
-            let d_ff = d_ff * row_width / d_model;
-            let widen = Linear::new(d_model, row_width, 1.0, precision, init);
-            let mut block = || RowBlock {
-                along: along(row_width, init),
-                feed_forward: FeedForward::new(row_width, d_ff, scale, precision, init),
-            };
-            Rows { widen, blocks: (0..row_layers).map(|_| block()).collect() }
-        });
-        let width = if rows.is_some() { row_width } else { d_model };
         // Beside votes, which say something from the start, the head begins with little.
         let head = if votes { 0.1 } else { 1.0 };
         Cells {
             embedding,
             blocks,
-            rows,
-            votes: votes.then(|| Votes::new(width, width / of_head, dims.classes, precision, init)),
-            norm: LayerNorm::new(width, init),
+            votes: votes.then(|| Votes::new(d_model, heads, dims.classes, precision, init)),
+            norm: LayerNorm::new(d_model, init),
             head: Head {
-                hidden: Linear::new(width, 2 * width, 1.0, precision, init),
-                out: Linear::new(2 * width, dims.classes, head, Precision::Fp32, init),
+                hidden: Linear::new(d_model, 2 * d_model, 1.0, precision, init),
+                out: Linear::new(2 * d_model, dims.classes, head, Precision::Fp32, init),
             },
             input_dim: dims.input_dim,
             together,
@@ -150,7 +111,6 @@ impl CellsConfig {
 pub struct Cells {
     embedding: Embedding,
     blocks: Vec<Block>,
-    rows: Option<Rows>,
     votes: Option<Votes>,
     norm: LayerNorm,
     head: Head,
@@ -176,20 +136,6 @@ struct Head {
 #[derive(Module, Debug)]
 struct Block {
     across: Attention,
-    along: Attention,
-    feed_forward: FeedForward,
-}
-
-/// What follows the blocks of cells.
-#[derive(Module, Debug)]
-struct Rows {
-    widen: Linear,
-    blocks: Vec<RowBlock>,
-}
-
-/// Attention of rows to those of the context, and a feed-forward layer.
-#[derive(Module, Debug)]
-struct RowBlock {
     along: Attention,
     feed_forward: FeedForward,
 }
@@ -272,7 +218,7 @@ impl Attention {
 }
 
 /// What is left of a context: how its columns are told, and the keys and values of its cells. In the last block only those of
-/// the labels are asked for, and in blocks of rows there are no others. With votes, also the keys and labels of its rows.
+/// the labels are asked for. With votes, also the keys and labels of its rows.
 #[derive(Clone, Debug)]
 pub struct CellsState {
     columns: Columns,
@@ -303,7 +249,7 @@ impl Cells {
         self.embedding.hidden.forward(hidden, Activation::Identity)
     }
 
-    /// What the head says, logits `[batch, rows, classes]`, of the labels' tokens `[batch, rows, width]`, and the votes.
+    /// What the head says, logits `[batch, rows, classes]`, of the labels' tokens `[batch, rows, d_model]`, and the votes.
     fn predict(&self, x: Tensor<3>, votes: Option<Tensor<3>>) -> Tensor<3> {
         let hidden = self.head.hidden.forward(self.norm.forward(x), Activation::Gelu);
         let logits = self.head.out.forward(hidden, Activation::Identity);
@@ -326,18 +272,7 @@ impl Cells {
             }
             x = block.feed_forward.forward(along(number, &block.along, x));
         }
-        if let Some(rows) = &self.rows {
-            x = rows.widen.forward(x, Activation::Identity);
-            for (number, block) in rows.blocks.iter().enumerate() {
-                x = block.feed_forward.forward(along(self.blocks.len() + number, &block.along, x));
-            }
-        }
         x
-    }
-
-    /// Attentions over rows.
-    fn depth(&self) -> usize {
-        self.blocks.len() + self.rows.as_ref().map_or(0, |rows| rows.blocks.len())
     }
 }
 
@@ -379,14 +314,14 @@ impl SequenceModel for Cells {
         let [batch, examples, width] = inputs.dims();
         if examples == 0 {
             let columns = Columns::nothing(batch, width, self.together);
-            let layers = vec![KeysValues::none(); self.depth()];
+            let layers = vec![KeysValues::none(); self.blocks.len()];
             return CellsState { columns, layers, votes: KeysValues::none() };
         }
         let numbers = host(inputs.clone());
         let columns = Columns::fit(&numbers, [examples, width], examples, self.together);
         let known = label_numbers(labels);
         let x = self.embed(&columns, &inputs, &numbers, &known);
-        let mut layers = Vec::with_capacity(self.depth());
+        let mut layers = Vec::with_capacity(self.blocks.len());
         let x = self.blocks(x, &columns, |_, attention, x| {
             let (x, kept) = attention.read(x);
             layers.push(kept);
@@ -400,7 +335,7 @@ impl SequenceModel for Cells {
         let CellsState { columns, layers, votes } = state;
         let [batch, _, width] = queries.dims();
         check::same("answer: batch of the state", batch, columns.groups().len());
-        check::same("answer: layers of the state", self.depth(), layers.len());
+        check::same("answer: layers of the state", self.blocks.len(), layers.len());
         check::same("answer: width of the queries", columns.width(), width);
         let x = self.embed(columns, &queries, &host(queries.clone()), &[]);
         let x = self.blocks(x, columns, |number, attention, x| attention.answer(&layers[number], x));
@@ -411,10 +346,9 @@ impl SequenceModel for Cells {
     /// That of a table all of whose columns say something. In the last block only labels' keys and values are kept.
     fn state_size(&self, examples: usize) -> usize {
         let [d_model, _] = self.embedding.hidden.weight.dims();
-        let [width, _] = self.head.hidden.weight.dims();
         let columns = (self.blocks.len() - 1) * (self.input_dim.div_ceil(self.together) + 1) + 1;
-        let rows = (self.depth() - self.blocks.len()) * width + self.votes.as_ref().map_or(0, Votes::width);
-        KeysValues::size_after(examples, columns * d_model + rows)
+        let votes = self.votes.as_ref().map_or(0, Votes::width);
+        KeysValues::size_after(examples, columns * d_model + votes)
     }
 }
 
@@ -431,35 +365,23 @@ mod tests {
 
     const DIMS: Dims = Dims { input_dim: 4, classes: 3, episode_length: 40 };
 
-    fn config(votes: bool, together: usize, row_layers: usize) -> CellsConfig {
+    fn config(votes: bool, together: usize) -> CellsConfig {
         let sizes = CellsConfig { d_model: 16, layers: 2, heads: 2, d_ff: 16, ..CellsConfig::default() };
-        CellsConfig { votes, together, row_layers, row_width: 24, ..sizes }
+        CellsConfig { votes, together, ..sizes }
     }
 
-    /// With votes or without, features that share a token, blocks of rows.
-    fn model(votes: bool, together: usize, row_layers: usize) -> Cells {
-        config(votes, together, row_layers).init(
-            DIMS,
-            Precision::Fp32,
-            &mut Initializer::new(1, &Device::flex()),
-        )
+    /// With votes or without, and features that share a token.
+    fn model(votes: bool, together: usize) -> Cells {
+        config(votes, together).init(DIMS, Precision::Fp32, &mut Initializer::new(1, &Device::flex()))
     }
 
     #[test]
     fn sizes_that_do_not_fit_are_refused() {
-        let wrong = |change: fn(&mut CellsConfig)| {
-            let mut config = config(false, 1, 1);
-            change(&mut config);
-            config.validate().map_err(|error| error.to_string())
-        };
-        assert_eq!(wrong(|_| {}), Ok(()));
-        let field = |change, name: &str| assert!(wrong(change).unwrap_err().contains(name), "{name}");
-        field(|config| config.together = 0, "model.together");
-        field(|config| config.together = usize::MAX, "model.together");
-        field(|config| config.row_width = 0, "model.row_width");
-        field(|config| config.row_width = 20, "a multiple of 8");
-        field(|config| config.d_ff = 1, "a whole number");
-        assert_eq!(wrong(|config| (config.row_layers, config.row_width) = (0, 20)), Ok(()), "not asked for");
+        let refused = |together| config(false, together).validate().map_err(|error| error.to_string());
+        assert_eq!((refused(1), refused(CellsConfig::MOST_TOGETHER)), (Ok(()), Ok(())));
+        for together in [0, CellsConfig::MOST_TOGETHER + 1, usize::MAX] {
+            assert!(refused(together).unwrap_err().contains("model.together"), "{together}");
+        }
     }
 
     /// Two episodes of 14 rows, one of them with fewer features and with a missing cell.
@@ -482,7 +404,7 @@ mod tests {
 
     #[test]
     fn the_order_of_examples_and_of_queries_means_nothing() {
-        let (model, (inputs, labels)) = (model(true, 2, 0), episodes());
+        let (model, (inputs, labels)) = (model(true, 2), episodes());
         let order = [4, 0, 9, 2, 7, 1, 3, 8, 6, 5, 13, 11, 12, 10];
         let order = Tensor::<1, Int>::from_ints(order, &Device::flex());
         let before = model.forward_after(10, inputs.clone(), labels.clone());
@@ -494,7 +416,7 @@ mod tests {
     #[test]
     fn what_stands_beside_an_episode_and_behind_its_columns_means_nothing() {
         let (inputs, labels) = episodes();
-        for model in [model(true, 1, 0), model(true, 3, 1)] {
+        for model in [model(true, 1), model(true, 3)] {
             beside_and_behind(&model, &inputs, &labels);
         }
     }
@@ -515,7 +437,7 @@ mod tests {
     fn every_position_answers_from_a_context_before_it() {
         let (inputs, labels) = episodes();
         let (inputs, labels) = (inputs.repeat_dim(1, 3), labels.repeat_dim(1, 3));
-        for model in [model(false, 1, 0), model(true, 1, 0), model(false, 3, 0), model(true, 1, 2)] {
+        for model in [model(false, 1), model(true, 1), model(true, 3)] {
             positions(&model, &inputs, &labels);
         }
     }

@@ -87,12 +87,8 @@ pub const MODELS: &[(&str, &[&str], [usize; 2])] = &[
     ("mesa-net", &[BLOCKS, "orthogonal = true", "positions = false"], told(2 * 2 * 9 * 8)),
     // Five features and the labels in the first block, the labels in the second.
     ("cells", &[CELLS, "heads = 2"], [2 * 9 * 8 * (6 + 1); 2]),
-    // Two features a token, the last alone; a block of rows; votes, whose heads are no narrower than three classes.
-    (
-        "cells",
-        &[CELLS, "heads = 2\ntogether = 2\nrow_layers = 1\nrow_width = 12"],
-        [2 * 9 * (8 * (4 + 1) + 12); 2],
-    ),
+    // Two features a token, the last alone; votes, whose heads are no narrower than three classes.
+    ("cells", &[CELLS, "heads = 2\ntogether = 2"], [2 * 9 * 8 * (4 + 1); 2]),
     ("cells", &[CELLS, "heads = 4\nvotes = true"], [2 * 9 * (8 * (6 + 1) + 4 * 3); 2]),
     ("lstm", &[RECURRENT], told(2 * 2 * 8)),
     ("gru", &[RECURRENT], told(2 * 8)),
