@@ -2,7 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::presets::{COMPARISON, SWEEP};
+/// What stands before the names of comparisons where they are listed with other presets.
+pub(crate) const COMPARISON: &str = "compare/";
+/// The same for sweeps.
+pub(crate) const SWEEP: &str = "sweep/";
 
 /// Where the spec of an experiment is from.
 #[derive(Clone, Copy, Debug)]

@@ -1,5 +1,6 @@
 //! Comparisons and sweeps that come with the program.
 
+use crate::origin::{COMPARISON, SWEEP};
 use gpicl::Result;
 use gpicl::train::{PRESETS, Preset};
 
@@ -18,11 +19,6 @@ pub const SWEEPS: &[Preset] = &[
     Preset { name: "recurrent-rates", toml: include_str!("../presets/sweep/recurrent-rates.toml") },
     Preset { name: "shifted-tokens", toml: include_str!("../presets/sweep/shifted-tokens.toml") },
 ];
-
-/// What stands before the names of comparisons where they are listed with other presets.
-pub const COMPARISON: &str = "compare/";
-/// The same for sweeps.
-pub const SWEEP: &str = "sweep/";
 
 /// The comparison called `name`, with or without what stands before it in lists.
 ///

@@ -312,13 +312,14 @@ pub struct Failure {
 pub fn reproduce(figure: &Figure, spec: &Spec, around: &Around<'_>) -> Result<Option<Reproduced>> {
     figure.check(spec)?;
     claim(around.out, Kind::Figure)?;
+    refuse_another(around.out, figure)?;
     create_folder(around.out)?;
-    own(around.out, figure)?;
     match figure.how {
         How::Sweep(make) => {
             let (spec, features) = spec.clone().with_features(around.out);
             let sweep = Sweep::create(&spec.sweep()?, &around.out.join("sweep"))?;
             Features::write_all(&features, around.data_dir)?;
+            mark(around.out, figure)?;
             from_sweep(figure, make, &spec, &sweep, around)
         }
         How::Comparison => from_comparison(figure, spec, &spec.comparison()?, around),
@@ -376,7 +377,9 @@ fn from_comparison(
         stop: around.stop,
         look: around.look.clone(),
     };
-    let Some(found) = compare(comparison, &surroundings)? else { return Ok(None) };
+    let found = compare(comparison, &surroundings)?;
+    mark(around.out, figure)?;
+    let Some(found) = found else { return Ok(None) };
     let mut files = found.save(&folder)?;
     // The table under the figure's own name, like every figure.
     for ending in ["csv", "svg", "png"] {
@@ -394,22 +397,25 @@ fn from_comparison(
 /// Where the verdict is written.
 const VERDICT: &str = "verdict.txt";
 
-/// Makes `out` the folder of this figure: another's runs could be those of this one, and its verdict would be written over.
-fn own(out: &Path, figure: &Figure) -> Result<()> {
-    let mark = out.join(".figure");
+/// Where a folder says whose it is, once runs were begun.
+const MARK: &str = ".figure";
+
+/// Refuses a folder of another figure: its runs could be those of this one, and its verdict would be written over.
+fn refuse_another(out: &Path, figure: &Figure) -> Result<()> {
+    let mark = out.join(MARK);
     let found = if mark.exists() {
         Some(read_text(&mark)?.trim_end().to_string())
     } else {
         // Older folders have no mark.
         Verdict::figure_in(&out.join(VERDICT))?
     };
-    match found {
-        Some(other) if other != figure.name => {
-            let problem = format!("holds the figure `{other}`");
-            Err(Error::file(out, problem, "choose another --out, or remove the folder"))
-        }
-        _ => write_atomic(&mark, format!("{}\n", figure.name).as_bytes()),
-    }
+    let Some(other) = found.filter(|other| other != figure.name) else { return Ok(()) };
+    let problem = format!("holds the figure `{other}`");
+    Err(Error::file(out, problem, "choose another --out, or remove the folder"))
+}
+
+fn mark(out: &Path, figure: &Figure) -> Result<()> {
+    write_atomic(&out.join(MARK), format!("{}\n", figure.name).as_bytes())
 }
 
 /// Writes the verdict.
