@@ -27,7 +27,7 @@ pub struct PresetsArgs {
 /// Lists the presets, or prints one.
 pub fn presets(args: &PresetsArgs, output: &Output) -> Result<ExitCode> {
     if let Some(name) = &args.show {
-        if let Some(file) = find_experiment(name)? {
+        if let Some(file) = find_experiment(name) {
             output.text(file.toml.trim_end());
             output.json(&json!({"name": name, "toml": file.toml}));
             return Ok(ExitCode::SUCCESS);

@@ -58,7 +58,9 @@ fn help_and_presets_read_as_agreed() {
     assert!(delta_net.is_some_and(|table| table.contains("[model.label_scale]")), "{defaults}");
     insta::assert_snapshot!("preset_paper", ok(dir.path(), &["presets", "--show", "paper"]));
     assert!(ok(dir.path(), &["presets", "--show", "sweep/mixture"]).contains("[[list.mix]]"));
-    assert!(refused(dir.path(), &["presets", "--show", "sweep/nope"]).contains("tiny"));
+    assert!(
+        refused(dir.path(), &["presets", "--show", "sweep/nope"]).contains("`--show`: `sweep/nope` is none")
+    );
     let nope = refused(dir.path(), &["presets", "--show", "nope"]);
     assert!(nope.contains("quickstart") && nope.contains("compare/paper-table"), "{nope}");
     let table =

@@ -36,22 +36,13 @@ pub fn find_sweep(name: &str) -> Result<&'static Preset> {
     Preset::among(SWEEPS, name.strip_prefix(SWEEP).unwrap_or(name))
 }
 
-/// The comparison or sweep that `name` means where presets of runs are named, too: its name with what stands before it, or
-/// alone where nothing else goes by it. None where it is that of a run, or of nothing.
-///
-/// # Errors
-/// As [`find_comparison`], where it says what it is of.
-pub fn find_experiment(name: &str) -> Result<Option<&'static Preset>> {
-    if name.starts_with(COMPARISON) {
-        return find_comparison(name).map(Some);
-    }
-    if name.starts_with(SWEEP) {
-        return find_sweep(name).map(Some);
-    }
+/// The comparison or sweep that `name` means where presets of runs are named, too: as it stands in the list of all, or alone
+/// where nothing else goes by it. None where it is that of a run, or of nothing.
+pub fn find_experiment(name: &str) -> Option<&'static Preset> {
     if Preset::find(name).is_ok() {
-        return Ok(None);
+        return None;
     }
-    Ok(COMPARISONS.iter().chain(SWEEPS).find(|preset| preset.name == name))
+    names().find(|(listed, preset)| listed == name || preset.name == name).map(|(_, preset)| preset)
 }
 
 /// The names of all presets, as they stand in one list.
@@ -75,12 +66,12 @@ mod tests {
         assert!(find_sweep("nope").unwrap_err().to_string().contains("tiny"));
         assert_eq!(find_comparison("compare/mnist").unwrap().name, "mnist");
         assert!(find_comparison("sweep/tiny").is_err());
-        let experiment = |name| find_experiment(name).unwrap().map(|preset| preset.toml);
+        let experiment = |name| find_experiment(name).map(|preset| preset.toml);
         assert_eq!(experiment("paper-table"), Some(find_comparison("paper-table").unwrap().toml));
         assert_eq!(experiment("sweep/tiny"), experiment("tiny"));
         assert_eq!(experiment("mnist"), None, "that of a run");
         assert!(experiment("compare/mnist").is_some() && experiment("nope").is_none());
-        assert!(find_experiment("sweep/nope").is_err());
+        assert!(experiment("sweep/nope").is_none());
         // A name alone means one of them.
         assert!(COMPARISONS.iter().all(|preset| find_sweep(preset.name).is_err()));
     }
