@@ -81,7 +81,7 @@ pub fn reproduce(args: &ReproduceArgs, program: &Program, output: &Output) -> Re
     args.executor.check(false)?;
     let figure = Figure::find(name)?;
     let (spec, scale) = figure.chosen(args.spec.as_deref(), args.scale.into(), &args.set)?;
-    let runs = figure.check(&spec)?;
+    figure.check(&spec)?;
     if args.show_spec {
         output.text(spec.text().trim_end());
         return Ok(ExitCode::SUCCESS);
@@ -89,7 +89,6 @@ pub fn reproduce(args: &ReproduceArgs, program: &Program, output: &Output) -> Re
     let out = args.out.clone().unwrap_or_else(|| Path::new("runs").join(format!("reproduce-{name}-{scale}")));
     let stop = Arc::new(AtomicBool::new(false));
     watch_for_ctrl_c(&stop, *output, "stopping; the runs save their step (Ctrl-C again: at once)")?;
-    output.note(format!("{name}: {runs} runs in {}", out.display()));
     let reproduced = reproduce_figure(
         figure,
         &spec,

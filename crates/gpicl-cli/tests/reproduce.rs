@@ -93,7 +93,7 @@ fn a_figure_is_meta_trained_drawn_and_judged_once() {
         serde_json::from_str(&ok(dir.path(), &[&args[..], &["--json"]].concat())).unwrap();
     assert_eq!(json["verdict"]["checks"].as_array().unwrap().len(), 5);
     let other = ["reproduce", "plateaus", "--spec", "tiny.toml", "--set", "train.steps=4", "--out", "map"];
-    assert!(refused(dir.path(), &other).contains("holds the figure `transition-map`"));
+    assert!(refused(dir.path(), &other).starts_with("error: map: holds the figure `transition-map`"));
     assert_eq!(text(&read("verdict.txt")), said, "nothing is written over");
     // By its verdict alone, and where there is none yet.
     fs::remove_file(map.join(".figure")).unwrap();

@@ -167,9 +167,8 @@ pub fn reproduce(
     let work = |stop: &Arc<AtomicBool>, note: &(dyn Fn(String) + Sync)| {
         let found = Figure::find(figure)?;
         let (spec, name) = found.chosen(spec.as_deref(), scale.parse::<Scale>()?, &set)?;
-        let runs = found.check(&spec)?;
+        found.check(&spec)?;
         let out = out.unwrap_or_else(|| Path::new("runs").join(format!("reproduce-{figure}-{name}")));
-        note(format!("{figure}: {runs} runs in {}", out.display()));
         let program = machine.program();
         let around = Around {
             out: &out,

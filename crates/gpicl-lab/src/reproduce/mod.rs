@@ -310,9 +310,10 @@ pub struct Failure {
 /// # Errors
 /// A spec that cannot be used, a folder that holds other runs, or no finished run at all.
 pub fn reproduce(figure: &Figure, spec: &Spec, around: &Around<'_>) -> Result<Option<Reproduced>> {
-    figure.check(spec)?;
+    let runs = figure.check(spec)?;
     claim(around.out, Kind::Figure)?;
     refuse_another(around.out, figure)?;
+    (around.note)(format!("{}: {runs} runs in {}", figure.name, around.out.display()));
     create_folder(around.out)?;
     match figure.how {
         How::Sweep(make) => {
