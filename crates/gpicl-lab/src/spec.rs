@@ -140,16 +140,9 @@ pub(crate) fn lay_all<T: Clone>(
     if set.is_empty() {
         return Ok(spec);
     }
-    let blame = |set: &[String], error| {
-        let (problem, fix) = match error {
-            Error::File { path, at, problem, fix } => {
-                (format!("with it, in {}: {}{problem}", path.display(), place(&at)), fix)
-            }
-            Error::Config { ref field, .. } if field.starts_with("--set") => return error,
-            Error::Config { field, problem, fix } => (format!("with it: {}{problem}", place(&field)), fix),
-            other => return other,
-        };
-        Error::config(format!("--set {}", set.join(" --set ")), problem, fix)
+    let blame = |set: &[String], error| match &error {
+        Error::Config { field, .. } if field.starts_with("--set") => error,
+        _ => error.caused_by(format!("--set {}", set.join(" --set "))),
     };
     let one = |spec, assignment: &String| {
         lay(spec, assignment).map_err(|error| blame(std::slice::from_ref(assignment), error))
@@ -167,11 +160,6 @@ pub(crate) fn lay_all<T: Clone>(
     let mends = |left_out: &usize| without(*left_out).and_then(|spec| check(&spec)).is_ok();
     let guilty = (0..set.len()).find(mends).map_or(set, |at| &set[at..=at]);
     Err(blame(guilty, error))
-}
-
-/// Where something is wrong, before what is.
-fn place(at: &str) -> String {
-    if at.is_empty() { String::new() } else { format!("{at}: ") }
 }
 
 /// A preset, if there is one, and the table `base` on it.

@@ -167,7 +167,6 @@ pub fn reproduce(
     let work = |stop: &Arc<AtomicBool>, note: &(dyn Fn(String) + Sync)| {
         let found = Figure::find(figure)?;
         let (spec, name) = found.chosen(spec.as_deref(), scale.parse::<Scale>()?, &set)?;
-        found.check(&spec)?;
         let out = out.unwrap_or_else(|| Path::new("runs").join(format!("reproduce-{figure}-{name}")));
         let program = machine.program();
         let around = Around {

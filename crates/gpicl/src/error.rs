@@ -117,6 +117,20 @@ impl Error {
         }
     }
 
+    /// A mistake in a file or a configuration as a [`Error::Config`] about `cause`, with which it came. Others stay as they are.
+    pub fn caused_by(self, cause: impl Into<String>) -> Self {
+        match self {
+            Self::File { path, at, problem, fix } => {
+                let problem = format!("with it, in {}: {}{problem}", path.display(), place(&at));
+                Self::config(cause, problem, fix)
+            }
+            Self::Config { field, problem, fix } => {
+                Self::config(cause, format!("with it: {}{problem}", place(&field)), fix)
+            }
+            other => other,
+        }
+    }
+
     /// A [`Error::Argument`] at the door of the function or argument `what`.
     pub fn argument(what: &'static str, problem: impl Into<String>) -> Self {
         Self::Argument { what, problem: problem.into() }
