@@ -2,8 +2,6 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use anyhow::Result;
 use clap::{ArgGroup, Args};
@@ -14,8 +12,9 @@ use gpicl_lab::program::Program;
 use gpicl_lab::workers::Workers;
 
 use crate::args::DataDirArgs;
+use crate::ctrl_c::CtrlC;
 use crate::output::Output;
-use crate::train::{FAILED, INTERRUPTED, watch_for_ctrl_c};
+use crate::train::{FAILED, INTERRUPTED};
 
 /// Arguments of `gpicl compare`.
 #[derive(Debug, Args)]
@@ -46,8 +45,7 @@ pub fn compare(args: &CompareArgs, program: &Program, output: &Output) -> Result
     let origin = Origin::of(args.config.as_deref(), args.preset.as_deref());
     let spec = NamedSpec::of(&origin, &args.set)?;
     let out = args.out.clone().unwrap_or_else(|| origin.folder("compare"));
-    let stop = Arc::new(AtomicBool::new(false));
-    watch_for_ctrl_c(&stop, *output, "stopping; the runs save their step (Ctrl-C again: at once)")?;
+    let ctrl_c = CtrlC::watch(output, "stopping; the runs save their step (Ctrl-C again: at once)")?;
     let comparison = run_comparison(
         &spec,
         &Surroundings {
@@ -55,7 +53,7 @@ pub fn compare(args: &CompareArgs, program: &Program, output: &Output) -> Result
             data_dir: args.data_dir.data_dir.as_deref(),
             workers: Workers { program: program.clone(), jobs: args.jobs, threads: None, population: 1 },
             note: &|text| output.note(text),
-            stop: &stop,
+            stop: ctrl_c.stop(),
             look: Look::default(),
         },
     )?;

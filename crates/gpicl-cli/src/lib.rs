@@ -4,6 +4,7 @@
 
 mod args;
 mod compare;
+mod ctrl_c;
 mod data;
 mod eval;
 mod inspect;

@@ -28,7 +28,7 @@ pub struct PredictArgs {
     /// Where to write the predicted label and the class probabilities of every query row, as CSV; `-` is standard output.
     #[arg(long, value_name = "CSV")]
     out: PathBuf,
-    /// Name of the label column; default: the last one of the context.
+    /// Name of the label column; default: the last one of the context that is not dropped.
     #[arg(long, value_name = "COLUMN")]
     label: Option<String>,
     /// What stands between cells, or the word `tab`; default: found by itself.
@@ -81,10 +81,11 @@ pub fn predict(args: &PredictArgs, output: &Output) -> Result<ExitCode> {
         None => String::new(),
     };
     output.text(format!(
-        "{} rows predicted from {} labelled ones, {} classes{accuracy}\nwrote {out}",
+        "{} rows predicted from {} labelled ones, {} classes of `{}`{accuracy}\nwrote {out}",
         report.queries,
         report.context,
         report.classes.len(),
+        report.label,
     ));
     output.json(&report);
     Ok(ExitCode::SUCCESS)

@@ -2,8 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
@@ -13,9 +11,10 @@ use gpicl_lab::reproduce::{Around, FIGURES, Failure, Figure, Scale, reproduce as
 use serde_json::json;
 
 use crate::args::DataDirArgs;
+use crate::ctrl_c::CtrlC;
 use crate::output::Output;
 use crate::sweep::ExecutorArgs;
-use crate::train::{FAILED, INTERRUPTED, watch_for_ctrl_c};
+use crate::train::{FAILED, INTERRUPTED};
 
 /// Arguments of `gpicl reproduce`.
 #[derive(Debug, Args)]
@@ -87,8 +86,7 @@ pub fn reproduce(args: &ReproduceArgs, program: &Program, output: &Output) -> Re
         return Ok(ExitCode::SUCCESS);
     }
     let out = args.out.clone().unwrap_or_else(|| Path::new("runs").join(format!("reproduce-{name}-{scale}")));
-    let stop = Arc::new(AtomicBool::new(false));
-    watch_for_ctrl_c(&stop, *output, "stopping; the runs save their step (Ctrl-C again: at once)")?;
+    let ctrl_c = CtrlC::watch(output, "stopping; the runs save their step (Ctrl-C again: at once)")?;
     let reproduced = reproduce_figure(
         figure,
         &spec,
@@ -100,7 +98,7 @@ pub fn reproduce(args: &ReproduceArgs, program: &Program, output: &Output) -> Re
             jobs: args.executor.jobs().unwrap_or(1),
             retry_failed: args.retry_failed,
             note: &|text| output.note(text),
-            stop: &stop,
+            stop: ctrl_c.stop(),
             look: Look::default(),
         },
     )?;

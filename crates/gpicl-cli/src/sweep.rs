@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -14,8 +13,9 @@ use gpicl_lab::program::Program;
 use gpicl_lab::sweep::{Executor, Local, LocalSpec, Slurm, Sweep, SweepSpec, SweepStatus, Watch};
 
 use crate::args::DataDirArgs;
+use crate::ctrl_c::CtrlC;
 use crate::output::Output;
-use crate::train::{FAILED, INTERRUPTED, watch_for_ctrl_c};
+use crate::train::{FAILED, INTERRUPTED};
 
 /// Between two looks at the runs.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -127,12 +127,11 @@ fn run(args: &RunArgs, program: &Program, output: &Output) -> Result<ExitCode> {
     if args.retry_failed {
         sweep.retry_failed()?;
     }
-    let stop = Arc::new(AtomicBool::new(false));
     let remark = match args.executor.executor {
         ExecutorKind::Local => "stopping; the runs save their step (Ctrl-C again: at once)",
         ExecutorKind::Slurm => "stopping to wait (Ctrl-C again: at once)",
     };
-    watch_for_ctrl_c(&stop, *output, remark)?;
+    let ctrl_c = CtrlC::watch(output, remark)?;
     let executor = args.executor.executor(sweep.spec(), args.detach);
     output.note(format!("{} runs in {}", sweep.runs().len(), sweep.dir().display()));
     let view = output.sweep(sweep.runs().len());
@@ -148,7 +147,7 @@ fn run(args: &RunArgs, program: &Program, output: &Output) -> Result<ExitCode> {
             program,
             data_dir: args.data_dir.data_dir.as_deref(),
             note: &|text| view.note(text),
-            stop: &stop,
+            stop: ctrl_c.stop(),
         };
         let results = sweep.execute(executor.as_ref(), &watch);
         ended.store(true, Ordering::Relaxed);
@@ -160,7 +159,7 @@ fn run(args: &RunArgs, program: &Program, output: &Output) -> Result<ExitCode> {
     for file in ["results.csv", "results.json", "timing.csv"] {
         output.note(format!("wrote {}", sweep.dir().join(file).display()));
     }
-    if stop.load(Ordering::Relaxed) {
+    if ctrl_c.stop().load(Ordering::Relaxed) {
         output.note("stopped; the same command goes on");
         return Ok(ExitCode::from(INTERRUPTED));
     }

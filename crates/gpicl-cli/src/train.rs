@@ -6,17 +6,19 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use clap::Args;
 use gpicl::data::Library;
 use gpicl::eval::Look;
-use gpicl::train::{Ended, Event, Preset, ResumeOptions, Trainer};
+use gpicl::train::{Ended, Event, ResumeOptions, Trainer};
 use gpicl::{Layers, RunDir};
+use gpicl_lab::presets::find_run;
 use gpicl_lab::results::conclude;
 use gpicl_lab::sweep::{Listener, train_together};
 use gpicl_lab::workers::{Ending, Report};
 
 use crate::args::DataDirArgs;
+use crate::ctrl_c::CtrlC;
 use crate::output::{Output, TrainingProgress, remark};
 
 /// Exit code of a run that Ctrl-C stopped: 128 + SIGINT, as shells expect.
@@ -79,7 +81,7 @@ pub fn train(args: &TrainArgs, output: &Output) -> Result<ExitCode> {
         (None, None) => Some("quickstart"),
     };
     if let Some(name) = preset {
-        Preset::find(name)?.apply(&mut layers)?;
+        find_run(name)?.apply(&mut layers)?;
     }
     if let Some(path) = &args.config {
         layers.file(path)?;
@@ -99,22 +101,22 @@ pub fn train(args: &TrainArgs, output: &Output) -> Result<ExitCode> {
     let trainer = Trainer::start(config, args.data_dir.data_dir.as_deref(), &run);
     let trainer = trainer.map_err(|error| layers.blame(error))?;
     output.note(format!("run folder: {}", run.display()));
-    let stop = stop_on_ctrl_c(output)?;
-    finish(trainer, &stop, output)
+    finish(trainer, &watch_ctrl_c(output)?, output)
 }
 
 /// Meta-trains on from the newest checkpoint.
 pub fn resume(args: &ResumeArgs, output: &Output) -> Result<ExitCode> {
-    let stop = stop_on_ctrl_c(output)?;
+    let ctrl_c = watch_ctrl_c(output)?;
+    let stop = ctrl_c.stop();
     if args.worker {
-        obey_stdin(&stop);
+        obey_stdin(stop);
     }
     let data_dir = args.data_dir.data_dir.as_deref();
     let options = ResumeOptions { allow_other_data: args.allow_other_data, steps: args.steps };
     if let ([run], false) = (args.runs.as_slice(), args.worker) {
         let trainer = Trainer::resume_with(run, &Library::new(data_dir), &options)?;
         output.note(format!("continuing {} after step {}", run.display(), trainer.step()));
-        return finish(trainer, &stop, output);
+        return finish(trainer, &ctrl_c, output);
     }
     // The lines of several would say little; each has its metrics.jsonl.
     let progress = match args.runs.as_slice() {
@@ -127,7 +129,7 @@ pub fn resume(args: &ResumeArgs, output: &Output) -> Result<ExitCode> {
         _ => None,
     };
     let runs = Runs { args, output, progress: Mutex::new(progress), failed: AtomicBool::new(false) };
-    train_together(&args.runs, &Library::new(data_dir), &options, &stop, &runs)?;
+    train_together(&args.runs, &Library::new(data_dir), &options, stop, &runs)?;
     Ok(if runs.failed.into_inner() {
         ExitCode::from(FAILED)
     } else if stop.load(Ordering::Relaxed) {
@@ -183,24 +185,24 @@ fn obey_stdin(stop: &Arc<AtomicBool>) {
     });
 }
 
-fn stop_on_ctrl_c(output: &Output) -> Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let remark =
-        "stopping after this step (Ctrl-C again: at once, losing the steps since the last checkpoint)";
-    watch_for_ctrl_c(&stop, *output, remark)?;
-    Ok(stop)
+fn watch_ctrl_c(output: &Output) -> Result<CtrlC> {
+    CtrlC::watch(
+        output,
+        "stopping after this step (Ctrl-C again: at once, losing the steps since the last checkpoint)",
+    )
 }
 
-fn finish(mut trainer: Trainer, stop: &AtomicBool, output: &Output) -> Result<ExitCode> {
+fn finish(mut trainer: Trainer, ctrl_c: &CtrlC, output: &Output) -> Result<ExitCode> {
     let train = &trainer.config().train;
     let mut progress = output.training(trainer.step(), train.steps, train.batch);
-    let ended = trainer.train(stop, &mut |event| progress.on_event(event));
+    let ended = trainer.train(ctrl_c.stop(), &mut |event| progress.on_event(event));
     progress.finish();
     let run = trainer.run().path().to_path_buf();
     if let Ended::Stopped { step } = ended? {
         output.note(format!("stopped after step {step}; continue with: gpicl resume {}", run.display()));
         return Ok(ExitCode::from(INTERRUPTED));
     }
+    ctrl_c.may_end(format!("meta-trained, not meta-tested; do that with: gpicl resume {}", run.display()));
     output.note("meta-test");
     let report = conclude(&trainer, &Look::default())?;
     output.text(&report.text);
@@ -209,18 +211,6 @@ fn finish(mut trainer: Trainer, stop: &AtomicBool, output: &Output) -> Result<Ex
         output.note(format!("wrote {}", path.display()));
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// The first Ctrl-C raises `stop` and says `remark`, the second ends the program.
-pub fn watch_for_ctrl_c(stop: &Arc<AtomicBool>, output: Output, remark: &'static str) -> Result<()> {
-    let raised = Arc::clone(stop);
-    ctrlc::set_handler(move || {
-        if raised.swap(true, Ordering::Relaxed) {
-            std::process::exit(i32::from(INTERRUPTED));
-        }
-        output.note(remark);
-    })
-    .context("cannot watch for Ctrl-C")
 }
 
 /// `runs/<name>-seed<seed>`, with a number behind it if that exists.

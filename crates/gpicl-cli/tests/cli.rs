@@ -588,26 +588,39 @@ fn fused_operations_plain_ones_and_bf16_meta_train_alike() {
 
 #[test]
 fn ctrl_c_saves_the_step_and_says_how_to_go_on() {
+    let dir = tempfile::tempdir().unwrap();
+    interrupted(dir.path(), "train.steps=1000000", "step ");
+    assert!(fs::read_dir(dir.path().join("run/checkpoints")).unwrap().count() >= 2);
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_a_meta_test_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    interrupted(dir.path(), "eval.final_episodes=10000000", "meta-test");
+    assert!(!dir.path().join("run/results.json").exists());
+}
+
+/// Ctrl-C at a line that starts with `at`; the last one says how to go on.
+#[cfg(unix)]
+fn interrupted(dir: &Path, set: &str, at: &str) {
     use std::io::{BufRead as _, BufReader};
     use std::process::Stdio;
 
-    let dir = tempfile::tempdir().unwrap();
-    fs::write(dir.path().join("small.toml"), SMALL).unwrap();
+    fs::write(dir.join("small.toml"), SMALL).unwrap();
     let mut child = Command::new(env!("CARGO_BIN_EXE_gpicl"))
-        .args(["train", "--config", "small.toml", "--run", "run", "--set", "train.steps=1000000"])
-        .current_dir(dir.path())
+        .args(["train", "--config", "small.toml", "--run", "run", "--set", set])
+        .current_dir(dir)
         .stderr(Stdio::piped())
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    let started = lines.by_ref().map(Result::unwrap).any(|line| line.starts_with("step "));
-    assert!(started);
+    assert!(lines.by_ref().map(Result::unwrap).any(|line| line.starts_with(at)));
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
     let rest: Vec<String> = lines.map(Result::unwrap).collect();
     assert_eq!(child.wait().unwrap().code(), Some(130));
-    assert!(rest.iter().any(|line| line.contains("gpicl resume run")), "{rest:?}");
-    assert!(fs::read_dir(dir.path().join("run/checkpoints")).unwrap().count() >= 2);
+    assert!(rest.last().is_some_and(|line| line.ends_with("gpicl resume run")), "{rest:?}");
 }
 
 #[cfg(unix)]

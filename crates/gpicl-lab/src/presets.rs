@@ -1,8 +1,8 @@
 //! Comparisons and sweeps that come with the program.
 
 use crate::origin::{COMPARISON, SWEEP};
-use gpicl::Result;
 use gpicl::train::{PRESETS, Preset};
+use gpicl::{Error, Result};
 
 /// All comparisons, for `gpicl compare`.
 pub const COMPARISONS: &[Preset] = &[
@@ -20,12 +20,21 @@ pub const SWEEPS: &[Preset] = &[
     Preset { name: "shifted-tokens", toml: include_str!("../presets/sweep/shifted-tokens.toml") },
 ];
 
+/// The preset of a run called `name`.
+///
+/// # Errors
+/// [`Error::Config`] that names the command whose preset it is, or lists the names there are.
+pub fn find_run(name: &str) -> Result<&'static Preset> {
+    Preset::find(name).map_err(|error| point(error, name))
+}
+
 /// The comparison called `name`, with or without what stands before it in lists.
 ///
 /// # Errors
-/// [`gpicl::Error::Config`] that lists the names there are.
+/// As [`find_run`].
 pub fn find_comparison(name: &str) -> Result<&'static Preset> {
     Preset::among(COMPARISONS, name.strip_prefix(COMPARISON).unwrap_or(name))
+        .map_err(|error| point(error, name))
 }
 
 /// The sweep called `name`.
@@ -33,7 +42,24 @@ pub fn find_comparison(name: &str) -> Result<&'static Preset> {
 /// # Errors
 /// As [`find_comparison`].
 pub fn find_sweep(name: &str) -> Result<&'static Preset> {
-    Preset::among(SWEEPS, name.strip_prefix(SWEEP).unwrap_or(name))
+    Preset::among(SWEEPS, name.strip_prefix(SWEEP).unwrap_or(name)).map_err(|error| point(error, name))
+}
+
+/// `error` about `name`, or one that points to the command whose preset it is.
+fn point(error: Error, name: &str) -> Error {
+    let Some((listed, _)) = names().find(|(listed, preset)| listed == name || preset.name == name) else {
+        return error;
+    };
+    let command = match listed {
+        _ if listed.starts_with(SWEEP) => "sweep",
+        _ if listed.starts_with(COMPARISON) => "compare",
+        _ => "train",
+    };
+    Error::config(
+        "--preset",
+        format!("`{name}` is one of `gpicl {command}`"),
+        format!("give it to `gpicl {command}`"),
+    )
 }
 
 /// The comparison or sweep that `name` means where presets of runs are named, too: as it stands in the list of all, or alone
@@ -65,7 +91,16 @@ mod tests {
         assert!(find_comparison("mnist").is_ok() && find_sweep("tiny").is_ok());
         assert!(find_sweep("nope").unwrap_err().to_string().contains("tiny"));
         assert_eq!(find_comparison("compare/mnist").unwrap().name, "mnist");
-        assert!(find_comparison("sweep/tiny").is_err());
+        for (found, command) in [
+            (find_comparison("sweep/tiny"), "sweep"),
+            (find_sweep("paper-table"), "compare"),
+            (find_run("best"), "compare"),
+            (find_run("sweep/tiny"), "sweep"),
+            (find_comparison("quickstart"), "train"),
+        ] {
+            let error = found.unwrap_err().to_string();
+            assert!(error.contains(&format!("give it to `gpicl {command}`")), "{error}");
+        }
         let experiment = |name| find_experiment(name).map(|preset| preset.toml);
         assert_eq!(experiment("paper-table"), Some(find_comparison("paper-table").unwrap().toml));
         assert_eq!(experiment("sweep/tiny"), experiment("tiny"));

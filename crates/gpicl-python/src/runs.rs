@@ -8,11 +8,10 @@ use gpicl::data::Split;
 use gpicl::eval::Sample;
 use gpicl::eval::baselines::BaselinesConfig;
 use gpicl::fs::must_exist;
-use gpicl::train::{
-    Ended, Event, Preset, RunConfig, RunDir, Trainer, checkpoint_at, checkpoint_path, read_info,
-};
+use gpicl::train::{Ended, Event, RunConfig, RunDir, Trainer, checkpoint_at, checkpoint_path, read_info};
 use gpicl::{Error, Layers};
 use gpicl_lab::meta_test::{EvalRequest, evaluate_watched};
+use gpicl_lab::presets::find_run;
 use gpicl_lab::results::conclude;
 use numpy::{
     PyArray1, PyArrayDyn, PyArrayMethods as _, PyReadonlyArray2, PyReadonlyArray3, PyUntypedArrayMethods as _,
@@ -29,7 +28,7 @@ use crate::watched::{Say, end_if, look, watched};
 pub fn configured(preset: Option<&str>, file: Option<&Path>, set: &[String]) -> gpicl::Result<RunConfig> {
     let mut layers = Layers::default();
     if let Some(name) = preset {
-        Preset::find(name)?.apply(&mut layers)?;
+        find_run(name)?.apply(&mut layers)?;
     }
     if let Some(path) = file {
         layers.file(path)?;

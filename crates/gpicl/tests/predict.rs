@@ -308,8 +308,18 @@ fn labels_and_categories_are_what_they_mean_and_strangers_are_named() {
     let (_, report) =
         answer(&table(["007", "010"], ["0", "1"]), &table(["7", "10"], ["0", "1"]), &usual).unwrap();
     assert_eq!(report.accuracy, Some(0.0));
-    assert!(matches!(&report.warnings[..], [one] if one.contains("no label") && one.contains("`label`")));
+    let said = "16 of 16 labels of the queries' column `label`";
+    assert!(matches!(&report.warnings[..], [one] if one.starts_with(said)), "{:?}", report.warnings);
+    assert_eq!(report.label, "label");
+    // One of many is named with its line.
     let known = table(["a", "b"], ["red", "blue"]);
+    let asked = known.replacen("blue,b", "blue,c", 1);
+    let (_, report) = answer(&known, &asked, &usual).unwrap();
+    let named = |one: &String| {
+        one.starts_with("1 of 16 labels") && one.ends_with("the first is `c`, line 10, column `label`")
+    };
+    assert!(matches!(&report.warnings[..], [one] if named(one)), "{:?}", report.warnings);
+    assert_eq!(report.accuracy, Some(15.0 / 16.0));
     let (_, report) = answer(&known, &table(["a", "b"], ["Red", "Blue"]), &usual).unwrap();
     assert!(matches!(&report.warnings[..], [one] if one.contains("column `flag`")), "{:?}", report.warnings);
     let (_, report) = answer(&known, &table(["a", "b"], ["red", "Blue"]), &usual).unwrap();

@@ -32,6 +32,8 @@ pub struct PredictReport {
     pub context: usize,
     /// Predicted rows.
     pub queries: usize,
+    /// Name of the column of labels.
+    pub label: String,
     /// The classes, in the order of the probability columns.
     pub classes: Vec<String>,
     /// Share of right predictions, if the query file has labels, over the rows that have one.
@@ -106,24 +108,32 @@ pub fn predict_table(
     out.write(&writer.into_inner().expect("writing to memory does not fail"))?;
 
     let name = &known.header()[label];
-    let judged: Vec<(Option<u32>, &u32)> = match asked.column(name) {
+    // Of every query row with a label: its number, the class, if the labelled rows have it, and the prediction.
+    let judged: Vec<(usize, Option<u32>, u32)> = match asked.column(name) {
         Ok(column) => {
             let find = classes.finder(&asked, column);
-            let rows = asked.cells(column).zip(&predictions);
-            rows.filter_map(|(truth, prediction)| Some((find(truth?), prediction))).collect()
+            let rows = asked.cells(column).zip(&predictions).enumerate();
+            rows.filter_map(|(row, (truth, &prediction))| Some((row, find(truth?), prediction))).collect()
         }
         Err(_) => Vec::new(),
     };
-    if !judged.is_empty() && judged.iter().all(|(truth, _)| truth.is_none()) {
-        let all = names.join(", ");
-        warnings
-            .push(format!("no label of the queries' column `{name}` is among the labelled rows' ({all})"));
+    let strange = judged.iter().filter(|(_, truth, _)| truth.is_none());
+    if let Some(&(row, ..)) = strange.clone().next() {
+        let (count, of) = (strange.count(), judged.len());
+        let column = asked.column(name)?;
+        let cell = asked.cell(row, column).unwrap_or_default();
+        warnings.push(format!(
+            "{count} of {of} labels of the queries' column `{name}` are not among the labelled rows' and count as wrong; \
+             the first is `{cell}`, {}",
+            asked.place(row, column)
+        ));
     }
-    let hits = judged.iter().filter(|(truth, prediction)| *truth == Some(**prediction)).count();
+    let hits = judged.iter().filter(|(_, truth, prediction)| *truth == Some(*prediction)).count();
     let accuracy = (!judged.is_empty()).then(|| hits as f64 / judged.len() as f64);
     Ok(PredictReport {
         context: known.len(),
         queries: asked.len(),
+        label: name.clone(),
         classes: names.to_vec(),
         accuracy,
         warnings,
