@@ -79,7 +79,7 @@ def sklearn_table(name):
     return table(name, f"scikit-learn's {name}", data.data, data.target)
 
 
-def made(binary, count, rows):
+def made(binary, count, rows, features):
     """`count` tables of each family of the prior, of the split that meta-training never meets: for choices."""
     sources = [json.loads(line) for line in data_command(binary, "list", "--json").splitlines()]
     families = [source["name"] for source in sources if source["name"].startswith("prior:")]
@@ -87,7 +87,7 @@ def made(binary, count, rows):
         raise Fault(f"--made: {binary} lists no family of made tables; give --gpicl a program of this version")
     tables = []
     for family in families:
-        found = (made_table(binary, family, seed, rows) for seed in itertools.count())
+        found = (made_table(binary, family, seed, rows, features) for seed in itertools.count())
         tables += itertools.islice(filter(None, found), count)
     return tables
 
@@ -100,9 +100,12 @@ def data_command(binary, *arguments):
     return done.stdout
 
 
-def made_table(binary, family, seed, rows):
+def made_table(binary, family, seed, rows, features):
     """Table number `seed` of a family, `prior:NAME`; None if its rows are of one class."""
-    text = data_command(binary, "show", family, "--split", "validation", "--seed", str(seed), "--rows", str(rows))
+    of_features = ["--features", features] if features else []
+    text = data_command(
+        binary, "show", family, "--split", "validation", "--seed", str(seed), "--rows", str(rows), *of_features
+    )
     frame = pd.read_csv(io.StringIO(text))
     # A split needs two rows of each class.
     frame = frame[frame.groupby("label")["label"].transform("size") > 1].reset_index(drop=True)

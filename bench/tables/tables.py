@@ -141,6 +141,7 @@ def parse():
     parser.add_argument(
         "--made", type=int, metavar="COUNT", help="instead of public tables: this many made ones a family, of the validation split"
     )
+    parser.add_argument("--features", metavar="LEAST:MOST", help="of a made table (2:20)")
     parser.add_argument("--rows", type=sizes, default=[30, 100, 300, 1000], help="labelled rows (30,100,300,1000)")
     parser.add_argument("--splits", type=int, default=10, help="of each table at each size (10)")
     parser.add_argument("--queries", type=int, default=200, help="of a split, at most (200)")
@@ -173,6 +174,8 @@ def parse():
             parser.error(f"{name} {value}: expected {least} or more")
     if args.made and args.tables:
         parser.error("--made and --tables: give one of them")
+    if args.features and not args.made:
+        parser.error("--features: is for made tables; give --made")
     if not 0 < args.least_share <= 1:
         parser.error(f"--least-share {args.least_share}: expected more than 0 and at most 1")
     unknown = [name for name in args.methods if name not in methods.METHODS]
@@ -192,7 +195,7 @@ def tables(args):
     if not args.made:
         return data.load(args.tables, args.only)
     # Half of a table is labelled rows, at the most.
-    made = data.made(args.gpicl or build(), args.made, 2 * max(*args.rows, args.queries))
+    made = data.made(args.gpicl or build(), args.made, 2 * max(*args.rows, args.queries), args.features)
     known = {table.name: table for table in made}
     return [known[name] for name in data.chosen(known, args.only)]
 

@@ -26,6 +26,9 @@ pub struct PriorArgs {
     /// Rows of a made table; default: those of an episode, or 70 of a picture.
     #[arg(long, value_name = "COUNT")]
     rows: Option<usize>,
+    /// Features of a made table: a number, or the least and the most of them, as in 33:64 [default: 2:20].
+    #[arg(long, value_name = "LEAST:MOST", value_parser = features)]
+    features: Option<[usize; 2]>,
     /// Instead of printing a made table, draw a dozen of two features; `-` is standard output.
     #[arg(long, value_name = "SVG")]
     plot: Option<PathBuf>,
@@ -54,6 +57,7 @@ impl PriorArgs {
             ("--seed", self.seed.is_some()),
             ("--split", self.split.is_some()),
             ("--rows", self.rows.is_some()),
+            ("--features", self.features.is_some()),
             ("--plot", self.plot.is_some()),
         ];
         match given.iter().find(|(_, given)| *given) {
@@ -83,8 +87,15 @@ impl PriorArgs {
                 Error::config("data", format!("there is no family `{name}`"), fix)
             })?,
         };
-        let config = PriorConfig { families, ..PriorConfig::default() };
+        let mut config = PriorConfig { families, ..PriorConfig::default() };
+        if let Some([least, most]) = self.features {
+            (config.least_features, config.input_dim) = (least, most);
+        }
         match &self.plot {
+            Some(_) if self.features.is_some() => {
+                let problem = "is for tables that are printed; a picture's have two";
+                Err(Error::config("--features", problem, "leave it out").into())
+            }
             Some(plot) if plot.extension().is_some_and(|name| !name.eq_ignore_ascii_case("svg")) => {
                 let problem = format!("`{}`: pictures of made tables are SVG", plot.display());
                 Err(Error::config("--plot", problem, "give a name that ends with .svg").into())
@@ -99,7 +110,11 @@ impl PriorArgs {
     }
 
     fn print(&self, config: &PriorConfig, output: &Output) -> Result<ExitCode> {
-        let prior = Prior::new(config, self.split())?;
+        let prior = Prior::new(config, self.split()).map_err(|error| match error {
+            // All else is at its default.
+            Error::Config { problem, fix, .. } => Error::config("--features", problem, fix),
+            other => other,
+        })?;
         let MadeTable { family, columns, labels } =
             made(&prior, self.seed.unwrap_or_default(), self.rows.unwrap_or(config.episode_length));
         let names: Vec<String> = (1..=columns.len()).map(|number| format!("x{number}")).collect();
@@ -144,6 +159,15 @@ impl PriorArgs {
         out.write(Clouds { title, columns: 4, clouds }.svg()?.as_bytes())?;
         output.note(format!("wrote {out}"));
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// `20`, or `2:20`.
+fn features(text: &str) -> std::result::Result<[usize; 2], String> {
+    let (least, most) = text.split_once(':').unwrap_or((text, text));
+    match (least.parse(), most.parse()) {
+        (Ok(least), Ok(most)) if least <= most => Ok([least, most]),
+        _ => Err("give a number, or the least and the most, as in 2:20".into()),
     }
 }
 

@@ -540,12 +540,19 @@ fn made_tables_are_printed_and_drawn() {
     let json: serde_json::Value =
         serde_json::from_str(show(&["prior", "--rows", "5", "--json"]).trim()).unwrap();
     assert_eq!(json["labels"].as_array().unwrap().len(), 5);
+    let columns =
+        |features| show(&["prior", "--features", features]).split('\n').next().unwrap().split(',').count();
+    assert_eq!(columns("40"), 41, "and the label");
+    assert!((31..=36).contains(&columns("30:35")));
     show(&["prior", "--plot", "tables.svg"]);
     let picture = fs::read_to_string(dir.path().join("tables.svg")).unwrap();
     assert!(picture.contains("causal") && picture.contains("prototypes") && picture.len() < 100_000);
     for (args, parts) in [
         (&["prior:oaks"][..], ["`data`", "`oaks`", "trees"]),
         (&["prior", "--rows", "0"], ["`--rows`", "is 0", "1"]),
+        (&["prior", "--features", "0:2"], ["`--features`", "is 0", "1"]),
+        (&["prior", "--features", "5:2"], ["--features", "5:2", "the least and the most"]),
+        (&["prior", "--features", "3", "--plot", "a.svg"], ["`--features`", "printed", "leave it out"]),
         (&["prior", "--sheet", "a.png"], ["`--sheet`", "images", "--plot"]),
         (&["prior", "--plot", "a.png"], ["`--plot`", "a.png", ".svg"]),
         (&["glyphs", "--seed", "3"], ["`--seed`", "made tables", "prior:FAMILY"]),

@@ -189,6 +189,18 @@ macro_rules! models {
                 match self { $(Self::$name(_) => $name::READS_TABLES,)+ }
             }
 
+            /// The field of a `[model]` table that does not read, and why; none if its kind is none. Read as a whole, the table
+            /// alone would be named.
+            pub(crate) fn fault(table: &toml::Table) -> Option<(String, String)> {
+                let mut sizes = table.clone();
+                let kind = sizes.remove("kind")?;
+                let read = match kind.as_str()? {
+                    $($kind => serde_path_to_error::deserialize::<_, $config>(toml::Value::Table(sizes)).err(),)+
+                    _ => None,
+                };
+                read.map(|error| (error.path().to_string(), error.into_inner().message().to_string()))
+            }
+
             /// Checks the sizes against each other.
             ///
             /// # Errors

@@ -146,10 +146,16 @@ impl Layers {
 fn read(mut table: Table) -> Result<RunConfig> {
     // The enum is tagged by its kind; a config that only sets sizes means the default architecture.
     name_model(&mut table);
+    let model = table.get("model").and_then(Value::as_table).cloned();
     serde_path_to_error::deserialize(Value::Table(table)).map_err(|error| {
-        let field = error.path().to_string();
-        let problem = plain(error.into_inner().message());
-        Error::config(field, problem, "see `gpicl presets --defaults` for every field and its default")
+        let mut field = error.path().to_string();
+        let mut problem = error.into_inner().message().to_string();
+        // The path ends where a table's kind is looked for first.
+        if let ("model", Some((within, why))) = (&*field, model.as_ref().and_then(ModelConfig::fault)) {
+            (field, problem) = (format!("model.{within}"), why);
+        }
+        let fix = "see `gpicl presets --defaults` for every field and its default";
+        Error::config(field, plain(&problem), fix)
     })
 }
 
@@ -379,6 +385,15 @@ mod tests {
         assert!(range.contains("train.batch"), "{range}");
         let heads = built(&[], &["model.heads=7"]).unwrap_err().to_string();
         assert!(heads.contains("model.heads"), "{heads}");
+        for (set, field) in [
+            ("model.d_model=wide", "`model.d_model`"),
+            ("model.stepz=1", "`model.stepz`"),
+            ("model={kind='lstm', hidden=-1}", "`model.hidden`"),
+            ("model.kind=none", "`model.kind`"),
+        ] {
+            let error = built(&[], &[set]).unwrap_err().to_string();
+            assert!(error.contains(field), "{set}: {error}");
+        }
         let broken = built(&["a = ["], &[]).unwrap_err().to_string();
         assert!(broken.contains("layer0.toml") && broken.contains("line 1"), "{broken}");
         assert!(built(&[], &["train"]).is_err());
