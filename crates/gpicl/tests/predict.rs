@@ -162,7 +162,8 @@ fn bad_tables_are_named_and_nothing_is_written() {
 #[test]
 fn a_row_among_many_is_predicted_as_it_is_alone() {
     let predictor = Predictor::load(&checkpoint()).unwrap();
-    let (features, classes, count) = (3, 3, Predictor::TOGETHER + 7);
+    let [_, lot] = Predictor::QUERIES;
+    let (features, classes, count) = (3, 3, lot + 7);
     let mut rng = Rng::new(3, Stream::Data, 0);
     let mut rows =
         |count: usize| (0..count * features).map(|_| f64::from(rng.normal())).collect::<Vec<f64>>();
@@ -176,11 +177,11 @@ fn a_row_among_many_is_predicted_as_it_is_alone() {
     let close = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-5);
     let row = |at: usize| &together[at * classes..][..classes];
     // On both sides of where the second lot begins, and the last.
-    for at in [0, Predictor::TOGETHER - 1, Predictor::TOGETHER, count - 1] {
+    for at in [0, lot - 1, lot, count - 1] {
         let alone = predict(&queries[at * features..][..features]);
         assert!(close(row(at), &alone), "row {at}: {:?}, alone {alone:?}", row(at));
     }
-    let other = row(count - 1 - Predictor::TOGETHER);
+    let other = row(count - 1 - lot);
     assert!(!close(row(count - 1), other), "rows of the same place in their lots are told apart");
 }
 
@@ -532,12 +533,12 @@ fn progress_counts_the_answers_of_all_members() {
     let predictor = Predictor::load(&checkpoint()).unwrap();
     let context = Context { features: &[0.0, 1.0], labels: &[0, 1], classes: 2 };
     let mut heard = Vec::new();
-    let queries = vec![0.5; Predictor::TOGETHER + 1];
+    let queries = vec![0.5; Predictor::QUERIES[1] + 1];
     let config = PredictConfig { ensemble: 2, ..PredictConfig::default() };
     predictor.predict_watched(context, &queries, &config, &mut |done, of| heard.push((done, of))).unwrap();
     let (one, all) = (queries.len(), 2 * queries.len());
     assert_eq!(heard.last(), Some(&(all, all)));
-    assert!(heard.contains(&(Predictor::TOGETHER, all)) && heard.contains(&(one, all)), "{heard:?}");
+    assert!(heard.contains(&(0, all)) && heard.contains(&(one, all)), "{heard:?}");
 }
 
 /// Whoever listens can end a prediction after each group of members: as they read, as they answer, as the temperature is looked for.
@@ -547,13 +548,14 @@ fn a_large_ensemble_is_heard_of_in_each_of_its_parts() {
     let features: Vec<f64> = (0..40).map(|row| f64::from(row) * 0.1 + f64::from(row % 2)).collect();
     let labels: Vec<u32> = (0..40).map(|row| row % 2).collect();
     let context = Context { features: &features, labels: &labels, classes: 2 };
-    let config = PredictConfig { ensemble: 20, ..PredictConfig::default() };
+    let config = PredictConfig { ensemble: 70, ..PredictConfig::default() };
     let mut heard = Vec::new();
     predictor.predict_watched(context, &[0.5], &config, &mut |done, of| heard.push((done, of))).unwrap();
-    // Eight members at a time are three groups; the last call of the answers has them all. Five folds look for the temperature.
+    // 32 members at a time are three groups. Five folds look for the temperature.
     let (read, answer, folds) = (3, 3, 5);
-    assert_eq!(heard.iter().filter(|&&it| it == (0, 20)).count(), read + answer, "{heard:?}");
-    assert_eq!(heard.iter().filter(|&&it| it == (20, 20)).count(), 1 + folds * (read + answer), "{heard:?}");
+    let count = |done| heard.iter().filter(|&&it| it == (done, 70)).count();
+    assert_eq!([0, 32, 64].map(count), [read, 1, 1], "{heard:?}");
+    assert_eq!(count(70), 1 + folds * (read + answer), "{heard:?}");
 }
 
 #[test]

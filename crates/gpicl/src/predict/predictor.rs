@@ -62,19 +62,12 @@ impl Rows<'_> {
     }
 }
 
-/// Members of an ensemble that have read their context.
-struct Readers<'v> {
-    /// Some members, and what they made of it together.
-    groups: Vec<(&'v [View], ModelState)>,
-    /// The weights of every member's slots.
-    weights: Vec<Vec<f32>>,
-}
-
-impl Readers<'_> {
-    /// Queries that are answered together.
-    fn together(&self) -> usize {
-        Predictor::TOGETHER / self.groups[0].0.len()
-    }
+/// A member of an ensemble that has read its context.
+struct Reader<'v> {
+    view: &'v View,
+    state: ModelState,
+    /// Of its slots.
+    weights: Vec<f32>,
 }
 
 /// A meta-trained model that predicts from labelled rows.
@@ -86,13 +79,16 @@ pub struct Predictor {
 }
 
 impl Predictor {
-    /// Queries that one member answers together: enough to keep every core busy, few enough to stay small in memory.
-    pub const TOGETHER: usize = 1024;
+    /// Tokens of queries that a core answers at a time: what is made of them stays in its cache.
+    const TOKENS: usize = 4096;
 
-    /// Most members that read or answer together; between one such group and the next whoever watches is asked.
-    const MEMBERS: usize = 8;
+    /// Fewest and most queries that they are. To fewer the context's keys and values would be too long.
+    pub const QUERIES: [usize; 2] = [128, 1024];
 
-    /// Most numbers of rows that they read together.
+    /// Contexts or lots of queries that the cores share before whoever watches is asked.
+    const PARTS: usize = 32;
+
+    /// Most numbers of rows that members read at the same time.
     const READ_TOGETHER: usize = 1 << 16;
 
     /// Queries that a core standardises and projects at a time.
@@ -202,23 +198,23 @@ impl Predictor {
             .collect();
         let mut probabilities = vec![0.0; count * classes];
         let mut answers = 0;
-        // Members that read tables answer together.
+        // The states of members that are projected may be large.
         let groups = views.chunks(if tables { config.ensemble } else { 1 });
         let number_of_groups = groups.len() as f32;
         for views in groups {
             let readers =
                 self.read(views, &all, &rows, most, &mut || progress(answers, count * config.ensemble));
-            let together = readers.together();
+            let together = Self::PARTS.div_ceil(views.len()) * self.queries_at_a_time(&views[0]);
             for (queries, out) in
                 queries.chunks(together * width).zip(probabilities.chunks_mut(together * classes))
             {
                 let standardise = |rows: &[f64]| features.apply(rows, tables);
                 let queries: Vec<f32> =
                     queries.par_chunks(Self::PREPARED * width).flat_map_iter(standardise).collect();
-                let look = &mut || progress(answers, count * config.ensemble);
-                self.ask(&readers, &queries, features.count(), out, look);
-                answers += out.len() / classes * views.len();
-                progress(answers, count * config.ensemble);
+                self.ask(&readers, &queries, features.count(), out, &mut |found| {
+                    answers += found;
+                    progress(answers, count * config.ensemble);
+                });
             }
         }
         // Each group of members added its mean.
@@ -231,7 +227,7 @@ impl Predictor {
         Ok(probabilities)
     }
 
-    /// What every member makes of rows `chosen` as a context, of which it reads `most`; `look` is called after each group of them.
+    /// What every member makes of rows `chosen` as a context, of which it reads `most`; `look` is called between some of them.
     fn read<'v>(
         &self,
         views: &'v [View],
@@ -239,21 +235,20 @@ impl Predictor {
         rows: &Rows<'_>,
         most: usize,
         look: &mut dyn FnMut(),
-    ) -> Readers<'v> {
+    ) -> Vec<Reader<'v>> {
         let of_chosen: Vec<u32> = chosen.iter().map(|&row| rows.labels[row]).collect();
-        let mut readers = Readers { groups: Vec::new(), weights: Vec::new() };
+        let read = |view: &'v View| {
+            let choice = view.choose(&of_chosen, rows.classes, most);
+            let labels: Vec<u32> = choice.rows.iter().map(|&at| view.slots[of_chosen[at] as usize]).collect();
+            let inputs = view.apply(choice.rows.iter().map(|&at| rows.row(chosen[at])));
+            let weights = choice.weights(&view.slots, self.info.dims.classes);
+            let labels = label_tensor(&labels, 1, &self.device);
+            Reader { view, state: self.model.read(self.inputs(&inputs, view), labels), weights }
+        };
         let numbers = chosen.len().min(most) * views[0].width();
-        let members = (Self::READ_TOGETHER / numbers).clamp(1, Self::MEMBERS);
-        for group in views.chunks(members) {
-            let (mut inputs, mut labels) = (Vec::new(), Vec::new());
-            for view in group {
-                let choice = view.choose(&of_chosen, rows.classes, most);
-                labels.extend(choice.rows.iter().map(|&at| view.slots[of_chosen[at] as usize]));
-                inputs.extend(view.apply(choice.rows.iter().map(|&at| rows.row(chosen[at]))));
-                readers.weights.push(choice.weights(&view.slots, self.info.dims.classes));
-            }
-            let labels = label_tensor(&labels, group.len(), &self.device);
-            readers.groups.push((group, self.model.read(self.inputs(&inputs, group), labels)));
+        let mut readers = Vec::with_capacity(views.len());
+        for views in views.chunks((Self::READ_TOGETHER / numbers).clamp(1, Self::PARTS)) {
+            readers.par_extend(views.par_iter().map(read));
             look();
         }
         readers
@@ -280,45 +275,56 @@ impl Predictor {
                 continue;
             }
             let readers = self.read(views, &rest, rows, most, look);
-            for asked in asked.chunks(readers.together()) {
-                let queries: Vec<f32> = asked.iter().flat_map(|&row| rows.row(row)).copied().collect();
-                let mut found = vec![0.0; asked.len() * rows.classes];
-                self.ask(&readers, &queries, rows.width, &mut found, look);
-                let labels = asked.iter().map(|&row| rows.labels[row]);
-                held_out.extend(found.chunks_exact(rows.classes).map(<[f32]>::to_vec).zip(labels));
-            }
+            let queries: Vec<f32> = asked.iter().flat_map(|&row| rows.row(row)).copied().collect();
+            let mut found = vec![0.0; asked.len() * rows.classes];
+            self.ask(&readers, &queries, rows.width, &mut found, &mut |_| look());
+            let labels = asked.iter().map(|&row| rows.labels[row]);
+            held_out.extend(found.chunks_exact(rows.classes).map(<[f32]>::to_vec).zip(labels));
         }
         temperature::fit(&held_out)
     }
 
-    /// Adds the class probabilities of standardised `queries` `[queries, width]` by all members together to `out`; `look` is called after
-    /// each group of them.
+    /// Queries that a member answers at a time.
+    fn queries_at_a_time(&self, view: &View) -> usize {
+        // A cell is a token, or a projected row is.
+        let tokens = if self.info.config.model.reads_tables() { view.width() + 1 } else { 1 };
+        let [fewest, most] = Self::QUERIES;
+        (Self::TOKENS / tokens).clamp(fewest, most)
+    }
+
+    /// Adds the class probabilities of standardised `queries` `[queries, width]` by all members together to `out`. `heard` is told of
+    /// some answers after others, how many they are. Each core has queries of its own.
     fn ask(
         &self,
-        readers: &Readers<'_>,
+        readers: &[Reader<'_>],
         queries: &[f32],
         width: usize,
         out: &mut [f32],
-        look: &mut dyn FnMut(),
+        heard: &mut dyn FnMut(usize),
     ) {
-        let apply = |view: &View, rows: &[f32]| view.apply(rows.chunks_exact(width));
-        let of_view =
-            |view| queries.par_chunks(Self::PREPARED * width).flat_map_iter(move |rows| apply(view, rows));
         let (slots, count) = (self.info.dims.classes, queries.len() / width);
-        let mut logits = Vec::new();
-        for (views, state) in &readers.groups {
-            let inputs: Vec<f32> = views.par_iter().flat_map(of_view).collect();
-            logits.extend(host(self.model.answer(state, self.inputs(&inputs, views))));
-            look();
+        let at_a_time = self.queries_at_a_time(readers[0].view);
+        let parts = readers
+            .iter()
+            .flat_map(|reader| queries.chunks(at_a_time * width).map(move |queries| (reader, queries)));
+        let answer = |(reader, queries): &(&Reader<'_>, &[f32])| {
+            let inputs = reader.view.apply(queries.chunks_exact(width));
+            host(self.model.answer(&reader.state, self.inputs(&inputs, reader.view)))
+        };
+        let parts: Vec<_> = parts.collect();
+        let mut logits = Vec::with_capacity(readers.len() * count * slots);
+        for parts in parts.chunks(Self::PARTS) {
+            let answers: Vec<Vec<f32>> = parts.par_iter().map(answer).collect();
+            let before = logits.len();
+            logits.extend(answers.into_iter().flatten());
+            heard((logits.len() - before) / slots);
         }
-        let views: Vec<&View> = readers.groups.iter().flat_map(|(views, _)| views.iter()).collect();
-        let classes = views[0].slots.len();
+        let classes = readers[0].view.slots.len();
         for (query, out) in out.chunks_exact_mut(classes).enumerate() {
-            let members: Vec<_> = views
+            let members: Vec<_> = readers
                 .iter()
-                .zip(&readers.weights)
                 .enumerate()
-                .map(|(number, (view, weights))| {
+                .map(|(number, Reader { view, weights, .. })| {
                     let logits = &logits[(number * count + query) * slots..][..slots];
                     (&*view.slots, probabilities(logits, weights))
                 })
@@ -327,11 +333,10 @@ impl Predictor {
         }
     }
 
-    /// `numbers`, the rows of a member after those of another, as the inputs of an episode each, `[members, rows, width]`.
-    fn inputs(&self, numbers: &[f32], views: &[View]) -> Tensor<3> {
-        let width = views[0].width();
-        let rows = numbers.len() / (views.len() * width);
-        gpicl_ops::upload(numbers, [views.len(), rows, width], &self.device)
+    /// `numbers`, the rows of a member, as the inputs of an episode `[1, rows, width]`.
+    fn inputs(&self, numbers: &[f32], view: &View) -> Tensor<3> {
+        let width = view.width();
+        gpicl_ops::upload(numbers, [1, numbers.len() / width, width], &self.device)
     }
 
     /// Checks every size; returns the number of features.
