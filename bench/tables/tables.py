@@ -134,6 +134,12 @@ def parse():
     def sizes(text):
         return sorted({int(size) for size in text.split(",")})
 
+    def features(text):
+        least, _, most = text.partition(":")
+        if not 1 <= int(least) <= int(most or least) <= 1000:
+            raise ValueError(text)
+        return text
+
     parser = argparse.ArgumentParser(prog="bench/tables/run", description=__doc__, allow_abbrev=False)
     parser.add_argument(
         "--tables", type=Path, metavar="DIR", help="CSV files; default: $GPICL_DATA_DIR/tables, if it is set"
@@ -141,7 +147,7 @@ def parse():
     parser.add_argument(
         "--made", type=int, metavar="COUNT", help="instead of public tables: this many made ones a family, of the validation split"
     )
-    parser.add_argument("--features", metavar="LEAST:MOST", help="of a made table (2:20)")
+    parser.add_argument("--features", type=features, metavar="LEAST:MOST", help="of a made table, up to 1000 (2:20)")
     parser.add_argument("--rows", type=sizes, default=[30, 100, 300, 1000], help="labelled rows (30,100,300,1000)")
     parser.add_argument("--splits", type=int, default=10, help="of each table at each size (10)")
     parser.add_argument("--queries", type=int, default=200, help="of a split, at most (200)")

@@ -12,9 +12,9 @@ use gpicl_lab::program::Program;
 use gpicl_lab::workers::Workers;
 
 use crate::args::DataDirArgs;
-use crate::ctrl_c::CtrlC;
+use crate::ctrl_c::{CtrlC, INTERRUPTED};
 use crate::output::Output;
-use crate::train::{FAILED, INTERRUPTED};
+use crate::train::FAILED;
 
 /// Arguments of `gpicl compare`.
 #[derive(Debug, Args)]

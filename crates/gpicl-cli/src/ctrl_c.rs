@@ -7,7 +7,9 @@ use std::sync::{Arc, OnceLock};
 use anyhow::{Context as _, Result};
 
 use crate::output::Output;
-use crate::train::INTERRUPTED;
+
+/// Exit code of what Ctrl-C stopped: 128 + SIGINT, as shells expect.
+pub const INTERRUPTED: u8 = 130;
 
 /// The first Ctrl-C asks long work to stop, the second ends the program.
 pub struct CtrlC {
@@ -22,14 +24,13 @@ impl CtrlC {
         let watch = Self { stop: Arc::default(), parting: Arc::default() };
         let (stop, parting, output) = (Arc::clone(&watch.stop), Arc::clone(&watch.parting), *output);
         ctrlc::set_handler(move || {
-            if let Some(words) = parting.get() {
-                output.note(words);
-                process::exit(i32::from(INTERRUPTED));
+            let again = stop.swap(true, Ordering::SeqCst);
+            match parting.get() {
+                Some(words) => output.note(words),
+                None if again => {}
+                None => return output.note(remark),
             }
-            if stop.swap(true, Ordering::Relaxed) {
-                process::exit(i32::from(INTERRUPTED));
-            }
-            output.note(remark);
+            process::exit(i32::from(INTERRUPTED));
         })
         .context("cannot watch for Ctrl-C")?;
         Ok(watch)
@@ -40,9 +41,9 @@ impl CtrlC {
         &self.stop
     }
 
-    /// From now on nothing is lost by an end: the next Ctrl-C is one, after `words`.
-    pub fn may_end(&self, words: String) {
-        // It is said once what comes next.
-        let _ = self.parting.set(words);
+    /// From now on nothing is lost by an end: the next Ctrl-C says `words` and is one. True if one came before, and nobody obeyed.
+    pub fn may_end(&self, words: &str) -> bool {
+        self.parting.get_or_init(|| words.into());
+        self.stop.load(Ordering::SeqCst)
     }
 }

@@ -11,10 +11,10 @@ use gpicl_lab::reproduce::{Around, FIGURES, Failure, Figure, Scale, reproduce as
 use serde_json::json;
 
 use crate::args::DataDirArgs;
-use crate::ctrl_c::CtrlC;
+use crate::ctrl_c::{CtrlC, INTERRUPTED};
 use crate::output::Output;
 use crate::sweep::ExecutorArgs;
-use crate::train::{FAILED, INTERRUPTED};
+use crate::train::FAILED;
 
 /// Arguments of `gpicl reproduce`.
 #[derive(Debug, Args)]

@@ -13,9 +13,9 @@ use gpicl_lab::program::Program;
 use gpicl_lab::sweep::{Executor, Local, LocalSpec, Slurm, Sweep, SweepSpec, SweepStatus, Watch};
 
 use crate::args::DataDirArgs;
-use crate::ctrl_c::CtrlC;
+use crate::ctrl_c::{CtrlC, INTERRUPTED};
 use crate::output::Output;
-use crate::train::{FAILED, INTERRUPTED};
+use crate::train::FAILED;
 
 /// Between two looks at the runs.
 const PAUSE: Duration = Duration::from_millis(500);

@@ -18,11 +18,9 @@ use gpicl_lab::sweep::{Listener, train_together};
 use gpicl_lab::workers::{Ending, Report};
 
 use crate::args::DataDirArgs;
-use crate::ctrl_c::CtrlC;
+use crate::ctrl_c::{CtrlC, INTERRUPTED};
 use crate::output::{Output, TrainingProgress, remark};
 
-/// Exit code of a run that Ctrl-C stopped: 128 + SIGINT, as shells expect.
-pub const INTERRUPTED: u8 = 130;
 /// Exit code where one of several runs failed.
 pub const FAILED: u8 = 1;
 /// Exit code where another process has the run.
@@ -202,7 +200,11 @@ fn finish(mut trainer: Trainer, ctrl_c: &CtrlC, output: &Output) -> Result<ExitC
         output.note(format!("stopped after step {step}; continue with: gpicl resume {}", run.display()));
         return Ok(ExitCode::from(INTERRUPTED));
     }
-    ctrl_c.may_end(format!("meta-trained, not meta-tested; do that with: gpicl resume {}", run.display()));
+    let words = format!("stopped in the meta-test; continue with: gpicl resume {}", run.display());
+    if ctrl_c.may_end(&words) {
+        output.note(words);
+        return Ok(ExitCode::from(INTERRUPTED));
+    }
     output.note("meta-test");
     let report = conclude(&trainer, &Look::default())?;
     output.text(&report.text);

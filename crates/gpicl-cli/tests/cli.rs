@@ -593,6 +593,7 @@ fn fused_operations_plain_ones_and_bf16_meta_train_alike() {
     }
 }
 
+#[cfg(unix)]
 #[test]
 fn ctrl_c_saves_the_step_and_says_how_to_go_on() {
     let dir = tempfile::tempdir().unwrap();

@@ -47,9 +47,7 @@ pub fn find_sweep(name: &str) -> Result<&'static Preset> {
 
 /// `error` about `name`, or one that points to the command whose preset it is.
 fn point(error: Error, name: &str) -> Error {
-    let Some((listed, _)) = names().find(|(listed, preset)| listed == name || preset.name == name) else {
-        return error;
-    };
+    let Some((listed, _)) = known(name) else { return error };
     let command = match listed {
         _ if listed.starts_with(SWEEP) => "sweep",
         _ if listed.starts_with(COMPARISON) => "compare",
@@ -68,7 +66,12 @@ pub fn find_experiment(name: &str) -> Option<&'static Preset> {
     if Preset::find(name).is_ok() {
         return None;
     }
-    names().find(|(listed, preset)| listed == name || preset.name == name).map(|(_, preset)| preset)
+    known(name).map(|(_, preset)| preset)
+}
+
+/// The first one that goes by `name`, as it stands in the list of all or alone.
+fn known(name: &str) -> Option<(String, &'static Preset)> {
+    names().find(|(listed, preset)| listed == name || preset.name == name)
 }
 
 /// The names of all presets, as they stand in one list.

@@ -162,7 +162,7 @@ fn bad_tables_are_named_and_nothing_is_written() {
 #[test]
 fn a_row_among_many_is_predicted_as_it_is_alone() {
     let predictor = Predictor::load(&checkpoint()).unwrap();
-    let [_, lot] = Predictor::QUERIES;
+    let lot = Predictor::MOST_AT_A_TIME;
     let (features, classes, count) = (3, 3, lot + 7);
     let mut rng = Rng::new(3, Stream::Data, 0);
     let mut rows =
@@ -533,7 +533,7 @@ fn progress_counts_the_answers_of_all_members() {
     let predictor = Predictor::load(&checkpoint()).unwrap();
     let context = Context { features: &[0.0, 1.0], labels: &[0, 1], classes: 2 };
     let mut heard = Vec::new();
-    let queries = vec![0.5; Predictor::QUERIES[1] + 1];
+    let queries = vec![0.5; Predictor::MOST_AT_A_TIME + 1];
     let config = PredictConfig { ensemble: 2, ..PredictConfig::default() };
     predictor.predict_watched(context, &queries, &config, &mut |done, of| heard.push((done, of))).unwrap();
     let (one, all) = (queries.len(), 2 * queries.len());

@@ -51,6 +51,11 @@ impl CellsConfig {
     /// More would be nothing but absent columns: a prediction looks at so many features at most.
     const MOST_TOGETHER: usize = 100;
 
+    /// Tokens of a row of `width` cells, that of its label included.
+    pub fn tokens(&self, width: usize) -> usize {
+        width.div_ceil(self.together) + 1
+    }
+
     /// Checks the sizes against each other.
     ///
     /// # Errors

@@ -317,6 +317,14 @@ models! {
 }
 
 impl ModelConfig {
+    /// Tokens that it makes of a query of `width` numbers.
+    pub fn tokens(&self, width: usize) -> usize {
+        match self {
+            Self::Cells(config) => config.tokens(width),
+            _ => 1,
+        }
+    }
+
     /// Whether it learns a position for each example of an episode, so that it reads no longer ones.
     pub fn has_positions(&self) -> bool {
         let table = toml::Value::try_from(self).expect("a configuration has a TOML form");

@@ -79,19 +79,25 @@ pub struct Predictor {
 }
 
 impl Predictor {
-    /// Tokens of queries that a core answers at a time: what is made of them stays in its cache.
+    /// Most queries that a core answers at a time.
+    pub const MOST_AT_A_TIME: usize = 1024;
+
+    /// Fewest, where there are as many: fewer would have long keys and values of a context copied for little.
+    const LEAST_AT_A_TIME: usize = 128;
+
+    /// Tokens that they are, between the two: more would go to memory and back at every layer.
     const TOKENS: usize = 4096;
 
-    /// Fewest and most queries that they are. To fewer the context's keys and values would be too long.
-    pub const QUERIES: [usize; 2] = [128, 1024];
-
-    /// Contexts or lots of queries that the cores share before whoever watches is asked.
+    /// Most contexts, or lots of queries, that the cores share before whoever watches is asked.
     const PARTS: usize = 32;
 
-    /// Most numbers of rows that members read at the same time.
+    /// Most numbers of rows that members read at the same time, if they are several.
     const READ_TOGETHER: usize = 1 << 16;
 
-    /// Queries that a core standardises and projects at a time.
+    /// Most numbers of standardised queries, if they are not the fewest.
+    const STANDARDISED: usize = 1 << 22;
+
+    /// Queries that a core standardises at a time.
     const PREPARED: usize = 64;
 
     /// Most classes where members tell groups of them apart.
@@ -198,13 +204,16 @@ impl Predictor {
             .collect();
         let mut probabilities = vec![0.0; count * classes];
         let mut answers = 0;
-        // The states of members that are projected may be large.
+        // Members that read tables may have classes share slots, and tell them apart all together.
         let groups = views.chunks(if tables { config.ensemble } else { 1 });
         let number_of_groups = groups.len() as f32;
         for views in groups {
             let readers =
                 self.read(views, &all, &rows, most, &mut || progress(answers, count * config.ensemble));
-            let together = Self::PARTS.div_ceil(views.len()) * self.queries_at_a_time(&views[0]);
+            let at_a_time = self.queries_at_a_time(&views[0]);
+            let together = (Self::PARTS.div_ceil(views.len()) * at_a_time)
+                .min(Self::STANDARDISED / width)
+                .max(at_a_time);
             for (queries, out) in
                 queries.chunks(together * width).zip(probabilities.chunks_mut(together * classes))
             {
@@ -227,7 +236,7 @@ impl Predictor {
         Ok(probabilities)
     }
 
-    /// What every member makes of rows `chosen` as a context, of which it reads `most`; `look` is called between some of them.
+    /// What every member makes of rows `chosen` as a context, of which it reads `most`; `look` is called after each few of them.
     fn read<'v>(
         &self,
         views: &'v [View],
@@ -284,16 +293,14 @@ impl Predictor {
         temperature::fit(&held_out)
     }
 
-    /// Queries that a member answers at a time.
+    /// Queries that a core answers at a time.
     fn queries_at_a_time(&self, view: &View) -> usize {
-        // A cell is a token, or a projected row is.
-        let tokens = if self.info.config.model.reads_tables() { view.width() + 1 } else { 1 };
-        let [fewest, most] = Self::QUERIES;
-        (Self::TOKENS / tokens).clamp(fewest, most)
+        let tokens = self.info.config.model.tokens(view.width());
+        (Self::TOKENS / tokens).clamp(Self::LEAST_AT_A_TIME, Self::MOST_AT_A_TIME)
     }
 
-    /// Adds the class probabilities of standardised `queries` `[queries, width]` by all members together to `out`. `heard` is told of
-    /// some answers after others, how many they are. Each core has queries of its own.
+    /// Adds the class probabilities of standardised `queries` `[queries, width]` by all members together to `out`. Each core answers
+    /// queries of its own; `heard` is called with the number of answers after each few lots of them.
     fn ask(
         &self,
         readers: &[Reader<'_>],
@@ -313,7 +320,8 @@ impl Predictor {
         };
         let parts: Vec<_> = parts.collect();
         let mut logits = Vec::with_capacity(readers.len() * count * slots);
-        for parts in parts.chunks(Self::PARTS) {
+        let tokens = at_a_time * self.info.config.model.tokens(readers[0].view.width());
+        for parts in parts.chunks((Self::PARTS * Self::TOKENS / tokens).clamp(1, Self::PARTS)) {
             let answers: Vec<Vec<f32>> = parts.par_iter().map(answer).collect();
             let before = logits.len();
             logits.extend(answers.into_iter().flatten());
