@@ -77,7 +77,16 @@ pub fn predict(args: &PredictArgs, output: &Output) -> Result<ExitCode> {
         tracing::warn!("{warning}");
     }
     let accuracy = match report.accuracy {
-        Some(accuracy) => format!("; accuracy {:.1}% (the query file has the labels)", 100.0 * accuracy),
+        Some(accuracy) if report.judged == report.queries => {
+            format!("; accuracy {:.1}% (the query file has the labels)", 100.0 * accuracy)
+        }
+        Some(accuracy) => {
+            format!(
+                "; accuracy {:.1}% ({} rows of the query file have a label)",
+                100.0 * accuracy,
+                report.judged
+            )
+        }
         None => String::new(),
     };
     output.text(format!(

@@ -320,7 +320,12 @@ fn labels_and_categories_are_what_they_mean_and_strangers_are_named() {
         one.starts_with("1 of 16 labels") && one.ends_with("the first is `c`, line 10, column `label`")
     };
     assert!(matches!(&report.warnings[..], [one] if named(one)), "{:?}", report.warnings);
-    assert_eq!(report.accuracy, Some(15.0 / 16.0));
+    assert_eq!((report.judged, report.accuracy), (16, Some(15.0 / 16.0)));
+    let (_, report) = answer(&known, &known.replacen("blue,b", "blue,", 1), &usual).unwrap();
+    assert_eq!((report.judged, report.accuracy), (15, Some(1.0)));
+    let rows = known.replacen("x,flag,label", "0.5,red,a", 1);
+    let (_, report) = answer(&rows, &rows, &usual).unwrap();
+    assert!(matches!(&report.warnings[..], [one] if one.contains("`0.5`")), "{:?}", report.warnings);
     let (_, report) = answer(&known, &table(["a", "b"], ["Red", "Blue"]), &usual).unwrap();
     assert!(matches!(&report.warnings[..], [one] if one.contains("column `flag`")), "{:?}", report.warnings);
     let (_, report) = answer(&known, &table(["a", "b"], ["red", "Blue"]), &usual).unwrap();

@@ -37,7 +37,7 @@ pub(super) fn read(config: &DataConfig, _: &Path) -> Result<Raw> {
         return Err(Error::file_at(path, place, problem, fix));
     }
     let (classes, labels) = Classes::fit(&table, label)?;
-    for remark in encoder.doubts(&table)? {
+    for remark in table.doubt_of_header().into_iter().chain(encoder.doubts(&table)?) {
         tracing::warn!("{}: {remark}", path.display());
     }
     let name = path.file_stem().map_or_else(|| "csv".into(), |stem| stem.to_string_lossy().into_owned());

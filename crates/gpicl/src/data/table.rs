@@ -104,7 +104,8 @@ impl Table {
         for (i, name) in header.iter().enumerate() {
             if header[..i].contains(name) {
                 let problem = format!("the column `{name}` is there twice");
-                return Err(Error::file_at(path, "line 1", problem, "give every column a name of its own"));
+                let fix = "give every column a name of its own, in a line above the rows";
+                return Err(Error::file_at(path, "line 1", problem, fix));
             }
         }
         if rows.is_empty() {
@@ -132,6 +133,18 @@ impl Table {
     /// The file.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// A doubt about a header that reads like a row: it has numbers, and they do not count the columns.
+    pub fn doubt_of_header(&self) -> Option<String> {
+        let numbers = || self.header.iter().filter_map(|name| Some((name, self.number(name)?)));
+        let counts = |pair: &[f64]| pair[1] - pair[0] == 1.0;
+        let values: Vec<f64> = numbers().map(|(_, number)| number).collect();
+        let (first, _) = numbers().next()?;
+        let names = values.iter().all(|number| number.fract() == 0.0) && values.windows(2).all(counts);
+        (!names).then(|| {
+            format!("the first line is taken for the columns' names, such as `{first}`; if it is a row, put a line of names above it")
+        })
     }
 
     /// The index of a column.
@@ -240,6 +253,18 @@ mod tests {
         // A comma is none of a number, whatever else the column holds.
         assert_eq!(table(&["x"], &[&["1,5"]]).unwrap().number("1,5"), None);
         assert!(made.place(2, 0).contains("line 4"), "{}", made.place(2, 0));
+    }
+
+    #[test]
+    fn a_header_that_reads_like_a_row_is_doubted() {
+        let doubt =
+            |header: &[&str]| table(header, &vec![&["1"][..]; header.len()]).unwrap().doubt_of_header();
+        for row in [&["1.5", "2", "a"][..], &["5", "3", "b"], &["x", "0.5"]] {
+            assert!(doubt(row).is_some_and(|said| said.contains("line of names")), "{row:?}");
+        }
+        for names in [&["a", "b"][..], &["0", "1", "2", "y"], &["2019", "2020"], &["7", "label"]] {
+            assert_eq!(doubt(names), None, "{names:?}");
+        }
     }
 
     #[test]

@@ -36,7 +36,9 @@ pub struct PredictReport {
     pub label: String,
     /// The classes, in the order of the probability columns.
     pub classes: Vec<String>,
-    /// Share of right predictions, if the query file has labels, over the rows that have one.
+    /// Query rows with a label.
+    pub judged: usize,
+    /// Share of right predictions, over those; none if there are none.
     pub accuracy: Option<f64>,
     /// What may be wrong with the tables or the learner, a sentence each.
     pub warnings: Vec<String>,
@@ -86,7 +88,8 @@ pub fn predict_table(
     }
     let asked = Table::read(query, tables)?;
     let queries = encoder.encode(&asked)?;
-    let mut warnings = encoder.doubts(&known)?;
+    let mut warnings: Vec<String> = known.doubt_of_header().into_iter().collect();
+    warnings.extend(encoder.doubts(&known)?);
     warnings.extend(encoder.strangers(&asked)?);
     warnings.extend(scarcely_classes(&known.header()[label], names.len(), known.len()));
     warnings.extend(predictor.doubts(encoder.dim()));
@@ -135,6 +138,7 @@ pub fn predict_table(
         queries: asked.len(),
         label: name.clone(),
         classes: names.to_vec(),
+        judged: judged.len(),
         accuracy,
         warnings,
     })
