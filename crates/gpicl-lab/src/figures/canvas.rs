@@ -55,6 +55,11 @@ pub(super) trait Drawing {
 
 /// A font of `size` units.
 pub(super) fn font(size: u32, scale: u32) -> TextStyle<'static> {
+    static FONTS: Once = Once::new();
+    FONTS.call_once(|| {
+        let font = include_bytes!("../../assets/DejaVuSans-latin.ttf");
+        assert!(register_font(FONT, FontStyle::Normal, font).is_ok(), "the font file is whole");
+    });
     (FONT, size * scale).into_font().color(&INK)
 }
 
@@ -135,11 +140,6 @@ fn paint<DB: DrawingBackend>(
     area: &DrawingArea<DB, Shift>,
     scale: u32,
 ) -> Result<()> {
-    static FONTS: Once = Once::new();
-    FONTS.call_once(|| {
-        let font = include_bytes!("../../assets/DejaVuSans-latin.ttf");
-        assert!(register_font(FONT, FontStyle::Normal, font).is_ok(), "the font file is whole");
-    });
     drawing.check()?;
     let draw = || {
         area.fill(&WHITE)?;

@@ -12,7 +12,7 @@ use gpicl::eval::LearningCurve;
 use gpicl::eval::Metric;
 
 const SIZE: (u32, u32) = (840, 520);
-/// Width of the legend beside a figure with more lines than there is room for names in a corner.
+/// Least width of the legend beside a figure with more lines than there is room for names in a corner.
 const LEGEND: u32 = 220;
 
 /// One line of a figure.
@@ -186,7 +186,7 @@ impl Drawing for Figure {
     }
 
     fn size(&self) -> (u32, u32) {
-        (SIZE.0 + if self.crowded() { LEGEND } else { 0 }, SIZE.1)
+        (SIZE.0 + self.beside(), SIZE.1)
     }
 
     fn check(&self) -> Result<()> {
@@ -207,8 +207,7 @@ impl Drawing for Figure {
     ) -> Result<(), DrawingAreaErrorKind<DB::ErrorType>> {
         let px = |units: u32| units * scale;
         let (x_range, y_range) = (self.x_range(), self.fitted_y_range());
-        let beside = if self.crowded() { px(LEGEND) } else { 0 };
-        let (plot, beside) = area.split_horizontally(area.dim_in_pixel().0 - beside);
+        let (plot, beside) = area.split_horizontally(area.dim_in_pixel().0 - px(self.beside()));
         let mut chart = ChartBuilder::on(&plot)
             .caption(&self.title, font(19, scale))
             .margin(px(14))
@@ -322,6 +321,16 @@ impl Figure {
             (series.label.as_str(), color, dashes)
         });
         lines.chain(self.reference.iter().map(|(_, name)| (name.as_str(), INK, Some(REFERENCE))))
+    }
+
+    /// Width of the names beside the figure, in units; 0 where they stand in it.
+    fn beside(&self) -> u32 {
+        if !self.crowded() {
+            return 0;
+        }
+        let width = |name: &str| font(NAME_FONT, 1).font.layout_box(name).map_or(0, |(_, (right, _))| right);
+        let widest = self.entries().map(|(name, ..)| width(name)).max().unwrap_or_default();
+        LEGEND.max((NAME_KEY[1] + widest + NAMES_MARGIN).unsigned_abs())
     }
 
     /// Width and height of the names with a margin, in pixels.
@@ -446,6 +455,19 @@ mod tests {
     fn nothing_to_draw_and_numbers_that_are_none_are_errors() {
         assert!(figure(Vec::new()).svg().unwrap_err().to_string().contains("nothing to draw"));
         assert!(figure(vec![(0.0, f64::NAN)]).svg().unwrap_err().to_string().contains("not finite"));
+    }
+
+    #[test]
+    fn names_beside_a_figure_have_the_room_they_need() {
+        let named = |name: &str| {
+            let mut crowded = figure(vec![(0.0, 0.0), (1.0, 1.0)]);
+            crowded.series = vec![Series { label: name.into(), ..crowded.series[0].clone() }; 20];
+            assert!(crowded.crowded());
+            crowded.beside()
+        };
+        assert_eq!(named("LSTM"), LEGEND);
+        assert!(named("Outer-product LSTM, paired tokens, untrained") > LEGEND + 40);
+        assert_eq!(figure(vec![(0.0, 0.0), (1.0, 1.0)]).beside(), 0);
     }
 
     #[test]
