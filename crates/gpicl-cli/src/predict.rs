@@ -76,17 +76,12 @@ pub fn predict(args: &PredictArgs, output: &Output) -> Result<ExitCode> {
     for warning in &report.warnings {
         tracing::warn!("{warning}");
     }
+    let labelled = match report.judged {
+        all if all == report.queries => "the query file has the labels".to_string(),
+        some => format!("{some} rows of the query file have a label"),
+    };
     let accuracy = match report.accuracy {
-        Some(accuracy) if report.judged == report.queries => {
-            format!("; accuracy {:.1}% (the query file has the labels)", 100.0 * accuracy)
-        }
-        Some(accuracy) => {
-            format!(
-                "; accuracy {:.1}% ({} rows of the query file have a label)",
-                100.0 * accuracy,
-                report.judged
-            )
-        }
+        Some(accuracy) => format!("; accuracy {:.1}% ({labelled})", 100.0 * accuracy),
         None => String::new(),
     };
     output.text(format!(

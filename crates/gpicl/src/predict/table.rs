@@ -112,18 +112,18 @@ pub fn predict_table(
 
     let name = &known.header()[label];
     // Of every query row with a label: its number, the class, if the labelled rows have it, and the prediction.
-    let judged: Vec<(usize, Option<u32>, u32)> = match asked.column(name) {
-        Ok(column) => {
+    let column = asked.column(name).ok();
+    let judged: Vec<(usize, Option<u32>, u32)> = match column {
+        Some(column) => {
             let find = classes.finder(&asked, column);
             let rows = asked.cells(column).zip(&predictions).enumerate();
             rows.filter_map(|(row, (truth, &prediction))| Some((row, find(truth?), prediction))).collect()
         }
-        Err(_) => Vec::new(),
+        None => Vec::new(),
     };
     let strange = judged.iter().filter(|(_, truth, _)| truth.is_none());
-    if let Some(&(row, ..)) = strange.clone().next() {
+    if let (Some(column), Some(&(row, ..))) = (column, strange.clone().next()) {
         let (count, of) = (strange.count(), judged.len());
-        let column = asked.column(name)?;
         let cell = asked.cell(row, column).unwrap_or_default();
         warnings.push(format!(
             "{count} of {of} labels of the queries' column `{name}` are not among the labelled rows' and count as wrong; \
