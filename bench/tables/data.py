@@ -14,6 +14,8 @@ import pandas as pd
 from sklearn import datasets
 from sklearn.model_selection import train_test_split
 
+import more
+
 SKLEARN = ["iris", "wine", "breast_cancer", "digits"]
 
 
@@ -125,6 +127,12 @@ def load(folder, only):
         if name in known:
             raise Fault(f"--tables {folder}: `{name}.csv` has the name of a table of scikit-learn; rename it")
         known[name] = lambda name=name: sklearn_table(name)
+    return [known[name]() for name in chosen(known, only)]
+
+
+def load_more(only):
+    """All tables of `more`, or those whose names are in `only`, by name."""
+    known = more.tables(table)
     return [known[name]() for name in chosen(known, only)]
 
 

@@ -147,6 +147,9 @@ def parse():
     parser.add_argument(
         "--made", type=int, metavar="COUNT", help="instead of public tables: this many made ones a family, of the validation split"
     )
+    parser.add_argument(
+        "--more", action="store_true", help="instead of those: public tables of two packages, none of them among those: for choices"
+    )
     parser.add_argument("--features", type=features, metavar="LEAST:MOST", help="of a made table, up to 1000 (2:20)")
     parser.add_argument("--rows", type=sizes, default=[30, 100, 300, 1000], help="labelled rows (30,100,300,1000)")
     parser.add_argument("--splits", type=int, default=10, help="of each table at each size (10)")
@@ -178,8 +181,9 @@ def parse():
     ):  # fmt: skip
         if value < least:
             parser.error(f"{name} {value}: expected {least} or more")
-    if args.made and args.tables:
-        parser.error("--made and --tables: give one of them")
+    given = [name for name, value in (("--made", args.made), ("--more", args.more), ("--tables", args.tables)) if value]
+    if len(given) > 1:
+        parser.error(f"{given[0]} and {given[1]}: give one of them")
     if args.features and not args.made:
         parser.error("--features: is for made tables; give --made")
     if not 0 < args.least_share <= 1:
@@ -191,13 +195,15 @@ def parse():
         parser.error(f"--gpicl {args.gpicl}: not a program; build it, or leave the option out")
     if args.checkpoint and not args.checkpoint.exists():
         parser.error(f"--checkpoint {args.checkpoint}: not there; give a checkpoint or a run")
-    if args.tables is None and not args.made and os.environ.get("GPICL_DATA_DIR"):
+    if not given and os.environ.get("GPICL_DATA_DIR"):
         args.tables = Path(os.environ["GPICL_DATA_DIR"]) / "tables"
     return args
 
 
 def tables(args):
     """Those to measure on."""
+    if args.more:
+        return data.load_more(args.only)
     if not args.made:
         return data.load(args.tables, args.only)
     # Half of a table is labelled rows, at the most.
@@ -214,7 +220,7 @@ def main():
             return speed.run(chosen, args)
         if args.quick:
             return quick.run(chosen, args, run)
-        if args.tables is None and not args.made:
+        if not (args.tables or args.made or args.more):
             print("GPICL_DATA_DIR is not set: scikit-learn's tables alone", file=sys.stderr)
         _, failures = run(tables(args), chosen, args)
         print((args.out / "report.md").read_text(), end="")
