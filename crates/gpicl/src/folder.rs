@@ -53,8 +53,10 @@ pub fn claim(dir: &Path, kind: Kind) -> Result<()> {
         let problem = format!("holds a {name} (there is {mark} in it)");
         return Err(Error::file(dir, problem, "name another folder"));
     }
+    let stranger = stranger(dir, kind)?;
+    // After the names were read: another process may have begun the same here, and its mark be the stranger.
     let marked = MARKS.iter().any(|(own, mark, _)| *own == kind && dir.join(mark).exists());
-    if let Some(stranger) = if marked { None } else { stranger(dir, kind)? } {
+    if let (Some(stranger), false) = (stranger, marked) {
         let problem = format!("holds something else (there is {stranger} in it)");
         return Err(Error::file(dir, problem, "name a new folder, or an empty one"));
     }
@@ -103,5 +105,19 @@ mod tests {
         claim(&other, Kind::Sweep).unwrap();
         let file = dir.path().join("config.toml");
         assert!(claim(&file, Kind::Run).unwrap_err().to_string().contains("is a file"));
+    }
+    #[test]
+    fn a_folder_that_another_process_begins_in_the_same_moment_is_no_strangers() {
+        let dir = tempfile::tempdir().unwrap();
+        for round in 0..200 {
+            let at = dir.path().join(round.to_string());
+            std::fs::create_dir(&at).unwrap();
+            std::thread::scope(|scope| {
+                scope.spawn(|| std::fs::write(at.join("sweep.toml"), "").unwrap());
+                for _ in 0..20 {
+                    claim(&at, Kind::Sweep).unwrap();
+                }
+            });
+        }
     }
 }
