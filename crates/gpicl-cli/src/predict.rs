@@ -43,7 +43,7 @@ pub struct PredictArgs {
     /// What else means that there is no value, besides an empty cell, NA, NaN, null and the like; may be given again.
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     missing: Vec<String>,
-    /// Members to average over; each sees columns in another order, or projected otherwise, and other rows where there are many.
+    /// Members to average over, at most 1024; each sees columns in another order, or projected otherwise, and other rows where there are many.
     #[arg(long, default_value_t = PredictConfig::default().ensemble)]
     ensemble: usize,
     /// Seed of what the members see.

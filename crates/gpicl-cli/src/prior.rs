@@ -39,6 +39,9 @@ const DOZEN: u64 = 12;
 /// Points of each: as many as leave the file below 100 KB.
 const POINTS: usize = 70;
 
+/// Most cells of a made table.
+const MOST_CELLS: usize = 1 << 28;
+
 /// The family that `spec` names after `prior:`, empty for all; none if it is a data set's.
 pub fn family(spec: &str) -> Option<&str> {
     match spec.strip_prefix("prior")? {
@@ -87,6 +90,13 @@ impl PriorArgs {
                 Error::config("data", format!("there is no family `{name}`"), fix)
             })?,
         };
+        let widest = self.features.map_or(PriorConfig::default().input_dim, |[_, most]| most);
+        if let Some(rows) = self.rows
+            && rows > MOST_CELLS / widest.max(1)
+        {
+            let fix = format!("give at most {}", MOST_CELLS / widest.max(1));
+            return Err(Error::config("--rows", format!("is {rows}: too many for a machine"), fix).into());
+        }
         let mut config = PriorConfig { families, ..PriorConfig::default() };
         if let Some([least, most]) = self.features {
             (config.least_features, config.input_dim) = (least, most);

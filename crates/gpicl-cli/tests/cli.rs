@@ -417,6 +417,39 @@ fn bad_input_is_refused_with_what_to_do_and_leaves_nothing() {
         (&["compare", "--preset", "glyphs", "--set", "seed=3", "--out", "r"], ["seed", "`seeds`"]),
         (&["train", "--set", "train.lr=-1", "--run", "r"], ["train.lr", "positive"]),
         (&["train", "--set", "tasks.count=2^26", "--run", "r"], ["tasks.count", "2^25"]),
+        (
+            &["train", "--set", "eval.data=[{name='random'},{name='nope'}]", "--run", "r"],
+            ["eval.data[1].name", "nope"],
+        ),
+        (
+            &["train", "--set", "eval.data=[{name='random',classes=11}]", "--run", "r"],
+            ["eval.data[0]", "11 classes"],
+        ),
+        // What no memory would hold.
+        (&["train", "--set", "train.batch=100000000", "--run", "r"], ["train.batch", "100000000"]),
+        (
+            &["train", "--set", "tasks.episode_length=1000000", "--run", "r"],
+            ["train.batch", "1000000 examples"],
+        ),
+        (&["train", "--set", "model.d_model=1000000", "--run", "r"], ["model.d_model", "smaller"]),
+        (&["train", "--set", "model.layers=1000000", "--run", "r"], ["model.layers", "smaller"]),
+        (
+            &["train", "--set", "model={kind='outer-product-lstm',size=8192,heads=8192}", "--run", "r"],
+            ["model.size", "smaller"],
+        ),
+        (
+            &["train", "--set", "model={kind='vsml',units=[1000000000]}", "--run", "r"],
+            ["model.units", "smaller"],
+        ),
+        (
+            &["train", "--set", "model.d_model=4611686018427387904", "--run", "r"],
+            ["model.d_model", "smaller"],
+        ),
+        (&["data", "show", "prior", "--rows", "1000000000"], ["--rows", "at most"]),
+        (
+            &["predict", "--context", "c", "--query", "q", "--out", "p", "--ensemble", "100000000"],
+            ["--ensemble", "at most 1024"],
+        ),
         (&["train", "--set", "model.kind=gpt", "--run", "r"], ["model", "transformer"]),
         (
             &["train", "--set", "data.name=mnist", "--data-dir", ".", "--run", "r"],

@@ -21,7 +21,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[pyo3::pymodule]
 mod _gpicl {
     #[pymodule_export]
-    use crate::columns::{doubts_of_numbers, encode};
+    use crate::columns::doubts_of_numbers;
     #[pymodule_export]
     use crate::command::command;
     #[pymodule_export]

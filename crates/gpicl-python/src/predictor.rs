@@ -1,8 +1,9 @@
 //! A learner that predicts from labelled rows.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use gpicl::data::table::{Table, TableConfig};
 use gpicl::predict::{Context, PredictConfig};
 use gpicl_lab::results::doubt_of_verdict;
 use numpy::{
@@ -12,6 +13,12 @@ use pyo3::{Bound, PyResult, Python, pyclass, pymethods};
 
 use crate::pool::pool;
 use crate::watched::{end_if, watched};
+
+/// A table as columns of cells.
+type Columns = Vec<Vec<String>>;
+
+/// Rows of numbers.
+type Numbers<'py> = Bound<'py, PyArray2<f64>>;
 
 /// A checkpoint, or the learner for tables that comes with the program.
 #[pyclass(frozen, module = "gpicl._gpicl")]
@@ -37,6 +44,43 @@ impl Predictor {
         let verdict = self.checkpoint.as_deref().and_then(doubt_of_verdict);
         self.inner.doubts(features).into_iter().chain(verdict).collect()
     }
+
+    /// A table of texts as numbers, by the rules of `gpicl predict`: those of a context and of queries, `[n, dim]` and
+    /// `[queries, dim]`, NaN where one is missing. A cell is a text, empty where there is no value; columns of the context say what
+    /// is a number and what a category. The texts are what may be wrong: with the context where there are no queries, else with these.
+    fn encode<'py>(
+        &self,
+        py: Python<'py>,
+        names: Vec<String>,
+        context: Columns,
+        queries: Option<Columns>,
+        categorical: Vec<String>,
+    ) -> PyResult<(Numbers<'py>, Numbers<'py>, Vec<String>)> {
+        let config = TableConfig { categorical, ..TableConfig::default() };
+        let work = |_: &_, _| -> gpicl::Result<_> {
+            let known = Table::from_columns(Path::new("X"), names.clone(), &context, &config)?;
+            // No column is the label: labels come apart.
+            let encoder = self.inner.encoder(&known, names.len(), &config)?;
+            let (asked, doubts) = match queries {
+                Some(queries) => {
+                    let asked = Table::from_columns(Path::new("X"), names, &queries, &config)?;
+                    (encoder.encode(&asked)?, encoder.strangers(&asked)?)
+                }
+                None => (Vec::new(), encoder.doubts(&known)?),
+            };
+            Ok((encoder.encode(&known)?, asked, encoder.dim(), doubts))
+        };
+        let (known, asked, dim, doubts) = watched(py, work, |(): ()| Ok(()))?;
+        let array = |numbers: Vec<f64>| {
+            let rows = numbers.len() / dim;
+            PyArray1::from_vec(py, numbers).reshape([rows, dim])
+        };
+        Ok((array(known)?, array(asked)?, doubts))
+    }
+
+    /// Most members of an ensemble.
+    #[classattr]
+    const MOST_MEMBERS: usize = PredictConfig::MOST;
 
     /// Most classes that it tells apart.
     #[getter]

@@ -190,10 +190,10 @@ def test_the_command_s_warnings_are_python_s():
         with pytest.warns(UserWarning) as record:
             learner.fit(table, y)
         assert [words.split("`")[1] for words in warned(record)] == [name]
-    texts = pd.DataFrame({f"c{at}": np.roll(list("abcde") * 30, at) for at in range(50)})
+    texts = pd.DataFrame({f"c{at}": np.roll(list("abcde") * 30, at) for at in range(120)})
     with pytest.warns(UserWarning) as record:
         learner.fit(texts, y)
-    assert any("250 features, of which each member" in words for words in warned(record)), "a number for every category"
+    assert any("120 features, of which each member" in words for words in warned(record)), "a code for every category"
     with pytest.warns(UserWarning) as record:
         learner.fit(np.random.default_rng(0).normal(size=(40, 300)), np.arange(40) % 2)
     assert any("300 features, of which each member" in words for words in warned(record))

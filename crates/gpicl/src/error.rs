@@ -117,6 +117,18 @@ impl Error {
         }
     }
 
+    /// A [`Error::Config`] about `[data]` as one about the data set at `place`: `data.name` is `eval.data[0].name` there. Others stay
+    /// as they are.
+    pub(crate) fn of_data(self, place: &str) -> Self {
+        match self {
+            Self::Config { field, problem, fix } => {
+                let field = field.strip_prefix("data").map_or(field.clone(), |rest| format!("{place}{rest}"));
+                Self::Config { field, problem, fix }
+            }
+            other => other,
+        }
+    }
+
     /// A mistake in a file or a configuration as a [`Error::Config`] about `cause`, with which it came. Others stay as they are.
     pub fn caused_by(self, cause: impl Into<String>) -> Self {
         match self {

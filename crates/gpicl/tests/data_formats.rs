@@ -797,7 +797,7 @@ fn csv_names_line_and_column_of_what_is_broken() {
         error(&config, dir.path())
     };
     contains(&broken("x,y\n1,a\n2\n"), &["line 3", "1 cells", "2"]);
-    contains(&broken("x,y\n1,a\n,b\n"), &["line 3", "missing"]);
+    contains(&broken("x,y\n1,a\n,b\n2,b\n"), &["line 3", "missing"]);
     contains(&broken("x,y\n1,a\n2,\n"), &["line 3", "label is empty"]);
     contains(&broken("x,x\n1,a\n"), &["`x` is there twice"]);
     contains(&broken("x,y\n"), &["no row"]);

@@ -456,6 +456,11 @@ fn columns_are_dropped_made_categories_and_suspected() {
     let (_, report) = answer(&known, asked, &tables).unwrap();
     assert_eq!(report.warnings, Vec::<String>::new());
     let full = "id,zip,x\n1,8000,1.3\n";
+    let of_queries = TableConfig { drop: vec!["note".into(), "id".into()], ..TableConfig::default() };
+    assert!(
+        answer(&known, "note,zip,x\nsee,8000,1.3\n", &of_queries).is_ok(),
+        "the queries alone have a `note`"
+    );
     let (_, report) = answer(&known, full, &TableConfig::default()).unwrap();
     assert!(matches!(&report.warnings[..], [one] if one.contains("`id`") && one.contains("--drop 'id'")));
     let tables = TableConfig { categorical: vec!["zip".into()], ..tables };

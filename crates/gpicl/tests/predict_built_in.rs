@@ -1,5 +1,8 @@
 //! The learner for tables that comes with the program, on tables that it has never seen.
 
+use std::path::Path;
+
+use gpicl::data::table::{Table, TableConfig};
 use gpicl::predict::{Context, PredictConfig, Predictor};
 use gpicl::rng::{Rng, Stream};
 
@@ -87,4 +90,41 @@ fn neither_the_queries_beside_it_nor_threads_change_an_answer() {
     assert_eq!(together[675 * 3..], one_by_one);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
     assert_eq!(together, pool.install(|| predict(&queries)));
+}
+
+#[test]
+fn categories_are_one_hot_as_long_as_a_row_is_not_too_long() {
+    let learner = Predictor::built_in().unwrap();
+    let config = TableConfig::default();
+    let table = |columns: &[(usize, &str)]| {
+        let cells = |&(values, first): &(usize, &str)| {
+            (0..60).map(|row| if row == 0 { first.into() } else { format!("v{:02}", row % values) }).collect()
+        };
+        let columns: Vec<Vec<String>> = columns.iter().map(cells).collect();
+        let names = (0..columns.len()).map(|number| format!("c{number}")).collect();
+        Table::from_columns(Path::new("t"), names, &columns, &config).unwrap()
+    };
+    let few = table(&[(2, "v00"), (3, "v00"), (36, "v00"), (60, "v00")]);
+    let encoder = learner.encoder(&few, 4, &config).unwrap();
+    assert_eq!(encoder.dim(), 1 + 3 + 36 + 60, "a code of two values, and one-hot");
+    let rows = encoder.encode(&few).unwrap();
+    assert_eq!(rows[100..104], [1.0, 0.0, 1.0, 0.0], "v01 of two, v01 of three");
+
+    // The one with the most values is the first to be a code; the next need not be.
+    let many = table(&[(2, "v00"), (3, "v00"), (60, "v00"), (37, "v00")]);
+    let encoder = learner.encoder(&many, 4, &config).unwrap();
+    assert_eq!(encoder.dim(), 1 + 3 + 1 + 37);
+    let strange = table(&[(2, "w"), (3, "w"), (60, ""), (37, "v00")]);
+    let rows = encoder.encode(&strange).unwrap();
+    let (row, next) = (&rows[..5], &rows[42..47]);
+    assert!(row[0].is_nan() && row[1..4] == [0.0; 3] && row[4].is_nan(), "nothing is known of them: {row:?}");
+    assert_eq!(next, [1.0, 0.0, 1.0, 0.0, 1.0]);
+    assert_eq!(encoder.strangers(&strange).unwrap().len(), 2);
+
+    for value in ["yes", "1"] {
+        let one = [vec![value.to_string(), String::new()]];
+        let one = Table::from_columns(Path::new("t"), vec!["c".into()], &one, &config).unwrap();
+        let rows = learner.encoder(&one, 1, &config).unwrap().encode(&one).unwrap();
+        assert_eq!(rows, [1.0, 0.0], "whether it has a value is what it says");
+    }
 }

@@ -131,6 +131,41 @@ fn muon_and_averaged_weights_go_on_to_the_same_bytes() {
     assert!(muon != weights(&whole) && averaged != weights(&whole) && muon != averaged);
 }
 
+#[test]
+fn a_run_begins_with_the_weights_of_another() {
+    let dir = tempfile::tempdir().unwrap();
+    let [first, second] = ["first", "second"].map(|name| dir.path().join(name));
+    finish(&mut Trainer::start(small(&[]), None, &first).unwrap());
+    let start = format!("train.start={first:?}");
+    // Other tasks, and steps of next to nothing.
+    let sets = [&start, "seed=1", "tasks.seed=1", "train.lr=1e-12"];
+    let mut trainer = Trainer::start(small(&sets), None, &second).unwrap();
+    finish(&mut trainer);
+    let set = &trainer.final_sets().unwrap()[1];
+    let device = DeviceKind::Cpu.device().unwrap();
+    let accuracy = |run: &Path| {
+        let (_, model) = load_weights(&run.join("checkpoints/step-00000040.safetensors"), &device).unwrap();
+        meta_test(&model, set, Sample::episodes(64), &device).unwrap().summary().last_10.mean
+    };
+    let (begun_with, ended_with) = (accuracy(&first), accuracy(&second));
+    assert!(begun_with > 0.35 && (ended_with - begun_with).abs() < 1e-3, "{begun_with} {ended_with}");
+
+    let refused = |sets: &[&str]| {
+        let run = dir.path().join("refused");
+        let error = Trainer::start(small(sets), None, &run).unwrap_err().to_string();
+        assert!(!run.exists(), "{error}");
+        error
+    };
+    // Four heads of eight numbers have the weights of two of sixteen.
+    for (set, field) in [("model.heads=4", "`model.heads`"), ("model.d_model=16", "`model.d_model`")] {
+        let error = refused(&[&start, set]);
+        assert!(error.contains("train.start") && error.contains(field), "{error}");
+    }
+    assert!(refused(&[&start, "data.size=8", "tasks.input_dim=8"]).contains("has shape"));
+    assert!(refused(&["train.start=built-in"]).contains("model.kind"));
+    assert!(refused(&["train.start=/nowhere"]).contains("/nowhere"));
+}
+
 /// A context and queries in an episode, of lengths drawn for every step, and a learner for tables.
 #[test]
 fn a_run_that_splits_its_episodes_goes_on_to_the_same_bytes() {

@@ -26,7 +26,7 @@ from gpicl._threads import threads
 from gpicl._warnings import say
 
 #: Members of an ensemble; more would not fit into memory.
-_MOST = 1024
+_MOST = _gpicl.Predictor.MOST_MEMBERS
 
 #: Seeds are of 64 bits.
 _MOST_SEED = 2**64 - 1
@@ -139,13 +139,14 @@ class GPICLClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         check_columns(X)
         before = {name: getattr(self, name, None) for name in ("n_features_in_", "feature_names_in_")}
         try:
+            learner = _predictor(self.checkpoint)
             table = None
             if is_mixed(X):
                 y = self._labels(y)
                 rows = self._rows(X, reset=True)
                 table = columns(rows)
                 check_consistent_length(rows, y)
-                numbers, _, doubts = _gpicl.encode(table[0], table[1], None, table[2])
+                numbers, _, doubts = learner.encode(table[0], table[1], None, table[2])
             else:
                 named = X
                 X, y = validate_data(self, X, y, dtype=np.float64, ensure_all_finite="allow-nan", order="C")
@@ -153,7 +154,6 @@ class GPICLClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 doubts = _gpicl.doubts_of_numbers(names_of(named, numbers.shape[1]), numbers)
             check_classification_targets(y)
             classes, labels = np.unique(np.asarray(y), return_inverse=True)
-            learner = _predictor(self.checkpoint)
             self._check_classes(classes, learner)
             # An error, where the user made warnings errors.
             say(doubts + learner.doubts(numbers.shape[1]))
@@ -228,17 +228,17 @@ class GPICLClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         X = unmasked(X)
         check_columns(X)
         fitted = self._rows_in
+        learner = _predictor(self.checkpoint)
         if fitted.table is not None or is_mixed(X):
             _, cells, _ = columns(self._rows(X, reset=False))
             # Numbers are read as from a file where the queries have texts.
             names, context, categorical = fitted.table or columns(fitted.numbers)
-            known, queries, doubts = _gpicl.encode(names, context, cells, categorical)
+            known, queries, doubts = learner.encode(names, context, cells, categorical)
             say(doubts)
         else:
             known = fitted.numbers
             queries = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", order="C", reset=False)
             queries = np.ascontiguousarray(queries)
-        learner = _predictor(self.checkpoint)
         found = learner.predict_proba(
             known, fitted.labels, len(self.classes_), queries, self.n_ensemble, fitted.seed, threads(self.n_jobs)
         )

@@ -1,7 +1,7 @@
 from collections.abc import Callable, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,6 @@ __all__ = [
     "compare",
     "config_json",
     "doubts_of_numbers",
-    "encode",
     "evaluate",
     "logits",
     "reproduce",
@@ -27,11 +26,19 @@ __all__ = [
 
 @final
 class Predictor:
+    MOST_MEMBERS: ClassVar[int]
     def __new__(cls, checkpoint: str | PathLike[str] | None = None) -> Predictor: ...
     @property
     def most_classes(self) -> int: ...
     def least_ensemble(self, classes: int) -> int: ...
     def doubts(self, features: int) -> list[str]: ...
+    def encode(
+        self,
+        names: Sequence[str],
+        context: Sequence[Sequence[str]],
+        queries: Sequence[Sequence[str]] | None,
+        categorical: Sequence[str],
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], list[str]]: ...
     def predict_proba(
         self,
         features: NDArray[np.float64],
@@ -96,12 +103,6 @@ def reproduce(
     data_dir: str | PathLike[str] | None,
     hear: Callable[[str], object] | None,
 ) -> tuple[Path, str]: ...
-def encode(
-    names: Sequence[str],
-    context: Sequence[Sequence[str]],
-    queries: Sequence[Sequence[str]] | None,
-    categorical: Sequence[str],
-) -> tuple[NDArray[np.float64], NDArray[np.float64], list[str]]: ...
 def doubts_of_numbers(names: Sequence[str], rows: NDArray[np.float64]) -> list[str]: ...
 def evaluate(
     runs: Sequence[str | PathLike[str]],

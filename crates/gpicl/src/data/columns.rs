@@ -232,6 +232,8 @@ enum Encoding {
     Number { truths: bool },
     /// One-hot over the values seen; another value is all zeros.
     Category(Values),
+    /// The number of a value among those seen, in their order; NaN for another.
+    Code(Values),
 }
 
 impl Encoding {
@@ -239,14 +241,23 @@ impl Encoding {
     fn width(&self) -> usize {
         match self {
             Self::Empty => 0,
-            Self::Number { .. } => 1,
+            Self::Number { .. } | Self::Code(_) => 1,
             Self::Category(values) => values.names.len(),
+        }
+    }
+
+    /// The values of a category.
+    fn values(&self) -> Option<&Values> {
+        match self {
+            Self::Category(values) | Self::Code(values) => Some(values),
+            Self::Empty | Self::Number { .. } => None,
         }
     }
 }
 
 impl Encoder {
-    /// Every column but `label` and what `config` drops: numbers if all its cells are and one is finite, else categories.
+    /// Every column but `label` and what `config` drops: numbers if all its cells are and one is finite, unless all are the same and some are
+    /// missing; else categories.
     ///
     /// # Errors
     /// [`Error::File`] for a column of more than a hundred categories, or that has two decimal marks, or naming one that
@@ -276,6 +287,30 @@ impl Encoder {
         Err(Error::file_at(table.path(), "header", problem, fix))
     }
 
+    /// The same for a learner that learns from the labels what a code means: a category of two values becomes a code, and those with the
+    /// most values do until a row has at most `most` numbers.
+    pub(crate) fn narrowed(mut self, most: usize) -> Self {
+        let wide = |(number, (_, encoding)): (usize, &(String, Encoding))| {
+            matches!(encoding, Encoding::Category(_)).then(|| (encoding.width(), number))
+        };
+        let mut wide: Vec<(usize, usize)> = self.columns.iter().enumerate().filter_map(wide).collect();
+        wide.sort_by_key(|&(width, number)| (std::cmp::Reverse(width), number));
+        let of_two = |(width, _): &(usize, usize)| *width == 2;
+        let mut dim = self.dim() - wide.iter().filter(|wide| of_two(wide)).count();
+        for (width, number) in wide {
+            // One value says whether there is one.
+            if width != 2 && (width == 1 || dim <= most) {
+                continue;
+            }
+            let encoding = &mut self.columns[number].1;
+            if let Encoding::Category(values) = std::mem::replace(encoding, Encoding::Empty) {
+                *encoding = Encoding::Code(values);
+            }
+            dim -= if width == 2 { 0 } else { width - 1 };
+        }
+        self
+    }
+
     /// What to say of a column of categories of which most cells are numbers.
     fn few_texts(table: &Table, column: usize) -> Option<String> {
         let cells = || table.cells(column).enumerate().filter_map(|(row, cell)| Some((row, cell?)));
@@ -300,8 +335,11 @@ impl Encoder {
         }
         let number = |cell: &str| table.number(cell);
         let finite = cells().any(|cell| number(cell).is_some_and(f64::is_finite));
+        // Of one number alone, whether it is there is what a column says.
+        let same = |cell: &str| number(cell) == cells().next().and_then(number);
+        let flag = cells().all(same) && table.cells(column).any(|cell| cell.is_none());
         let first_text = table.cells(column).position(|cell| cell.is_some_and(|cell| number(cell).is_none()));
-        if finite && first_text.is_none() && !categorical {
+        if finite && first_text.is_none() && !categorical && !flag {
             Self::check_marks(table, column)?;
             let truths = Spelling::of(table, column) == Spelling::Numbers { truths: true };
             return Ok(Encoding::Number { truths });
@@ -359,21 +397,18 @@ impl Encoder {
     pub fn encode(&self, table: &Table) -> Result<Vec<f64>> {
         let columns = self.columns.iter().map(|(name, encoding)| {
             let column = table.column(name)?;
-            let lookup = match encoding {
-                Encoding::Category(values) => Some(values.lookup(table, column)),
-                Encoding::Empty | Encoding::Number { .. } => None,
-            };
-            Ok((column, lookup))
+            Ok((column, encoding.values().map(|values| values.lookup(table, column))))
         });
         let columns = columns.collect::<Result<Vec<_>>>()?;
         let mut numbers = Vec::with_capacity(table.len() * self.dim());
         for row in 0..table.len() {
             for ((_, encoding), (column, lookup)) in self.columns.iter().zip(&columns) {
                 let cell = table.cell(row, *column);
+                let found = cell.zip(lookup.as_ref()).and_then(|(cell, lookup)| lookup.find(cell));
                 match encoding {
                     Encoding::Empty => {}
+                    Encoding::Code(_) => numbers.push(found.map_or(f64::NAN, |at| at as f64)),
                     Encoding::Category(values) => {
-                        let found = cell.zip(lookup.as_ref()).and_then(|(cell, lookup)| lookup.find(cell));
                         numbers
                             .extend((0..values.names.len()).map(|at| f64::from(u8::from(Some(at) == found))));
                     }
@@ -408,7 +443,7 @@ impl Encoder {
     pub fn strangers(&self, table: &Table) -> Result<Vec<String>> {
         let mut remarks = Vec::new();
         for (name, encoding) in &self.columns {
-            let Encoding::Category(values) = encoding else { continue };
+            let Some(values) = encoding.values() else { continue };
             let column = table.column(name)?;
             let lookup = values.lookup(table, column);
             let (all, unknown): (Vec<&str>, Vec<&str>) = (
@@ -437,7 +472,7 @@ impl Encoder {
         let mut remarks = Vec::new();
         for (name, encoding) in &self.columns {
             let column = table.column(name)?;
-            if matches!(encoding, Encoding::Category(_))
+            if encoding.values().is_some()
                 && let Some(remark) = Self::few_texts(table, column)
             {
                 remarks.push(remark);
@@ -447,7 +482,7 @@ impl Encoder {
             let Some(cells) = cells.filter(|cells| cells.len() >= FEWEST_IDS) else { continue };
             let ids = match encoding {
                 Encoding::Empty => false,
-                Encoding::Category(values) => values.names.len() == cells.len(),
+                Encoding::Category(values) | Encoding::Code(values) => values.names.len() == cells.len(),
                 Encoding::Number { .. } => is_running(cells.iter().filter_map(|cell| table.number(cell))),
             };
             if ids {

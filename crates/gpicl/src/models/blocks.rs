@@ -8,7 +8,7 @@ use super::layers::{FeedForward, LayerNorm, Linear};
 use super::stack::{Layer, Stack, StackState};
 use super::state::State;
 use super::tokens::{TokenEmbedding, Tokens};
-use super::{Architecture, Dims, Initializer, SequenceModel, at_least_one, heads_divide};
+use super::{Architecture, Dims, Initializer, SequenceModel, at_least_one, heads_divide, weights_fit};
 use crate::error::Result;
 
 /// The part of a block in which tokens learn of each other.
@@ -136,6 +136,8 @@ impl BlockSizes {
             ("heads", self.heads),
             ("d_ff", self.d_ff),
         ])?;
+        let (d_model, d_ff) = (("d_model", self.d_model), ("d_ff", self.d_ff));
+        weights_fit(self.layers, &[[d_model; 2], [d_model, d_ff]])?;
         heads_divide(self.heads, self.d_model)?;
         self.tokens.validate()
     }

@@ -15,7 +15,7 @@ use super::sheet::{Columns, Sheet};
 use super::state::State;
 use super::transformer::KeysValues;
 use super::votes::Votes;
-use super::{Architecture, Dims, Initializer, SequenceModel, at_least_one, check, heads_divide};
+use super::{Architecture, Dims, Initializer, SequenceModel, at_least_one, check, heads_divide, weights_fit};
 use crate::error::{Error, Result};
 use crate::tasks::host;
 
@@ -74,7 +74,9 @@ impl CellsConfig {
             let fix = format!("give at most {}", Self::MOST_TOGETHER);
             return Err(Error::config("model.together", format!("is {together}"), fix));
         }
-        heads_divide(heads, d_model)
+        let (d_model, d_ff) = (("d_model", d_model), ("d_ff", d_ff));
+        weights_fit(layers, &[[d_model; 2], [d_model, d_ff]])?;
+        heads_divide(heads, d_model.1)
     }
 
     pub(super) fn init(&self, dims: Dims, precision: Precision, init: &mut Initializer) -> Cells {

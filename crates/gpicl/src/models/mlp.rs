@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::layers::Linear;
 use super::state::State;
-use super::{Architecture, Dims, Initializer, SequenceModel, at_least_one, check};
+use super::{Architecture, Dims, Initializer, SequenceModel, at_least_one, check, weights_fit};
 use crate::error::Result;
 
 /// Sizes of an [`Mlp`].
@@ -33,7 +33,7 @@ impl MlpConfig {
     /// [`crate::Error::Config`] naming the field.
     pub fn validate(&self) -> Result<()> {
         at_least_one(&[("hidden", self.hidden), ("layers", self.layers)])?;
-        Ok(())
+        weights_fit(self.layers, &[[("hidden", self.hidden); 2]])
     }
 
     pub(super) fn init(&self, dims: Dims, precision: Precision, init: &mut Initializer) -> Mlp {

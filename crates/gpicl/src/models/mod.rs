@@ -70,6 +70,24 @@ fn at_least_one(sizes: &[(&str, usize)]) -> Result<()> {
     }
 }
 
+/// Refuses what makes more weights than a machine holds: `layers` of matrices between two widths, each with the field of the `[model]`
+/// table that it comes from.
+fn weights_fit(layers: usize, matrices: &[[(&str, usize); 2]]) -> Result<()> {
+    /// Most weights of a kind of matrix, in all layers: gradients and moments come on top.
+    const MOST: usize = 1 << 30;
+    for &[(one, rows), (other, columns)] in matrices {
+        let matrix = rows.saturating_mul(columns);
+        if matrix.saturating_mul(layers) <= MOST {
+            continue;
+        }
+        let wider = if rows > columns { one } else { other };
+        let field = if matrix > MOST { wider } else { "layers" };
+        let problem = format!("makes {layers} times {rows} x {columns} weights, more than a machine holds");
+        return Err(Error::config(format!("model.{field}"), problem, "give a smaller number"));
+    }
+    Ok(())
+}
+
 /// Refuses a field of the `[model]` table that is no positive number.
 fn positive(field: &str, value: f32) -> Result<()> {
     if value.is_finite() && value > 0.0 {

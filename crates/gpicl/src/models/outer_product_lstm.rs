@@ -12,7 +12,7 @@ use super::layers::{LayerNorm, Linear, QkInit};
 use super::stack::{Layer, Stack, StackState};
 use super::state::State;
 use super::tokens::{LabelScale, Layout, TokenEmbedding, Tokens};
-use super::{Architecture, Dims, Initializer, SequenceModel, at_least_one};
+use super::{Architecture, Dims, Initializer, SequenceModel, at_least_one, weights_fit};
 use crate::error::{Error, Result};
 
 /// Sizes and options of an [`OuterProductLstm`].
@@ -62,6 +62,9 @@ impl OuterProductLstmConfig {
     /// [`Error::Config`] naming the field.
     pub fn validate(&self) -> Result<()> {
         at_least_one(&[("size", self.size), ("heads", self.heads), ("layers", self.layers)])?;
+        let width = self.heads.saturating_mul(self.size);
+        let field = if self.heads > self.size { "heads" } else { "size" };
+        weights_fit(self.layers, &[[(field, width); 2]])?;
         self.label_scale.validate()?;
         if !(self.forget.is_finite() && self.forget >= 1.0) {
             return Err(Error::config("model.forget", format!("is {}", self.forget), "give at least 1"));

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::layers::Linear;
 use super::stack::{Layer, Stack, StackState};
 use super::tokens::{LabelScale, Layout, TokenEmbedding, Tokens};
-use super::{Architecture, Dims, Initializer, SequenceModel, at_least_one};
+use super::{Architecture, Dims, Initializer, SequenceModel, at_least_one, weights_fit};
 use crate::error::Result;
 
 /// A layer whose tokens carry a vector on.
@@ -53,6 +53,7 @@ impl RecurrentConfig {
     /// [`crate::Error::Config`] naming the field.
     pub fn validate(&self) -> Result<()> {
         at_least_one(&[("hidden", self.hidden), ("layers", self.layers)])?;
+        weights_fit(self.layers, &[[("hidden", self.hidden); 2]])?;
         self.label_scale.validate()
     }
 

@@ -36,7 +36,7 @@ use serde::{Deserialize, Serialize};
 
 use super::state::State;
 use super::tokens::{LabelScale, Layout};
-use super::{Architecture, Dims, Initializer, SequenceModel, at_least_one, check};
+use super::{Architecture, Dims, Initializer, SequenceModel, at_least_one, check, weights_fit};
 use crate::error::{Error, Result};
 use crate::rng::{Rng, Stream};
 
@@ -93,6 +93,9 @@ impl VsmlConfig {
             ("ticks", self.ticks),
             ("units", self.units.iter().copied().min().unwrap_or(1)),
         ])?;
+        let read = self.hidden.saturating_add(self.forward).saturating_add(self.backward);
+        let widest = self.units.iter().copied().max().unwrap_or(1);
+        weights_fit(1, &[[("hidden", self.hidden), ("hidden", read)], [("units", widest); 2]])?;
         self.label_scale.validate()?;
         if !self.forget.is_finite() {
             return Err(Error::config("model.forget", format!("is {}", self.forget), "give a number"));

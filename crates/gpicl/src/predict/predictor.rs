@@ -10,15 +10,14 @@ use super::codes;
 use super::features::Features;
 use super::temperature;
 use super::view::{View, rates};
+use crate::data::columns::Encoder;
+use crate::data::table::{Table, TableConfig};
 use crate::device::DeviceKind;
 use crate::error::{Error, Result};
 use crate::models::{Model, ModelState, SequenceModel as _};
 use crate::rng::{Rng, Stream};
 use crate::tasks::{host, label_tensor};
-use crate::train::{CheckpointInfo, checkpoint_path, load_weights, load_weights_from};
-
-/// The weights of the learner for tables that comes with the program.
-const TABLES: &[u8] = include_bytes!("../../learners/tables.safetensors");
+use crate::train::{CheckpointInfo, built_in, checkpoint_path, load_weights};
 
 /// How predictions are made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +26,24 @@ pub struct PredictConfig {
     pub ensemble: usize,
     /// Seed of them.
     pub seed: u64,
+}
+
+impl PredictConfig {
+    /// Most members of an ensemble: all keep what they read.
+    pub const MOST: usize = 1024;
+
+    /// Checks the number of members, as an argument of the command.
+    ///
+    /// # Errors
+    /// [`Error::Config`].
+    pub(super) fn validate(&self) -> Result<()> {
+        let problem = || format!("is {}", self.ensemble);
+        match self.ensemble {
+            0 => Err(Error::config("--ensemble", problem(), "give at least 1")),
+            1..=Self::MOST => Ok(()),
+            _ => Err(Error::config("--ensemble", problem(), format!("give at most {}", Self::MOST))),
+        }
+    }
 }
 
 impl Default for PredictConfig {
@@ -123,7 +140,7 @@ impl Predictor {
     /// None in a whole program.
     pub fn built_in() -> Result<Self> {
         let device = DeviceKind::Cpu.device()?;
-        let (info, model) = load_weights_from(TABLES, Path::new("learners/tables.safetensors"), &device)?;
+        let (info, model) = built_in(&device)?;
         Ok(Self { model: model.valid(), info, device })
     }
 
@@ -146,6 +163,20 @@ impl Predictor {
     /// Most features that a member looks at: all where they are projected.
     pub fn most_features(&self) -> usize {
         if self.info.config.model.reads_tables() { View::MOST_FEATURES } else { usize::MAX }
+    }
+
+    /// How the columns of `table`, but that of the `label`, become numbers for it. A model that reads tables reads a code of a category
+    /// of two values, and of those of the most values where a row would have more numbers than a member looks at.
+    ///
+    /// # Errors
+    /// As [`Encoder::fit`].
+    pub fn encoder(&self, table: &Table, label: usize, config: &TableConfig) -> Result<Encoder> {
+        let encoder = Encoder::fit(table, label, config)?;
+        Ok(if self.info.config.model.reads_tables() {
+            encoder.narrowed(View::MOST_FEATURES)
+        } else {
+            encoder
+        })
     }
 
     /// Fewest members of an ensemble that tell `classes` classes apart.
@@ -369,6 +400,9 @@ impl Predictor {
         if config.ensemble < least {
             let ensemble = config.ensemble;
             return fail(format!("an ensemble of {ensemble} for {classes} classes; give at least {least}"));
+        }
+        if config.ensemble > PredictConfig::MOST {
+            return fail(format!("an ensemble of {}; give at most {}", config.ensemble, PredictConfig::MOST));
         }
         Ok(width)
     }

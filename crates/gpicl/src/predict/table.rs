@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::doubts::scarcely_classes;
 use super::features::Features;
 use super::{Context, PredictConfig, Predictor};
-use crate::data::columns::{Classes, Encoder};
+use crate::data::columns::Classes;
 use crate::data::table::{Table, TableConfig};
 use crate::error::{Error, Result};
 use crate::out_file::OutFile;
@@ -55,19 +55,21 @@ pub fn predict_table(
     config: &PredictConfig,
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<PredictReport> {
-    if config.ensemble == 0 {
-        return Err(Error::config("--ensemble", "is 0", "give at least 1"));
-    }
+    config.validate()?;
     let &PredictFiles { checkpoint, context, query, out } = files;
     check_files(files)?;
     let known = Table::read(context, tables)?;
     let label = known.label(tables)?;
-    let encoder = Encoder::fit(&known, label, tables)?;
     let (classes, labels) = Classes::fit(&known, label)?;
     let predictor = match checkpoint {
         Some(checkpoint) => Predictor::load(checkpoint)?,
         None => Predictor::built_in()?,
     };
+    let asked = Table::read(query, tables)?;
+    // A column that only the queries have is left out anyway.
+    let drop = tables.drop.iter().filter(|name| known.column(name).is_ok() || asked.column(name).is_err());
+    let columns = TableConfig { drop: drop.cloned().collect(), ..tables.clone() };
+    let encoder = predictor.encoder(&known, label, &columns)?;
     let most = predictor.most_classes();
     let names = classes.names();
     if names.len() > most {
@@ -86,7 +88,6 @@ pub fn predict_table(
         let problem = "every feature column is constant or empty, so that no row differs from another";
         return Err(Error::file(context, problem, "add features, or more rows"));
     }
-    let asked = Table::read(query, tables)?;
     let queries = encoder.encode(&asked)?;
     let mut warnings: Vec<String> = known.doubt_of_header().into_iter().collect();
     warnings.extend(encoder.doubts(&known)?);

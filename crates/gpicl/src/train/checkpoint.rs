@@ -70,19 +70,10 @@ pub struct Learned {
 }
 
 impl Learned {
-    /// Nothing yet: the weights as they are initialised.
-    ///
-    /// # Errors
-    /// As [`crate::models::ModelConfig::init`].
-    pub fn nothing(config: &RunConfig, dims: Dims, device: &Device) -> Result<Self> {
-        let model = config.model.init(dims, config.precision, config.seed, device)?;
+    /// Nothing yet: `model` as it begins.
+    pub(super) fn nothing(model: Model, config: &RunConfig) -> Self {
         let average = (config.train.average > 0.0).then(|| Average::of(&model));
-        Ok(Self {
-            model,
-            average,
-            optimizer: Optimizer::new(config.precision),
-            progress: Progress::default(),
-        })
+        Self { model, average, optimizer: Optimizer::new(config.precision), progress: Progress::default() }
     }
 }
 
@@ -335,7 +326,11 @@ fn load_weights_where(
 ///
 /// # Errors
 /// As [`load_weights`].
-pub fn load_weights_from(file: &[u8], name: &Path, device: &Device) -> Result<(CheckpointInfo, Model)> {
+pub(super) fn load_weights_from(
+    file: &[u8],
+    name: &Path,
+    device: &Device,
+) -> Result<(CheckpointInfo, Model)> {
     let (info, model, _) = weights_of(file, name, |_| Ok(device.clone()))?;
     Ok((info, model))
 }
@@ -352,6 +347,22 @@ fn weights_of(
         Err(problem) => Err(Error::file(path, problem, "use a checkpoint written by this version of gpicl")),
         Ok(model) => Ok((info, model, device)),
     }
+}
+
+/// `model` with the weights of a file that is in memory and that `fits` says to take, or why they do not fit.
+///
+/// # Errors
+/// [`Error::File`] if the file is torn or altered, or what `fits` says.
+pub(super) fn weights_into(
+    model: Model,
+    file: &[u8],
+    name: &Path,
+    device: &Device,
+    fits: impl FnOnce(&CheckpointInfo) -> Result<()>,
+) -> Result<std::result::Result<Model, String>> {
+    let (info, tensors) = parse::<CheckpointInfo>(file, name)?;
+    fits(&info)?;
+    Ok(restored(model, tensors, device))
 }
 
 /// `model` with these weights, or why they do not fit.

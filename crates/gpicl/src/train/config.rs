@@ -1,9 +1,12 @@
 //! How long and how to meta-train: the `[train]` table of a run.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use super::schedule::Schedule;
 use crate::error::{Error, Result};
+use crate::models::Dims;
 
 /// How parameters move.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +30,10 @@ pub struct TrainConfig {
     /// Examples at the end of an episode that are predicted, from a context of others before them: how many these are is
     /// drawn for every step, small numbers as often as large ones. 0: all examples are predicted, from those before each.
     pub queries: usize,
+    /// Weights to begin with, in place of random ones: a checkpoint or a run, whose model has the same `[model]`; or `built-in`, the
+    /// learner for tables that comes with the program.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start: Option<PathBuf>,
     /// How parameters move.
     pub optimizer: OptimizerKind,
     /// Peak learning rate, of AdamW and of Muon.
@@ -61,6 +68,7 @@ impl Default for TrainConfig {
             steps: 1000,
             batch: 16,
             queries: 0,
+            start: None,
             optimizer: OptimizerKind::AdamW,
             lr: 1e-3,
             warmup: 100,
@@ -108,6 +116,29 @@ impl TrainConfig {
             ));
         }
         Ok(())
+    }
+
+    /// Checks that a batch of episodes is not too large for a machine.
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming the field.
+    pub fn validate_batch(&self, dims: Dims) -> Result<()> {
+        /// Most numbers of its inputs: what is computed of them takes many times as much.
+        const MOST: usize = 1 << 30;
+        let Dims { input_dim, episode_length: length, .. } = dims;
+        let numbers = self.batch.saturating_mul(length).saturating_mul(input_dim);
+        if numbers <= MOST {
+            return Ok(());
+        }
+        let problem = format!(
+            "is {}, of episodes of {length} examples of {input_dim} numbers: too many for a machine",
+            self.batch
+        );
+        let fix = match MOST / length.saturating_mul(input_dim) {
+            0 => "give shorter episodes".into(),
+            most => format!("give at most {most}, or shorter episodes"),
+        };
+        Err(Error::config("train.batch", problem, fix))
     }
 
     /// Checks every number.

@@ -2,6 +2,7 @@
 
 mod adamw;
 mod averaging;
+mod built_in;
 mod checkpoint;
 mod config;
 mod events;
@@ -17,14 +18,15 @@ mod run;
 mod run_config;
 mod schedule;
 mod split;
+mod start;
 mod step;
 mod trainer;
 mod weights;
 
 pub use averaging::Average;
+pub use built_in::built_in;
 pub use checkpoint::{
-    CheckpointInfo, Checkpoints, Learned, Progress, load_to_test, load_weights, load_weights_from, read_info,
-    save_weights,
+    CheckpointInfo, Checkpoints, Learned, Progress, load_to_test, load_weights, read_info, save_weights,
 };
 pub use config::{OptimizerKind, TrainConfig};
 pub use inspect::{Inspection, inspect};

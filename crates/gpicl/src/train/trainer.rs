@@ -17,6 +17,7 @@ use super::resume::{ResumeOptions, check_config, set_results_aside, warn_of_othe
 use super::run::{RunDir, RunLock};
 use super::run_config::RunConfig;
 use super::split;
+use super::start;
 use super::step::{StepOutcome, meta_train_step};
 use super::{Checkpoints, Optimizer};
 use crate::data::{DataConfig, Dataset, Fingerprints, Library, Split};
@@ -151,9 +152,10 @@ impl Trainer {
     /// # Errors
     /// Bad config, missing data, or a run that is there already.
     pub fn start(config: RunConfig, data_dir: Option<&Path>, run: &Path) -> Result<Self> {
-        let config = config.completed();
+        let mut config = config.completed();
+        config.train.start = config.train.start.map(|start| start::resolved(&start)).transpose()?;
         let stage = Stage::load(&config, &Library::new(data_dir))?;
-        let learned = Learned::nothing(&config, stage.dims, &stage.device)?;
+        let learned = start::begin(&config, stage.dims, &stage.device)?;
         let run = RunDir::create(run, &config)?;
         let lock = run.lock()?;
         Self::assemble(config, run, lock, stage, learned)
@@ -186,7 +188,7 @@ impl Trainer {
         };
         if checkpoints.steps()?.is_empty() {
             let config = options.prolonged(&run, &found, 0)?;
-            let learned = Learned::nothing(&config, stage.dims, &stage.device)?;
+            let learned = start::begin(&config, stage.dims, &stage.device)?;
             write(&config)?;
             return Self::assemble(config, run, lock, stage, learned);
         }
@@ -484,9 +486,10 @@ impl Tests {
     fn made(&self, trained: &Trained, split: Split) -> Result<Vec<TestSet>> {
         let Self { dims, seed, tasks, .. } = self;
         let mut sets = TestSet::meta_training(&self.splits, trained, *seed, split);
-        for (config, [validation, test]) in &self.others {
+        for (number, (config, [validation, test])) in self.others.iter().enumerate() {
             let data = if split == Split::Test { test } else { validation };
-            sets.push(TestSet::unseen_beside(&sets, tasks, *seed, *dims, config, (data, split))?);
+            let set = TestSet::unseen_beside(&sets, tasks, *seed, *dims, config, (data, split));
+            sets.push(set.map_err(|error| error.of_data(&format!("eval.data[{number}]")))?);
         }
         Ok(sets)
     }
@@ -511,8 +514,11 @@ impl Stage {
         let sources = load_sources(&components, None, library)?;
         let source = SourceSplits::together(&sources)?;
         let dims = episode_dims(&*source);
-        let others = config.eval.data.iter().map(|data| {
-            let [_, validation, test] = library.splits(data)?;
+        config.train.validate_batch(dims)?;
+        let others = config.eval.data.iter().enumerate().map(|(number, data)| {
+            let splits = library.splits(data);
+            let [_, validation, test] =
+                splits.map_err(|error| error.of_data(&format!("eval.data[{number}]")))?;
             Ok((data.clone(), [validation, test]))
         });
         let others: Vec<(DataConfig, [Arc<Dataset>; 2])> = others.collect::<Result<_>>()?;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::function::Make;
-use super::{additive, causal, gaussians, interactions, linear, network, prototypes, smooth, trees};
+use super::{additive, causal, factors, gaussians, interactions, linear, network, prototypes, smooth, trees};
 
 /// Declares the families: their weights in a configuration, and what makes them.
 macro_rules! families {
@@ -66,6 +66,8 @@ families! {
     linear = 1.25,
     /// Sums of functions of one feature each.
     additive = 2.0,
+    /// Features that share large causes.
+    factors = 3.0,
     /// Nearest prototypes.
     prototypes = 0.75,
 }

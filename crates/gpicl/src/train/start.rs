@@ -1,0 +1,72 @@
+//! What a run begins with: random weights, or those of another.
+
+use std::path::{Path, PathBuf};
+
+use burn::tensor::Device;
+
+use super::checkpoint::{CheckpointInfo, Learned, weights_into};
+use super::{RunConfig, built_in, checkpoint_path};
+use crate::error::{Error, Result};
+use crate::models::{Dims, Model};
+
+/// Nothing learned yet, as `config` has it begin.
+///
+/// # Errors
+/// As [`crate::models::ModelConfig::init`]; [`Error::Config`] if `train.start` is of another model, or as reading it.
+pub(super) fn begin(config: &RunConfig, dims: Dims, device: &Device) -> Result<Learned> {
+    let model = config.model.init(dims, config.precision, config.seed, device)?;
+    let model = match &config.train.start {
+        Some(start) => begun(model, start, config, dims, device)?,
+        None => model,
+    };
+    Ok(Learned::nothing(model, config))
+}
+
+/// `start` as the same file from wherever it is read, and whatever its run does next.
+///
+/// # Errors
+/// [`Error::Config`] if there is no checkpoint.
+pub(super) fn resolved(start: &Path) -> Result<PathBuf> {
+    if start == Path::new(built_in::NAME) {
+        return Ok(start.to_path_buf());
+    }
+    let found = checkpoint_path(start)
+        .and_then(|path| std::fs::canonicalize(&path).map_err(Error::io("read", path)))
+        .map_err(|error| error.to_string());
+    found.map_err(|problem| {
+        let fix = format!("give a checkpoint, a run's folder, or `{}`", built_in::NAME);
+        Error::config("train.start", format!("is `{}`: {problem}", start.display()), fix)
+    })
+}
+
+fn begun(model: Model, start: &Path, config: &RunConfig, dims: Dims, device: &Device) -> Result<Model> {
+    let fail = |problem: String| {
+        let fix = "give a checkpoint of the same [model] and sizes, or set these as there";
+        Error::config("train.start", format!("`{}` {problem}", start.display()), fix)
+    };
+    let own_file;
+    let (file, path) = if start == Path::new(built_in::NAME) {
+        (built_in::FILE, PathBuf::from(built_in::PLACE))
+    } else {
+        let path = resolved(start)?;
+        own_file = std::fs::read(&path).map_err(Error::io("read", &path))?;
+        (&own_file[..], path)
+    };
+    let mut theirs = dims;
+    // Some fields change what weights mean and not their shape.
+    let same_model = |info: &CheckpointInfo| {
+        theirs = info.dims;
+        let (here, there) = (config.model.kind(), info.config.model.kind());
+        if here != there {
+            return Err(fail(format!("is a model of the kind `{there}`, and `model.kind` is `{here}`")));
+        }
+        let there = RunConfig { model: info.config.model.clone(), ..config.clone() };
+        config
+            .unlike(&there)
+            .map_or(Ok(()), |change| Err(fail(format!("is of another model: {change} there"))))
+    };
+    weights_into(model, file, &path, device, same_model)?.map_err(|problem| {
+        let sizes = |dims: Dims| format!("{} numbers and {} classes", dims.input_dim, dims.classes);
+        fail(format!("is for inputs of {}, here they are of {}: {problem}", sizes(theirs), sizes(dims)))
+    })
+}
