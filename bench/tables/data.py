@@ -109,12 +109,17 @@ def made_table(binary, family, seed, rows, features):
         binary, "show", family, "--split", "validation", "--seed", str(seed), "--rows", str(rows), *of_features
     )
     frame = pd.read_csv(io.StringIO(text))
-    # A split needs two rows of each class.
-    frame = frame[frame.groupby("label")["label"].transform("size") > 1].reset_index(drop=True)
-    if frame["label"].nunique() < 2:
+    features, label = repeated(frame.iloc[:, :-1], frame["label"])
+    if label.nunique() < 2:
         return None
     name = f"{family.removeprefix('prior:')}-{seed:03}"
-    return table(name, f"made table {name}", frame.iloc[:, :-1], frame["label"])
+    return table(name, f"made table {name}", features, label)
+
+
+def repeated(features, label):
+    """The rows of classes that have two or more: a split needs two of each."""
+    kept = (label.groupby(label).transform("size") > 1).to_numpy()
+    return features[kept].reset_index(drop=True), label[kept].reset_index(drop=True)
 
 
 def load(folder, only):
@@ -132,8 +137,8 @@ def load(folder, only):
 
 def load_more(only):
     """All tables of `more`, or those whose names are in `only`, by name."""
-    known = more.tables(table)
-    return [known[name]() for name in chosen(known, only)]
+    known = more.tables()
+    return [table(name, name, *repeated(*known[name]())) for name in chosen(known, only)]
 
 
 def chosen(known, only):

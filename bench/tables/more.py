@@ -54,17 +54,13 @@ def r(package, name, label, dropped):
     return frame.drop(columns=label), frame[label]
 
 
-def tables(make):
-    """Of each name a function that makes the table by `make(name, source, features, label)`."""
-    def one(name, parts):
-        features, label = parts()
-        # A split needs two rows of each class.
-        kept = label.groupby(label).transform("size").gt(1).to_numpy()
-        chosen = np.random.default_rng(0).permutation(np.flatnonzero(kept))[:MOST_ROWS]
-        features, label = (part.iloc[chosen].reset_index(drop=True) for part in (features, label))
-        kept = label.groupby(label).transform("size").gt(1)
-        return make(name, name, features[kept].reset_index(drop=True), label[kept].reset_index(drop=True))
+def tables():
+    """Of each name a function that gives features and label of the table."""
 
-    of_keel = {name: lambda name=name: one(name, lambda: keel(name)) for name in KEEL}
-    of_r = {entry[1]: lambda entry=entry: one(entry[1], lambda: r(*entry)) for entry in R}
+    def some(features, label):
+        chosen = np.random.default_rng(0).permutation(len(label))[:MOST_ROWS]
+        return features.iloc[chosen], label.iloc[chosen]
+
+    of_keel = {name: lambda name=name: some(*keel(name)) for name in KEEL}
+    of_r = {entry[1]: lambda entry=entry: some(*r(*entry)) for entry in R}
     return of_keel | of_r

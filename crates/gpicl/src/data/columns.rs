@@ -246,6 +246,13 @@ impl Encoding {
         }
     }
 
+    /// Makes of a category its code.
+    fn code(&mut self) {
+        if let Self::Category(values) = self {
+            *self = Self::Code(values.clone());
+        }
+    }
+
     /// The values of a category.
     fn values(&self) -> Option<&Values> {
         match self {
@@ -290,23 +297,22 @@ impl Encoder {
     /// The same for a learner that learns from the labels what a code means: a category of two values becomes a code, and those with the
     /// most values do until a row has at most `most` numbers.
     pub(crate) fn narrowed(mut self, most: usize) -> Self {
-        let wide = |(number, (_, encoding)): (usize, &(String, Encoding))| {
-            matches!(encoding, Encoding::Category(_)).then(|| (encoding.width(), number))
-        };
-        let mut wide: Vec<(usize, usize)> = self.columns.iter().enumerate().filter_map(wide).collect();
-        wide.sort_by_key(|&(width, number)| (std::cmp::Reverse(width), number));
-        let of_two = |(width, _): &(usize, usize)| *width == 2;
-        let mut dim = self.dim() - wide.iter().filter(|wide| of_two(wide)).count();
-        for (width, number) in wide {
-            // One value says whether there is one.
-            if width != 2 && (width == 1 || dim <= most) {
-                continue;
+        let mut dim = self.dim();
+        let mut categories: Vec<&mut Encoding> =
+            self.columns.iter_mut().map(|(_, encoding)| encoding).collect();
+        // One value says whether there is one.
+        categories.retain(|encoding| matches!(encoding, Encoding::Category(_)) && encoding.width() > 1);
+        categories.sort_by_key(|encoding| std::cmp::Reverse(encoding.width()));
+        let (two, more): (Vec<_>, Vec<_>) =
+            categories.into_iter().partition(|encoding| encoding.width() == 2);
+        dim -= two.len();
+        two.into_iter().for_each(Encoding::code);
+        for encoding in more {
+            if dim <= most {
+                break;
             }
-            let encoding = &mut self.columns[number].1;
-            if let Encoding::Category(values) = std::mem::replace(encoding, Encoding::Empty) {
-                *encoding = Encoding::Code(values);
-            }
-            dim -= if width == 2 { 0 } else { width - 1 };
+            dim -= encoding.width() - 1;
+            encoding.code();
         }
         self
     }
