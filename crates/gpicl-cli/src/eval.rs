@@ -44,7 +44,7 @@ pub struct EvalArgs {
     /// Where to compute: cpu, cuda or wgpu; default: the device that the checkpoint was trained on.
     #[arg(long, value_name = "DEVICE")]
     device: Option<DeviceKind>,
-    /// Baselines to judge on the same episodes: knn, smoother, nearest-mean, ridge, logistic, kernel-ridge, svm, sgd-one-pass,
+    /// Baselines to judge on the same episodes: most-frequent, knn, smoother, nearest-mean, ridge, logistic, kernel-ridge, svm, sgd-one-pass,
     /// sgd-converged, which are classical methods, maml, which is meta-trained first, or all. All are tuned on the run's
     /// meta-training tasks, so this takes its time.
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]

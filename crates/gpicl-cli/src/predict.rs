@@ -49,11 +49,14 @@ pub struct PredictArgs {
     /// Seed of what the members see.
     #[arg(long, default_value_t = PredictConfig::default().seed)]
     seed: u64,
+    /// Let no member see, beside a table's own columns, what regressions that are fitted to the labelled rows say of a row.
+    #[arg(long)]
+    no_stack: bool,
 }
 
 /// Predicts the query rows.
 pub fn predict(args: &PredictArgs, output: &Output) -> Result<ExitCode> {
-    let config = PredictConfig { ensemble: args.ensemble, seed: args.seed };
+    let config = PredictConfig { ensemble: args.ensemble, seed: args.seed, stack: !args.no_stack };
     let tables = TableConfig {
         label: args.label.clone(),
         delimiter: args.delimiter,

@@ -425,6 +425,14 @@ fn bad_input_is_refused_with_what_to_do_and_leaves_nothing() {
             &["train", "--set", "eval.data=[{name='random',classes=11}]", "--run", "r"],
             ["eval.data[0]", "11 classes"],
         ),
+        (
+            &["train", "--set", "eval.final_episodes=1000001", "--run", "r"],
+            ["eval.final_episodes", "at most 1000000"],
+        ),
+        (
+            &["train", "--set", "eval.tasks=[{episode_length=1000001}]", "--run", "r"],
+            ["eval.tasks[0].episode_length", "2 to 1000000"],
+        ),
         // What no memory would hold.
         (&["train", "--set", "train.batch=100000000", "--run", "r"], ["train.batch", "100000000"]),
         (
@@ -638,7 +646,7 @@ fn ctrl_c_saves_the_step_and_says_how_to_go_on() {
 #[test]
 fn ctrl_c_ends_a_meta_test_at_once() {
     let dir = tempfile::tempdir().unwrap();
-    interrupted(dir.path(), "eval.final_episodes=10000000", "meta-test");
+    interrupted(dir.path(), "eval.final_episodes=1000000", "meta-test");
     assert!(!dir.path().join("run/results.json").exists());
 }
 

@@ -94,7 +94,7 @@ impl Predictor {
     }
 
     /// Class probabilities `[queries, classes]`.
-    #[pyo3(signature = (features, labels, classes, queries, n_ensemble, seed, n_jobs=None))]
+    #[pyo3(signature = (features, labels, classes, queries, n_ensemble, seed, stack, n_jobs=None))]
     #[allow(clippy::too_many_arguments, reason = "Python's arguments have names")]
     fn predict_proba<'py>(
         &self,
@@ -105,10 +105,11 @@ impl Predictor {
         queries: PyReadonlyArray2<'py, f64>,
         n_ensemble: usize,
         seed: u64,
+        stack: bool,
         n_jobs: Option<isize>,
     ) -> PyResult<Bound<'py, PyArray2<f32>>> {
         let (pool, rows) = (pool(n_jobs)?, queries.shape()[0]);
-        let config = PredictConfig { ensemble: n_ensemble, seed };
+        let config = PredictConfig { ensemble: n_ensemble, seed, stack };
         let context = Context { features: features.as_slice()?, labels: labels.as_slice()?, classes };
         let queries = queries.as_slice()?;
         let work = |stop: &Arc<_>, _| {

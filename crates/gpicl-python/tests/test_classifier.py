@@ -98,6 +98,10 @@ def test_seed_and_members_are_the_command_s(command, tmp_path):
     np.testing.assert_allclose(learner.predict_proba(X[1::2]), wanted, atol=WRITTEN)
     other = GPICLClassifier(n_ensemble=3, random_state=8).fit(X[::2], y[::2]).predict_proba(X[1::2])
     assert np.abs(other - wanted.to_numpy()).max() > 10 * WRITTEN
+    _, plain = predicted(command, tmp_path, X[::2].assign(y=y[::2]), X[1::2], *names, "--no-stack")
+    learner = GPICLClassifier(n_ensemble=3, random_state=7, stack=False).fit(X[::2], y[::2])
+    np.testing.assert_allclose(learner.predict_proba(X[1::2]), plain, atol=WRITTEN)
+    assert np.abs(plain.to_numpy() - wanted.to_numpy()).max() > 10 * WRITTEN
 
 
 @pytest.mark.parametrize("labels", [[0, 1, 2], ["a", "b", "c"], [-1.0, 0.0, 3.0], pd.Categorical(["x", "y", "z"])])
@@ -229,6 +233,8 @@ def test_errors_say_what_is_wrong(tmp_path):
     for nonsense in (2**40, 1.5, "a", None):
         with pytest.raises(ValueError, match="n_ensemble: is .*; give a whole number from 1 to 1024"):
             GPICLClassifier(n_ensemble=nonsense).fit(X, y)
+    with pytest.raises(ValueError, match="stack: is 'yes'; give True or False"):
+        GPICLClassifier(stack="yes").fit(X, y)
     for n_jobs, error in ((0, ValueError), (2**31, ValueError), (True, TypeError), ("2", TypeError)):
         with pytest.raises(error, match=f"n_jobs: is {n_jobs!r}"):
             GPICLClassifier(n_jobs=n_jobs).fit(X, y)

@@ -570,6 +570,31 @@ fn a_large_ensemble_is_heard_of_in_each_of_its_parts() {
 }
 
 #[test]
+fn units_beside_numbers_and_columns_that_queries_lack_are_told() {
+    let rows = |count: usize| -> String {
+        let row = |i: usize| format!("{}.5 kg,{},{}\n", i % 9, 950 + i, ["a", "b"][i % 2]);
+        (0..count).map(row).collect()
+    };
+    let known = format!("weight,price,kind\n{}\"7.5 kg\",\"1,234\",a\n", rows(20));
+    let (_, report) = answer(&known, &known, &TableConfig::default()).unwrap();
+    for what in [
+        "`weight` has `kg` beside its numbers, as in `0.5 kg`, and is read as categories",
+        "`price` has signs between the thousands of its numbers, as in `950`",
+    ] {
+        assert!(report.warnings.iter().any(|said| said.contains(what)), "{:?}", report.warnings);
+    }
+    let many: String = (0..120).map(|i| format!("{i}.5 kg,{}\n", i % 2)).collect();
+    let many = format!("weight,kind\n{many}");
+    let error = answer(&many, &many, &TableConfig::default()).unwrap_err().to_string();
+    assert!(error.contains("has `kg` beside its numbers") && error.contains("120 different"), "{error}");
+    let error = answer(&known, "weight\n1.5 kg\n", &TableConfig::default()).unwrap_err().to_string();
+    assert!(
+        error.contains("q.csv") && error.contains("`price`") && error.contains("--drop 'price'"),
+        "{error}"
+    );
+}
+
+#[test]
 fn columns_of_numbers_are_doubted_as_in_a_file() {
     let names = ["row", "back", "x", "few"].map(String::from);
     let rows: Vec<f64> =

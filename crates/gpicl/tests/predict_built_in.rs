@@ -93,6 +93,36 @@ fn neither_the_queries_beside_it_nor_threads_change_an_answer() {
 }
 
 #[test]
+fn every_other_member_sees_what_regressions_say() {
+    let learner = Predictor::built_in().unwrap();
+    let predict = |classes: usize, ensemble, stack| {
+        let (cells, labels) = clusters(2, 3 * classes, 3, classes);
+        let (queries, _) = clusters(3, 8, 3, classes);
+        let config = PredictConfig { ensemble, stack, ..PredictConfig::default() };
+        learner.predict(Context { features: &cells, labels: &labels, classes }, &queries, &config).unwrap()
+    };
+    assert_eq!(predict(3, 1, true), predict(3, 1, false), "the first does not");
+    assert_ne!(predict(3, 2, true), predict(3, 2, false), "the second does");
+    assert_ne!(predict(20, 4, true), predict(20, 4, false));
+    assert_eq!(predict(21, 4, true), predict(21, 4, false), "too many classes");
+}
+
+/// Members that read some of the rows have regressions of their own.
+#[test]
+fn of_more_rows_than_a_member_reads_answers_are_a_query_s_own_too() {
+    let learner = Predictor::built_in().unwrap();
+    let (cells, labels) = clusters(2, 1030, 2, 2);
+    let (queries, truth) = clusters(3, 8, 2, 2);
+    let config = PredictConfig { ensemble: 2, ..PredictConfig::default() };
+    let predict = |queries: &[f64]| {
+        learner.predict(Context { features: &cells, labels: &labels, classes: 2 }, queries, &config).unwrap()
+    };
+    let together = predict(&queries);
+    assert!(accuracy(&together, &truth, 2) > 0.8, "{together:?}");
+    assert_eq!(together[14..], predict(&queries[14..]));
+}
+
+#[test]
 fn categories_are_one_hot_as_long_as_a_row_is_not_too_long() {
     let learner = Predictor::built_in().unwrap();
     let config = TableConfig::default();

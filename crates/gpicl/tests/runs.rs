@@ -141,6 +141,9 @@ fn a_run_begins_with_the_weights_of_another() {
     let sets = [&start, "seed=1", "tasks.seed=1", "train.lr=1e-12"];
     let mut trainer = Trainer::start(small(&sets), None, &second).unwrap();
     finish(&mut trainer);
+    let text = gpicl::train::inspect(&second).unwrap().text();
+    assert!(text.contains("begun with") && text.contains("step-00000040"), "{text}");
+    assert!(text.contains("tasks of seed 1"), "{text}");
     let set = &trainer.final_sets().unwrap()[1];
     let device = DeviceKind::Cpu.device().unwrap();
     let accuracy = |run: &Path| {

@@ -75,6 +75,8 @@ class GPICLClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Seed of what the members see. None is seed 0, as the command has it.
     n_jobs : int, optional
         Threads; None and -1 are all cores.
+    stack : bool, default=True
+        Whether every other member also sees what regressions that are fitted to the labelled rows say of a row.
 
     Attributes
     ----------
@@ -94,17 +96,22 @@ class GPICLClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     True
     """
 
+    # Of estimators that were pickled before there was one.
+    stack = True
+
     def __init__(
         self,
         checkpoint: str | os.PathLike[str] | None = None,
         n_ensemble: int = 8,
         random_state: int | np.random.RandomState | None = None,
         n_jobs: int | None = None,
+        stack: bool = True,
     ) -> None:
         self.checkpoint = checkpoint
         self.n_ensemble = n_ensemble
         self.random_state = random_state
         self.n_jobs = n_jobs
+        self.stack = stack
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> GPICLClassifier:
         """Reads and stores the labelled rows.
@@ -124,6 +131,8 @@ class GPICLClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         whole = isinstance(self.n_ensemble, (int, np.integer)) and not isinstance(self.n_ensemble, bool)
         if not whole or not 1 <= self.n_ensemble <= _MOST:
             raise ValueError(f"n_ensemble: is {self.n_ensemble!r}; give a whole number from 1 to {_MOST}")
+        if not isinstance(self.stack, (bool, np.bool_)):
+            raise ValueError(f"stack: is {self.stack!r}; give True or False")
         threads(self.n_jobs)
         fitted = self._fitted(unmasked(X), y)
         # All at once: a fit that fails leaves what was fitted before.
@@ -240,7 +249,7 @@ class GPICLClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             queries = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", order="C", reset=False)
             queries = np.ascontiguousarray(queries)
         found = learner.predict_proba(
-            known, fitted.labels, len(self.classes_), queries, self.n_ensemble, fitted.seed, threads(self.n_jobs)
+            known, fitted.labels, len(self.classes_), queries, self.n_ensemble, fitted.seed, self.stack, threads(self.n_jobs)
         )
         exact: NDArray[np.float64] = found[:, fitted.rank].astype(np.float64)
         exact /= exact.sum(axis=1, keepdims=True)

@@ -47,6 +47,7 @@ class Predictor:
         queries: NDArray[np.float64],
         n_ensemble: int,
         seed: int,
+        stack: bool,
         n_jobs: int | None = None,
     ) -> NDArray[np.float32]: ...
 

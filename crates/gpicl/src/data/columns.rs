@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::table::{Table, TableConfig};
+use super::units;
 use crate::error::{Error, Result};
 
 /// Most values of a column that is taken as a category.
@@ -334,6 +335,13 @@ impl Encoder {
         })
     }
 
+    /// What to say of a column of categories that are numbers with something beside them.
+    fn units(table: &Table, column: usize) -> Option<String> {
+        let (name, what) = (&table.header()[column], units::of_numbers(table, column)?);
+        let told = "is read as categories, of which none is more than another; if numbers are meant, write them alone";
+        Some(format!("the column `{name}` {what}, and {told}"))
+    }
+
     fn encoding(table: &Table, column: usize, categorical: bool) -> Result<Encoding> {
         let cells = || table.cells(column).flatten();
         if cells().next().is_none() {
@@ -358,6 +366,11 @@ impl Encoder {
                  (--missing TEXT, data.missing)"
             );
             let problem = format!("has {} different values, too many for categories", values.names.len());
+            if let Some(what) = units::of_numbers(table, column) {
+                let (place, problem) = (format!("column `{name}`"), format!("{what}, and {problem}"));
+                let fix = format!("write the numbers alone, or drop it (--drop '{name}', data.drop)");
+                return Err(Error::file_at(table.path(), place, problem, fix));
+            }
             let (place, problem) = match first_text.filter(|_| finite) {
                 Some(row) => {
                     let text = table.cell(row, column).unwrap_or_default();
@@ -402,7 +415,11 @@ impl Encoder {
     /// [`Error::File`] for a column that is missing, or naming the line of a cell that is no finite number.
     pub fn encode(&self, table: &Table) -> Result<Vec<f64>> {
         let columns = self.columns.iter().map(|(name, encoding)| {
-            let column = table.column(name)?;
+            let column = table.column(name).map_err(|_| {
+                let problem = format!("there is no column `{name}`, which the labelled rows have");
+                let fix = format!("add it (cells may be empty), or leave it out (--drop '{name}')");
+                Error::file_at(table.path(), "header", problem, fix)
+            })?;
             Ok((column, encoding.values().map(|values| values.lookup(table, column))))
         });
         let columns = columns.collect::<Result<Vec<_>>>()?;
@@ -469,7 +486,7 @@ impl Encoder {
         Ok(remarks)
     }
 
-    /// A remark on every column of numbers that few texts make one of categories; and on every one that looks like names or a
+    /// A remark on every column of numbers that few texts, or units, make one of categories; and on every one that looks like names or a
     /// running number of the rows it was made on: no two values alike, and numbers whole and in order.
     ///
     /// # Errors
@@ -478,8 +495,9 @@ impl Encoder {
         let mut remarks = Vec::new();
         for (name, encoding) in &self.columns {
             let column = table.column(name)?;
+            let numbers = || Self::units(table, column).or_else(|| Self::few_texts(table, column));
             if encoding.values().is_some()
-                && let Some(remark) = Self::few_texts(table, column)
+                && let Some(remark) = numbers()
             {
                 remarks.push(remark);
                 continue;

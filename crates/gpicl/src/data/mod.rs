@@ -36,6 +36,7 @@ pub mod sources;
 mod svhn;
 pub mod table;
 pub mod transform;
+mod units;
 mod validation;
 mod web_page;
 

@@ -94,6 +94,9 @@ impl Default for EvalConfig {
 }
 
 impl EvalConfig {
+    /// Most episodes of a set, and most examples of one: what is more would not end.
+    const MOST: usize = 1_000_000;
+
     /// The seed; 0 if none is given.
     pub fn seed(&self) -> u64 {
         self.seed.unwrap_or_default()
@@ -120,10 +123,12 @@ impl EvalConfig {
             return Err(Error::config("eval.split", "is \"train\"", fix));
         }
         for (field, value) in [("episodes", self.episodes), ("final_episodes", self.final_episodes)] {
-            if value < 2 {
-                let problem = format!("is {value}");
-                return Err(Error::config(format!("eval.{field}"), problem, "an interval needs at least 2"));
-            }
+            let fix = match value {
+                0..=1 => "an interval needs at least 2".to_string(),
+                2..=Self::MOST => continue,
+                _ => format!("give at most {}", Self::MOST),
+            };
+            return Err(Error::config(format!("eval.{field}"), format!("is {value}"), fix));
         }
         for (number, change) in self.tasks.iter().enumerate() {
             let place = format!("eval.tasks[{number}]");
@@ -131,9 +136,10 @@ impl EvalConfig {
                 let fix = "give episode_length, project or permute";
                 return Err(Error::config(place, "changes nothing", fix));
             }
-            if let Some(length @ 0..=1) = change.episode_length {
+            if let Some(length) = change.episode_length.filter(|length| !(2..=Self::MOST).contains(length)) {
                 let field = format!("{place}.episode_length");
-                return Err(Error::config(field, format!("is {length}"), "give at least 2 examples"));
+                let fix = format!("give 2 to {} examples", Self::MOST);
+                return Err(Error::config(field, format!("is {length}"), fix));
             }
             if self.tasks[..number].contains(change) {
                 return Err(Error::config(place, format!("{{ {change} }} is there twice"), "leave it out"));

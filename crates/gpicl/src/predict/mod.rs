@@ -4,6 +4,8 @@ mod codes;
 mod doubts;
 mod features;
 mod predictor;
+mod reader;
+mod stack;
 mod table;
 mod temperature;
 mod view;

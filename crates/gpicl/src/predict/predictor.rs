@@ -8,13 +8,14 @@ use rayon::prelude::*;
 
 use super::codes;
 use super::features::Features;
+use super::reader::{Asked, Reader, Rows};
 use super::temperature;
 use super::view::{View, rates};
 use crate::data::columns::Encoder;
 use crate::data::table::{Table, TableConfig};
 use crate::device::DeviceKind;
 use crate::error::{Error, Result};
-use crate::models::{Model, ModelState, SequenceModel as _};
+use crate::models::{Model, SequenceModel as _};
 use crate::rng::{Rng, Stream};
 use crate::tasks::{host, label_tensor};
 use crate::train::{CheckpointInfo, built_in, checkpoint_path, load_weights};
@@ -26,6 +27,8 @@ pub struct PredictConfig {
     pub ensemble: usize,
     /// Seed of them.
     pub seed: u64,
+    /// Whether every other member that reads tables also sees what regressions say of a row (`docs/method.md`).
+    pub stack: bool,
 }
 
 impl PredictConfig {
@@ -48,7 +51,7 @@ impl PredictConfig {
 
 impl Default for PredictConfig {
     fn default() -> Self {
-        Self { ensemble: 8, seed: 0 }
+        Self { ensemble: 8, seed: 0, stack: true }
     }
 }
 
@@ -61,30 +64,6 @@ pub struct Context<'a> {
     pub labels: &'a [u32],
     /// Number of classes.
     pub classes: usize,
-}
-
-/// Labelled rows as members read them.
-struct Rows<'a> {
-    /// `[n, width]`, standardised.
-    features: &'a [f32],
-    width: usize,
-    /// `[n]`.
-    labels: &'a [u32],
-    classes: usize,
-}
-
-impl Rows<'_> {
-    fn row(&self, row: usize) -> &[f32] {
-        &self.features[row * self.width..][..self.width]
-    }
-}
-
-/// A member of an ensemble that has read its context.
-struct Reader<'v> {
-    view: &'v View,
-    state: ModelState,
-    /// Of its slots.
-    weights: Vec<f32>,
 }
 
 /// A meta-trained model that predicts from labelled rows.
@@ -230,7 +209,9 @@ impl Predictor {
         let views: Vec<View> = (0..config.ensemble as u64)
             .map(|member| {
                 let view = if tables { View::ordered } else { View::projected };
-                view(dims, config.seed, member, features.count(), classes)
+                let mut view = view(dims, config.seed, member, features.count(), classes);
+                view.stacked &= config.stack;
+                view
             })
             .collect();
         let mut probabilities = vec![0.0; count * classes];
@@ -241,7 +222,8 @@ impl Predictor {
         for views in groups {
             let readers =
                 self.read(views, &all, &rows, most, &mut || progress(answers, count * config.ensemble));
-            let at_a_time = self.queries_at_a_time(&views[0]);
+            let widest = readers.iter().map(Reader::width).max().expect("there are members");
+            let at_a_time = self.queries_at_a_time(widest);
             let together = (Self::PARTS.div_ceil(views.len()) * at_a_time)
                 .min(Self::STANDARDISED / width)
                 .max(at_a_time);
@@ -276,16 +258,21 @@ impl Predictor {
         most: usize,
         look: &mut dyn FnMut(),
     ) -> Vec<Reader<'v>> {
-        let of_chosen: Vec<u32> = chosen.iter().map(|&row| rows.labels[row]).collect();
+        let asked = Asked { rows, chosen, most };
+        let shared = asked.shared(views);
         let read = |view: &'v View| {
-            let choice = view.choose(&of_chosen, rows.classes, most);
-            let labels: Vec<u32> = choice.rows.iter().map(|&at| view.slots[of_chosen[at] as usize]).collect();
-            let inputs = view.apply(choice.rows.iter().map(|&at| rows.row(chosen[at])));
+            let choice = asked.choose(view);
+            let stacked = view.stacked.then(|| shared.clone().unwrap_or_else(|| asked.stacked(&choice)));
+            let inputs = asked.inputs(view, &choice, stacked.as_deref());
+            let labels: Vec<u32> =
+                choice.rows.iter().map(|&at| view.slots[asked.label(at) as usize]).collect();
             let weights = choice.weights(&view.slots, self.info.dims.classes);
-            let labels = label_tensor(&labels, 1, &self.device);
-            Reader { view, state: self.model.read(self.inputs(&inputs, view), labels), weights }
+            let (labels, inputs) =
+                (label_tensor(&labels, 1, &self.device), self.inputs(&inputs, choice.rows.len()));
+            Reader { view, stacked, state: self.model.read(inputs, labels), weights }
         };
-        let numbers = chosen.len().min(most) * views[0].width();
+        let width = views.iter().map(|view| view.width_with(rows.classes)).max().expect("there are members");
+        let numbers = chosen.len().min(most) * width;
         let mut readers = Vec::with_capacity(views.len());
         for views in views.chunks((Self::READ_TOGETHER / numbers).clamp(1, Self::PARTS)) {
             readers.par_extend(views.par_iter().map(read));
@@ -324,9 +311,9 @@ impl Predictor {
         temperature::fit(&held_out)
     }
 
-    /// Queries that a core answers at a time.
-    fn queries_at_a_time(&self, view: &View) -> usize {
-        let tokens = self.info.config.model.tokens(view.width());
+    /// Queries of `width` numbers that a core answers at a time.
+    fn queries_at_a_time(&self, width: usize) -> usize {
+        let tokens = self.info.config.model.tokens(width);
         (Self::TOKENS / tokens).clamp(Self::LEAST_AT_A_TIME, Self::MOST_AT_A_TIME)
     }
 
@@ -341,17 +328,20 @@ impl Predictor {
         heard: &mut dyn FnMut(usize),
     ) {
         let (slots, count) = (self.info.dims.classes, queries.len() / width);
-        let at_a_time = self.queries_at_a_time(readers[0].view);
-        let parts = readers
-            .iter()
-            .flat_map(|reader| queries.chunks(at_a_time * width).map(move |queries| (reader, queries)));
-        let answer = |(reader, queries): &(&Reader<'_>, &[f32])| {
-            let inputs = reader.view.apply(queries.chunks_exact(width));
-            host(self.model.answer(&reader.state, self.inputs(&inputs, reader.view)))
+        let widest = readers.iter().map(Reader::width).max().expect("there are members");
+        let at_a_time = self.queries_at_a_time(widest);
+        let told = Reader::told(readers, queries, width, Self::PREPARED);
+        let parts = readers.iter().zip(&told).flat_map(|(reader, told)| {
+            let lots = queries.chunks(at_a_time * width).enumerate();
+            lots.map(move |(lot, queries)| (reader, &told[lot * at_a_time * reader.told_width()..], queries))
+        });
+        let answer = |(reader, told, queries): &(&Reader<'_>, &[f32], &[f32])| {
+            let inputs = reader.inputs(queries, told, width);
+            host(self.model.answer(&reader.state, self.inputs(&inputs, queries.len() / width)))
         };
         let parts: Vec<_> = parts.collect();
         let mut logits = Vec::with_capacity(readers.len() * count * slots);
-        let tokens = at_a_time * self.info.config.model.tokens(readers[0].view.width());
+        let tokens = at_a_time * self.info.config.model.tokens(widest);
         for parts in parts.chunks((Self::PARTS * Self::TOKENS / tokens).clamp(1, Self::PARTS)) {
             let answers: Vec<Vec<f32>> = parts.par_iter().map(answer).collect();
             let before = logits.len();
@@ -372,10 +362,9 @@ impl Predictor {
         }
     }
 
-    /// `numbers`, the rows of a member, as the inputs of an episode `[1, rows, width]`.
-    fn inputs(&self, numbers: &[f32], view: &View) -> Tensor<3> {
-        let width = view.width();
-        gpicl_ops::upload(numbers, [1, numbers.len() / width, width], &self.device)
+    /// `numbers`, the `rows` of a member, as the inputs of an episode `[1, rows, width]`.
+    fn inputs(&self, numbers: &[f32], rows: usize) -> Tensor<3> {
+        gpicl_ops::upload(numbers, [1, rows, numbers.len() / rows], &self.device)
     }
 
     /// Checks every size; returns the number of features.

@@ -2,6 +2,7 @@
 
 use gpicl_ops::cpu::project::RandomMatrix;
 
+use super::stack::Stack;
 use crate::models::Dims;
 use crate::rng::{Rng, Stream};
 use crate::tasks::{TaskId, permutation, random_matrix};
@@ -11,6 +12,8 @@ pub(super) struct View {
     columns: Columns,
     /// The label slot of every class; where there are more classes than slots, some share one.
     pub(super) slots: Vec<u32>,
+    /// Whether the answers of a [`Stack`] stand behind the features.
+    pub(super) stacked: bool,
     rng: Rng,
 }
 
@@ -97,7 +100,10 @@ impl View {
             Rng::new(seed, Stream::Permutation, task).shuffle(&mut slots);
             slots
         };
-        Self { columns, slots, rng: Rng::new(seed, Stream::Context, member) }
+        // Every other member that reads tables: the two kinds err in different ways.
+        let stacked =
+            matches!(columns, Columns::Ordered(_)) && member % 2 == 1 && classes <= Stack::MOST_CLASSES;
+        Self { columns, slots, stacked, rng: Rng::new(seed, Stream::Context, member) }
     }
 
     /// Numbers of a row that the model reads.
@@ -106,6 +112,11 @@ impl View {
             Columns::Projected(matrix) => matrix.out_dim,
             Columns::Ordered(order) => order.len(),
         }
+    }
+
+    /// Those, and what a stack for so many classes adds.
+    pub(super) fn width_with(&self, classes: usize) -> usize {
+        self.width() + if self.stacked { Stack::width_for(classes) } else { 0 }
     }
 
     /// At most `most` of the rows with these labels: as many of each class as of any other, or all that it has.

@@ -60,11 +60,16 @@ impl Inspection {
         line("state size", format!("{} numbers at {} examples", self.state_size, dims.episode_length));
         line("reads", format!("inputs of {} numbers, {} label slots", dims.input_dim, dims.classes));
         let sources = config.components().into_iter().map(|it| {
-            let source = format!("{}, {} tasks", it.source.name(), it.source.count());
+            let (count, seed) = (it.source.count(), it.source.seed());
+            let source = format!("{}, {count} tasks of seed {seed}", it.source.name());
             if config.mix.is_empty() { source } else { format!("{source}, weight {}", it.weight) }
         });
         let sources = sources.collect::<Vec<_>>().join("; ");
-        line("meta-trained on", format!("{sources}, seed {}", config.seed));
+        line("meta-trained on", sources);
+        if let Some(start) = &config.train.start {
+            line("begun with", start.display().to_string());
+        }
+        line("seed", config.seed.to_string());
         line("precision", format!("{:?}", config.precision).to_lowercase());
         line("made by", provenance.to_string());
         text.push('\n');

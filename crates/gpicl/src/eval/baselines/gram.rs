@@ -20,6 +20,11 @@ pub enum Kernel {
         /// Half the squared distance over which the kernel falls by a factor `e` is `1 / gamma`.
         gamma: f64,
     },
+    /// `exp(-gamma |x - z|^2 / (2 input_dim)) + 1`: the Gaussian kernel of the inputs as they are, and a constant feature.
+    Gaussian {
+        /// Half the squared distance a number over which the kernel falls by a factor `e` is `1 / gamma`.
+        gamma: f64,
+    },
 }
 
 impl fmt::Display for Kernel {
@@ -29,6 +34,7 @@ impl fmt::Display for Kernel {
             Self::Features => write!(f, "linear"),
             Self::Cosine => write!(f, "cosine"),
             Self::Rbf { gamma } => write!(f, "gamma {gamma}"),
+            Self::Gaussian { gamma } => write!(f, "Gaussian, gamma {gamma}"),
         }
     }
 }
@@ -42,6 +48,7 @@ impl Kernel {
             Self::Features => product / dim as f64 + 1.0,
             Self::Cosine => cosine(),
             Self::Rbf { gamma } => (-gamma * (1.0 - cosine())).exp(),
+            Self::Gaussian { gamma } => 1.0 + (-gamma * (x + z - 2.0 * product) / (2.0 * dim as f64)).exp(),
         }
     }
 
@@ -93,6 +100,12 @@ impl Gram {
         &self.values[i * self.size..i * self.size + to]
     }
 
+    /// Of the inputs at `places` alone.
+    pub fn among(&self, places: &[usize]) -> Self {
+        let of = |&i: &usize| places.iter().map(move |&j| self.values[i * self.size + j]);
+        Self { values: places.iter().flat_map(of).collect(), size: places.len() }
+    }
+
     /// Of input `i` with itself.
     pub fn square(&self, i: usize) -> f64 {
         self.values[i * self.size + i]
@@ -132,6 +145,9 @@ mod tests {
             (Kernel::Features, &|i, j| dot(i, j) / 3.0 + 1.0),
             (Kernel::Cosine, &cosine),
             (Kernel::Rbf { gamma: 2.0 }, &|i, j| (2.0 * cosine(i, j) - 2.0).exp()),
+            (Kernel::Gaussian { gamma: 2.0 }, &|i, j| {
+                1.0 + (-(dot(i, i) - 2.0 * dot(i, j) + dot(j, j)) / 3.0).exp()
+            }),
         ] {
             let (gram, cross) = (kernel.gram(episode), kernel.cross(episode, &inputs[3..]));
             for i in 0..5 {
@@ -140,6 +156,7 @@ mod tests {
                     assert!((is - expected(i, j)).abs() < 1e-12, "{kernel:?} {i} {j}: {is}");
                 }
                 assert_eq!(gram.square(i), gram.row(i, 5)[i]);
+                assert_eq!(gram.among(&[4, i]).row(1, 2), [gram.row(i, 5)[4], gram.square(i)]);
             }
             for q in 0..4 {
                 assert_eq!(cross.row(q), gram.row(q + 1, 5), "{kernel:?} {q}");

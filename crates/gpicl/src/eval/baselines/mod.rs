@@ -27,7 +27,7 @@
 //! as every other learner does. A curve is a pure function of the configuration and the seed.
 
 mod full_batch;
-mod gram;
+pub(crate) mod gram;
 mod kernel_ridge;
 mod logistic;
 mod maml;
@@ -36,12 +36,12 @@ mod most_frequent;
 mod nearest_mean;
 mod nearest_neighbours;
 mod optimizer;
-mod ridge;
+pub(crate) mod ridge;
 mod sgd;
 mod smoother;
 mod svm;
 mod tune;
-mod vector;
+pub(crate) mod vector;
 
 use std::fmt::Debug;
 

@@ -1,6 +1,6 @@
 //! Ridge regression (Hoerl and Kennard 1970) on one-hot labels, in closed form at every position, with any kernel.
 
-use super::gram::Kernel;
+use super::gram::{Gram, Kernel};
 use super::tune::{Chosen, TEMPERATURES, Tuning};
 use super::vector::{Rows, add_outer, dot};
 use super::{Examples, Learner};
@@ -66,39 +66,9 @@ impl Learner for Ridge {
 }
 
 impl Ridge {
-    /// `(K + lambda I)^-1 Y`, `[N, classes]`. On the way `predicted` gets the scores of every example, from those before
-    /// it.
-    fn solve(&self, episode: Examples<'_>, mut predicted: impl FnMut(&[f64])) -> Vec<f64> {
-        let (length, classes) = (episode.labels.len(), episode.classes);
-        let gram = self.kernel.gram(episode);
-        // L, its rows one after the other, and L^-1 Y.
-        let mut factor = vec![0.0; length * length];
-        let mut solved = vec![0.0; length * classes];
-        let mut scores = vec![0.0; classes];
-        for (j, &label) in episode.labels.iter().enumerate() {
-            let (above, row) = factor.split_at_mut(j * length);
-            let row = &mut row[..=j];
-            for (i, (&product, above)) in gram.row(j, j).iter().zip(above.chunks_exact(length)).enumerate() {
-                row[i] = (product - dot(&row[..i], &above[..i])) / above[i];
-            }
-            scores.fill(0.0);
-            Rows::new(&solved[..j * classes], classes).add_combination(&row[..j], &mut scores);
-            predicted(&scores);
-            row[j] = (gram.square(j) + self.lambda - dot(&row[..j], &row[..j])).sqrt();
-            for (class, (solved, score)) in solved[j * classes..].iter_mut().zip(&scores).enumerate() {
-                let target = f64::from(u8::from(class == label as usize)) - 1.0 / classes as f64;
-                *solved = (target - score) / row[j];
-            }
-        }
-        // L^-T (L^-1 Y), from the last row to the first.
-        for j in (0..length).rev() {
-            let row = &factor[j * length..=j * length + j];
-            let (above, solved) = solved.split_at_mut(j * classes);
-            let solved = &mut solved[..classes];
-            solved.iter_mut().for_each(|value| *value /= row[j]);
-            add_outer(above, -1.0, &row[..j], solved);
-        }
-        solved
+    fn solve(&self, episode: Examples<'_>, predicted: impl FnMut(&[f64])) -> Vec<f64> {
+        let Examples { labels, classes, .. } = episode;
+        coefficients(&self.kernel.gram(episode), self.lambda, labels, classes, predicted)
     }
 
     fn write(&self, scores: &[f64], logits: &mut [f32]) {
@@ -106,6 +76,45 @@ impl Ridge {
             *logit = (score / self.temperature) as f32;
         }
     }
+}
+
+/// `(K + lambda I)^-1 Y`, `[N, classes]`. On the way `predicted` gets the scores of every example, from those before it.
+pub(crate) fn coefficients(
+    gram: &Gram,
+    lambda: f64,
+    labels: &[u32],
+    classes: usize,
+    mut predicted: impl FnMut(&[f64]),
+) -> Vec<f64> {
+    let length = labels.len();
+    // L, its rows one after the other, and L^-1 Y.
+    let mut factor = vec![0.0; length * length];
+    let mut solved = vec![0.0; length * classes];
+    let mut scores = vec![0.0; classes];
+    for (j, &label) in labels.iter().enumerate() {
+        let (above, row) = factor.split_at_mut(j * length);
+        let row = &mut row[..=j];
+        for (i, (&product, above)) in gram.row(j, j).iter().zip(above.chunks_exact(length)).enumerate() {
+            row[i] = (product - dot(&row[..i], &above[..i])) / above[i];
+        }
+        scores.fill(0.0);
+        Rows::new(&solved[..j * classes], classes).add_combination(&row[..j], &mut scores);
+        predicted(&scores);
+        row[j] = (gram.square(j) + lambda - dot(&row[..j], &row[..j])).sqrt();
+        for (class, (solved, score)) in solved[j * classes..].iter_mut().zip(&scores).enumerate() {
+            let target = f64::from(u8::from(class == label as usize)) - 1.0 / classes as f64;
+            *solved = (target - score) / row[j];
+        }
+    }
+    // L^-T (L^-1 Y), from the last row to the first.
+    for j in (0..length).rev() {
+        let row = &factor[j * length..=j * length + j];
+        let (above, solved) = solved.split_at_mut(j * classes);
+        let solved = &mut solved[..classes];
+        solved.iter_mut().for_each(|value| *value /= row[j]);
+        add_outer(above, -1.0, &row[..j], solved);
+    }
+    solved
 }
 
 #[cfg(test)]

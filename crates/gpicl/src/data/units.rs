@@ -1,0 +1,138 @@
+//! Numbers that are written as people do, with a unit or with signs between thousands: texts to a reader of numbers.
+
+use super::table::Table;
+
+/// A cell of which the digits, and what stands between them, are a number: `1,250.50` in `-$1,250.50`.
+struct Dressed<'a> {
+    before: &'a str,
+    after: &'a str,
+    whole: bool,
+    grouped: bool,
+}
+
+impl<'a> Dressed<'a> {
+    fn of(table: &Table, cell: &'a str) -> Option<Self> {
+        let digit = |c: char| c.is_ascii_digit();
+        let (first, last) = (cell.find(digit)?, cell.rfind(digit)?);
+        let (before, body, after) = (&cell[..first], &cell[first..=last], &cell[last + 1..]);
+        // The mark of `.5`, which a word's end is not.
+        let bare =
+            before.strip_suffix('.').filter(|rest| !rest.ends_with(char::is_alphabetic)).unwrap_or(before);
+        let before = bare.trim_matches(|c: char| matches!(c, '-' | '+') || c.is_whitespace());
+        let (number, grouped) = match table.number(body) {
+            Some(number) => (number, false),
+            None => (table.number(&without_groups(body)?)?, true),
+        };
+        let whole = number.fract() == 0.0 && bare.len() == cell[..first].len();
+        Some(Self { before, after: after.trim(), whole, grouped })
+    }
+
+    /// Whether what stands beside the number is a unit, and not the rest of a name (`item 3`, `v1.5`, `2D`).
+    fn is_unit(&self) -> bool {
+        let currency = |text: &str| {
+            let code = text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_uppercase());
+            code || matches!(text, "$" | "\u{a3}" | "\u{20ac}" | "\u{a5}" | "\u{20b9}")
+        };
+        let letter =
+            self.whole && self.after.chars().count() == 1 && self.after.chars().all(char::is_alphabetic);
+        let measure = |c: char| c.is_alphabetic() || matches!(c, '%' | '\u{b0}' | '\u{2030}');
+        match (self.before, self.after) {
+            ("", after) => after.starts_with(measure) && !letter,
+            (before, "") => currency(before),
+            _ => false,
+        }
+    }
+}
+
+/// A number without the signs between its thousands: `1,234,567.8`, `1 234`, `1'234`, `1.234,5`.
+fn without_groups(body: &str) -> Option<String> {
+    let sign = body.chars().find(|c| matches!(c, ',' | '.' | '\'' | ' ' | '\u{a0}' | '\u{202f}'))?;
+    // `1.234.567` may be an address.
+    if sign == '.' && !body.contains(',') {
+        return None;
+    }
+    let groups: Vec<&str> = body.split(sign).collect();
+    let [start, inner @ .., last] = &groups[..] else { return None };
+    let digits = |group: &str| group.bytes().all(|byte| byte.is_ascii_digit());
+    let three = |group: &str| group.len() == 3 && digits(group);
+    let (whole, rest) = last.split_at_checked(3)?;
+    let begins = (1..=3).contains(&start.len()) && digits(start) && !start.starts_with('0');
+    let ends = three(whole) && !rest.starts_with(|c: char| c.is_ascii_digit());
+    (begins && ends && inner.iter().all(|group| three(group)))
+        .then(|| format!("{start}{}{last}", inner.concat()))
+}
+
+/// What is written beside the numbers of a column, or between their digits, that are all alike but for that: they are texts because
+/// of it.
+pub(super) fn of_numbers(table: &Table, column: usize) -> Option<String> {
+    let mut cells = table.cells(column).flatten();
+    let example = cells.next()?;
+    let mut all = Dressed::of(table, example)?;
+    for cell in cells {
+        let other = Dressed::of(table, cell)?;
+        if (other.before, other.after) != (all.before, all.after) {
+            return None;
+        }
+        (all.whole, all.grouped) = (all.whole && other.whole, all.grouped || other.grouped);
+    }
+    let what = match (all.before, all.after) {
+        ("", "") if all.grouped => "signs between the thousands of its numbers".to_string(),
+        (before, after) if all.is_unit() => format!("`{before}{after}` beside its numbers"),
+        _ => return None,
+    };
+    Some(format!("has {what}, as in `{example}`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::super::table::TableConfig;
+    use super::*;
+
+    #[test]
+    fn units_and_signs_between_thousands_are_seen() {
+        let said = |cells: &[&str]| {
+            let cells = cells.iter().map(ToString::to_string).collect();
+            let table =
+                Table::from_columns(Path::new("X"), vec!["x".into()], &[cells], &TableConfig::default());
+            of_numbers(&table.unwrap(), 0)
+        };
+        for (cells, what) in [
+            (&["0.12 kg", "3 kg", "", "-.5kg"][..], "`kg` beside its numbers, as in `0.12 kg`"),
+            (&["12%", "7%"], "`%` beside"),
+            (&["$5", "-$1,250.50", "$-3"], "`$` beside"),
+            (&["20 \u{b0}C", "-3.5 \u{b0}C"], "beside"),
+            (&["EUR 1.5", "EUR 2"], "`EUR` beside"),
+            (&["950", "1,234", "12,345,678.9"], "signs between the thousands of its numbers, as in `950`"),
+            (&["1'234"], "signs between"),
+        ] {
+            assert!(said(cells).is_some_and(|said| said.contains(what)), "{cells:?}: {:?}", said(cells));
+        }
+        for cells in [
+            &["1", "2.5"][..],
+            &["week 1", "week 2"],
+            &["item_1", "item_2"],
+            &["No. 1", "No.2"],
+            &["#12"],
+            &["(5)"],
+            &["2D", "3D"],
+            &["v1.5", "v2.0"],
+            &["level: 1"],
+            &["10.123.101.115"],
+            &["0,125", "0,250"],
+            &["1234,567"],
+            &["\u{e9}", "1,\u{e9}23"],
+            &["\u{661}\u{662}"],
+            &["1 kg", "2 g"],
+            &["1 kg", "heavy"],
+            &["2024-01-05", "2024-02-07"],
+            &["1-5", "6-10"],
+            &["1,23", "4,5"],
+            &["12,34,567"],
+            &["red", "blue"],
+        ] {
+            assert_eq!(said(cells), None, "{cells:?}");
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! A member of an ensemble that has read its context, and what it was given to read.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use super::stack::Stack;
+use super::view::{Choice, View};
+use crate::models::ModelState;
+
+/// Labelled rows as members read them.
+pub(super) struct Rows<'a> {
+    /// `[n, width]`, standardised.
+    pub features: &'a [f32],
+    pub width: usize,
+    /// `[n]`.
+    pub labels: &'a [u32],
+    pub classes: usize,
+}
+
+impl Rows<'_> {
+    pub(super) fn row(&self, row: usize) -> &[f32] {
+        &self.features[row * self.width..][..self.width]
+    }
+}
+
+/// The rows that are a context, of which a member reads `most`.
+pub(super) struct Asked<'a> {
+    pub rows: &'a Rows<'a>,
+    pub chosen: &'a [usize],
+    pub most: usize,
+}
+
+impl Asked<'_> {
+    /// The label of a chosen row.
+    pub(super) fn label(&self, at: usize) -> u32 {
+        self.rows.labels[self.chosen[at]]
+    }
+
+    /// What a member reads of them.
+    pub(super) fn choose(&self, view: &View) -> Choice {
+        let labels: Vec<u32> = (0..self.chosen.len()).map(|at| self.label(at)).collect();
+        view.choose(&labels, self.rows.classes, self.most)
+    }
+
+    /// One stack for all members that have one, where all read all rows.
+    pub(super) fn shared(&self, views: &[View]) -> Option<Arc<Stacked>> {
+        let first = views.iter().find(|view| view.stacked).filter(|_| self.chosen.len() <= self.most);
+        first.map(|view| self.stacked(&self.choose(view)))
+    }
+
+    /// A stack over the rows of a choice, in its order.
+    pub(super) fn stacked(&self, choice: &Choice) -> Arc<Stacked> {
+        let read = || choice.rows.iter().map(|&at| self.rows.row(self.chosen[at]));
+        let labels: Vec<u32> = choice.rows.iter().map(|&at| self.label(at)).collect();
+        let stack =
+            Stack::fit(&read().collect::<Vec<_>>().concat(), self.rows.width, &labels, self.rows.classes);
+        Arc::new(Stacked { stack, places: choice.rows.iter().copied().zip(0..).collect() })
+    }
+
+    /// The rows of a choice as the model reads them.
+    pub(super) fn inputs(&self, view: &View, choice: &Choice, stacked: Option<&Stacked>) -> Vec<f32> {
+        let inputs = view.apply(choice.rows.iter().map(|&at| self.rows.row(self.chosen[at])));
+        match stacked {
+            None => inputs,
+            Some(Stacked { stack, places }) => {
+                let told: Vec<f32> =
+                    choice.rows.iter().flat_map(|at| stack.told(places[at])).copied().collect();
+                beside(&inputs, view.width(), &told, stack.width())
+            }
+        }
+    }
+}
+
+/// A [`Stack`] over chosen rows.
+pub(super) struct Stacked {
+    stack: Stack,
+    /// Which row of the stack a chosen row is.
+    places: HashMap<usize, usize>,
+}
+
+/// A member that has read its context.
+pub(super) struct Reader<'v> {
+    pub view: &'v View,
+    /// What stands behind its features.
+    pub stacked: Option<Arc<Stacked>>,
+    pub state: ModelState,
+    /// Of its slots.
+    pub weights: Vec<f32>,
+}
+
+impl Reader<'_> {
+    /// Numbers of a row that the model reads.
+    pub(super) fn width(&self) -> usize {
+        self.view.width() + self.told_width()
+    }
+
+    /// Those that stand behind its features.
+    pub(super) fn told_width(&self) -> usize {
+        self.stacked.as_ref().map_or(0, |stacked| stacked.stack.width())
+    }
+
+    /// What stands behind standardised `queries` `[q, width]` for every reader; what readers share is asked once. A core takes
+    /// `at_a_time` queries.
+    pub(super) fn told(
+        readers: &[Self],
+        queries: &[f32],
+        width: usize,
+        at_a_time: usize,
+    ) -> Vec<Arc<Vec<f32>>> {
+        let mut told: Vec<Arc<Vec<f32>>> = Vec::with_capacity(readers.len());
+        for (number, reader) in readers.iter().enumerate() {
+            let of = |other: &Self| other.stacked.as_ref().map(Arc::as_ptr);
+            let next = match readers[..number].iter().position(|other| of(other) == of(reader)) {
+                Some(same) => told[same].clone(),
+                None => {
+                    let answer = |queries: &[f32]| reader.stacked.as_ref().map(|it| it.stack.answer(queries));
+                    let lots = queries.par_chunks(at_a_time * width);
+                    Arc::new(lots.flat_map_iter(|lot| answer(lot).unwrap_or_default()).collect())
+                }
+            };
+            told.push(next);
+        }
+        told
+    }
+
+    /// Standardised `queries` `[q, width]` as the model reads them, the first of `told` behind them.
+    pub(super) fn inputs(&self, queries: &[f32], told: &[f32], width: usize) -> Vec<f32> {
+        let inputs = self.view.apply(queries.chunks_exact(width));
+        match self.told_width() {
+            0 => inputs,
+            more => beside(&inputs, self.view.width(), told, more),
+        }
+    }
+}
+
+/// Rows of `width` numbers with those of `more`, of `other` numbers, behind them.
+fn beside(rows: &[f32], width: usize, more: &[f32], other: usize) -> Vec<f32> {
+    let pairs = rows.chunks_exact(width).zip(more.chunks_exact(other));
+    pairs.flat_map(|(row, more)| row.iter().chain(more)).copied().collect()
+}
