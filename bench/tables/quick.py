@@ -5,6 +5,7 @@ import json
 import math
 import sys
 import tempfile
+import tomllib
 import xml.etree.ElementTree as xml
 from pathlib import Path
 
@@ -12,6 +13,8 @@ import numpy as np
 
 import data
 import methods
+import records
+import report
 import scores
 from results import Results
 
@@ -48,6 +51,24 @@ def by_hand():
     context, query = data.split(table, 30, 200, 0)
     yield check(not set(context) & set(query) and len(query) == 120, "labelled rows are no queries")
     yield check(np.bincount(table.labels[context]).tolist() == [10, 10, 10], "splits are stratified")
+
+
+def of_records():
+    """Whether the comparison of parts says what its numbers are."""
+    text, names, seeds = records.spec({"x": 1.0, "y": 2.0})
+    parts = tomllib.loads(text)["list"]
+    priors = [part["mix"][0]["prior"] for part in parts[-2:]]
+    yield check([prior["families"] for prior in priors] == [{"y": 2.0}, {"x": 1.0}], "a family is left out")
+    same = all(prior | {"families": 0} == tomllib.loads(text)["base"]["mix"][0]["prior"] | {"families": 0} for prior in priors)
+    yield check(same and [part["name"] for part in parts] == names, "and nothing else changed")
+    runs = [records.run_of(name, seed) for name in names for seed in seeds]
+    accuracy, log_loss = np.zeros((2, 4, 1, len(runs)))
+    log_loss[..., runs.index(records.run_of("without-average", seeds[1]))] = 0.5
+    log_loss[2:, :, runs.index(records.run_of("without-x", seeds[0]))] = 1.0
+    size = report.Size(60, ["x-000", "x-001", "y-000", "y-001"], runs, accuracy, log_loss, None, None, None)
+    page = list(records.lines([size, size], names, seeds))
+    yield check(any(line.startswith("| without-average | +0.0 (+0.0 to +0.0) | +0.250 (+0.250 to +0.250)") for line in page), "differences are means over seeds")
+    yield check("| x | +0.000 (+0.000 to +0.000) | +0.500 (+0.500 to +0.500) |" in page, "a family's own tables stand alone")
 
 
 def whole(chosen, args, measure):
@@ -92,6 +113,6 @@ def run(chosen, args, measure):
     with tempfile.TemporaryDirectory() as folder:
         args = copy.copy(args)
         args.out, args.rows, args.splits, args.queries = Path(folder), [ROWS], 1, 200
-        held = [*by_hand(), *whole(chosen, args, measure)]
+        held = [*by_hand(), *of_records(), *whole(chosen, args, measure)]
     print(f"{sum(held)} passed, {len(held) - sum(held)} failed")
     return 0 if all(held) else 1

@@ -12,10 +12,14 @@ from pathlib import Path
 import data
 import methods
 import quick
+import records
 import report
 import scores
 import speed
 from results import Results, key
+
+# Options that --records decides by itself.
+OF_OTHERS = ["tables", "made", "more", "features", "rows", "splits", "only", "methods", "checkpoint", "options", "speed", "quick"]
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -77,8 +81,20 @@ def plan(tables, args):
     return entries, left_out
 
 
-def run(tables, chosen, args):
-    """Measures what is not in the results yet and writes the report; returns how much was measured, and failures."""
+@dataclass
+class Measured:
+    """What was asked for (`entries`, `left_out`), the key of every result, all results, how many are new, and failures."""
+
+    entries: list
+    left_out: list
+    keys: dict
+    records: dict
+    new: int
+    failures: list
+
+
+def measure_all(tables, chosen, args):
+    """Measures what is not in the results yet."""
     results = Results(args.out / "results.jsonl")
     entries, left_out = plan(tables, args)
     if not entries:
@@ -94,7 +110,7 @@ def run(tables, chosen, args):
             missing = [(chosen[name], name, k) for name, k in found.items() if k not in results.records]
             if missing:
                 units.append(Unit(table, rows, size, split, missing))
-    measured, failures = 0, []
+    new, failures = 0, []
     with ProcessPoolExecutor(args.jobs) as pool:
         waiting = [pool.submit(measure, unit, args.queries) for unit in units]
         try:
@@ -102,7 +118,7 @@ def run(tables, chosen, args):
                 records, failed = future.result()
                 for record in records:
                     results.add(record)
-                measured += len(records)
+                new += len(records)
                 failures += failed
                 print(f"\r{done} of {len(units)} splits", end="", file=sys.stderr, flush=True)
         except BaseException:
@@ -110,8 +126,14 @@ def run(tables, chosen, args):
             raise
     if units:
         print(file=sys.stderr)
-    report.write(args, entries, left_out, failures, list(chosen), keys, results.records)
-    return measured, failures
+    return Measured(entries, left_out, keys, results.records, new, failures)
+
+
+def run(tables, chosen, args):
+    """Measures, and writes the report; returns how much was measured, and failures."""
+    it = measure_all(tables, chosen, args)
+    report.write(args, it.entries, it.left_out, it.failures, list(chosen), it.keys, it.records)
+    return it.new, it.failures
 
 
 def build():
@@ -173,6 +195,9 @@ def parse():
     parser.add_argument("--jobs", type=int, default=1, help="splits beside each other (1)")
     parser.add_argument("--out", type=Path, metavar="DIR", default=HERE / "results")
     parser.add_argument("--speed", action="store_true", help="instead: seconds and memory of 10,000 queries")
+    parser.add_argument(
+        "--records", action="store_true", help="instead: meta-train small learners that differ in one part, and compare them"
+    )
     parser.add_argument("--quick", action="store_true", help="instead: check this program on two tables")
     args = parser.parse_args()
     for name, value, least in (
@@ -181,6 +206,10 @@ def parse():
     ):  # fmt: skip
         if value < least:
             parser.error(f"{name} {value}: expected {least} or more")
+    if args.records:
+        of_others = [f"--{name}" for name in OF_OTHERS if getattr(args, name) != parser.get_default(name)]
+        if of_others:
+            parser.error(f"{of_others[0]}: is not for --records; leave it out")
     given = [name for name, value in (("--made", args.made), ("--more", args.more), ("--tables", args.tables)) if value]
     if len(given) > 1:
         parser.error(f"{given[0]} and {given[1]}: give one of them")
@@ -220,6 +249,8 @@ def main():
             return speed.run(chosen, args)
         if args.quick:
             return quick.run(chosen, args, run)
+        if args.records:
+            return records.run((args.gpicl or build()).resolve(), args, measure_all)
         if not (args.tables or args.made or args.more):
             print("GPICL_DATA_DIR is not set: scikit-learn's tables alone", file=sys.stderr)
         _, failures = run(tables(args), chosen, args)

@@ -341,7 +341,7 @@ fn a_run_on_a_mixture_is_resumed_and_meta_tested_on_every_source() {
     }
 
     let described = inspect(&whole).unwrap().text();
-    let sources = "random, unlimited tasks, weight 3; random, 2^3 tasks, weight 1, seed 0";
+    let sources = "random, unlimited tasks of seed 0, weight 3; random, 2^3 tasks of seed 0, weight 1";
     assert!(described.contains(sources), "{described}");
     conclude(&Trainer::resume(&whole, None).unwrap(), &Look::default()).unwrap();
     let page = html(&whole).unwrap();

@@ -579,7 +579,7 @@ fn units_beside_numbers_and_columns_that_queries_lack_are_told() {
     let (_, report) = answer(&known, &known, &TableConfig::default()).unwrap();
     for what in [
         "`weight` has `kg` beside its numbers, as in `0.5 kg`, and is read as categories",
-        "`price` has signs between the thousands of its numbers, as in `950`",
+        "`price` has signs between the thousands of its numbers, as in `1,234`",
     ] {
         assert!(report.warnings.iter().any(|said| said.contains(what)), "{:?}", report.warnings);
     }

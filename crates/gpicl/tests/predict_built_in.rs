@@ -105,6 +105,13 @@ fn every_other_member_sees_what_regressions_say() {
     assert_ne!(predict(3, 2, true), predict(3, 2, false), "the second does");
     assert_ne!(predict(20, 4, true), predict(20, 4, false));
     assert_eq!(predict(21, 4, true), predict(21, 4, false), "too many classes");
+    let (cells, _) = clusters(2, 3, 3, 3);
+    let context = Context { features: &cells, labels: &[0, 1, 2], classes: 3 };
+    let alone = |stack| {
+        let config = PredictConfig { stack, ..PredictConfig::default() };
+        learner.predict(context, &cells, &config).unwrap()
+    };
+    assert_eq!(alone(true), alone(false), "one row a class");
 }
 
 /// Members that read some of the rows have regressions of their own.

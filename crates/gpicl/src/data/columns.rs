@@ -459,15 +459,19 @@ impl Encoder {
         }
     }
 
-    /// A remark on every column of categories in which `table` has values that are not known.
+    /// A remark on every column of categories in which `table` has values that are not known, and on numbers whose mark may stand
+    /// between thousands.
     ///
     /// # Errors
     /// [`Error::File`] for a column that is missing.
     pub fn strangers(&self, table: &Table) -> Result<Vec<String>> {
         let mut remarks = Vec::new();
         for (name, encoding) in &self.columns {
-            let Some(values) = encoding.values() else { continue };
             let column = table.column(name)?;
+            let Some(values) = encoding.values() else {
+                remarks.extend(units::doubt_of_thousands(table, column));
+                continue;
+            };
             let lookup = values.lookup(table, column);
             let (all, unknown): (Vec<&str>, Vec<&str>) = (
                 table.cells(column).flatten().collect(),
@@ -495,6 +499,9 @@ impl Encoder {
         let mut remarks = Vec::new();
         for (name, encoding) in &self.columns {
             let column = table.column(name)?;
+            if matches!(encoding, Encoding::Number { .. }) {
+                remarks.extend(units::doubt_of_thousands(table, column));
+            }
             let numbers = || Self::units(table, column).or_else(|| Self::few_texts(table, column));
             if encoding.values().is_some()
                 && let Some(remark) = numbers()

@@ -44,9 +44,18 @@ impl Asked<'_> {
         view.choose(&labels, self.rows.classes, self.most)
     }
 
+    /// Whether regressions have something to say: a row that is alone in its class is told of classes without it, and a tenth of
+    /// such rows is few.
+    pub(super) fn has_stack(&self) -> bool {
+        let mut counts = vec![0_usize; self.rows.classes];
+        (0..self.chosen.len()).for_each(|at| counts[self.label(at) as usize] += 1);
+        10 * counts.iter().filter(|&&count| count == 1).count() <= self.chosen.len()
+    }
+
     /// One stack for all members that have one, where all read all rows.
     pub(super) fn shared(&self, views: &[View]) -> Option<Arc<Stacked>> {
-        let first = views.iter().find(|view| view.stacked).filter(|_| self.chosen.len() <= self.most);
+        let all = self.has_stack() && self.chosen.len() <= self.most;
+        let first = views.iter().find(|view| view.stacked).filter(|_| all);
         first.map(|view| self.stacked(&self.choose(view)))
     }
 
