@@ -87,7 +87,7 @@ def lines(sizes, names, seeds):
     every = {"made tables": (made, np.full(len(made.tables), True)), "public ones": (more, np.full(len(more.tables), True))}
     yield "# What each part bought"
     yield ""
-    yield f"{report.machine()}. Means over {len(seeds)} seeds; {ROWS} labelled rows; a run less `{ALL}` on the same tables, 95% over tables."
+    yield f"{report.machine()}. Seeds {', '.join(map(str, seeds))}; {ROWS} labelled rows; a run less `{ALL}` on the same tables, 95% over tables."
     yield f"Below 0 of log-loss: better than `{ALL}`. Tables of more than {SLOTS} classes are left out."
     yield ""
     heads = [f"{len(made.tables)} made tables: accuracy, points", "log-loss", f"{len(more.tables)} public ones: accuracy, points", "log-loss"]
@@ -113,6 +113,9 @@ def lines(sizes, names, seeds):
 
 def noise(every, names, seeds):
     """How far the differences of single seeds are from each other; the runs of all parts are in each."""
+    if len(seeds) == 1:
+        yield "- One seed: how much of a difference is luck is not known."
+        return
     for what, (size, places) in every.items():
         each = np.stack([paired(size, names, seeds, name, places).mean(0) for name in names if name != ALL])
         accuracy, log_loss = np.sqrt(each.var(1, ddof=1).mean(0) / len(seeds))

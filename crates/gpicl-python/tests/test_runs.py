@@ -168,7 +168,7 @@ def test_ctrl_c_ends_the_last_meta_test_of_a_run_that_has_its_steps(tmp_path):
     config = tmp_path / "config.toml"
     config.write_text(
         "[train]\nsteps = 1\nbatch = 2\n[tasks]\nepisode_length = 8\n[model]\nd_model = 8\nheads = 2\nlayers = 1\n"
-        "[eval]\nfinal_episodes = 10000000\n"
+        "[eval]\nfinal_episodes = 1000000\n"
     )
     child = subprocess.Popen(
         [sys.executable, "-c", program, config, tmp_path / "run"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
