@@ -23,6 +23,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import SVC
 
 from data import Fault
+from tuned_ridge import TunedRidge
 
 
 def lightgbm_classifier():
@@ -32,7 +33,7 @@ def lightgbm_classifier():
     return lightgbm.LGBMClassifier(random_state=0, verbose=-1, n_jobs=int(os.environ["OMP_NUM_THREADS"]))
 
 
-# Defaults, but for seeds, the forest's trees, and steps enough for logistic regression to converge.
+# Defaults, but for seeds, the forest's trees, steps enough for logistic regression to converge, and the ridge, which is tuned.
 CLASSICAL = {
     "logistic": lambda: LogisticRegression(max_iter=1000),
     "1-nn": lambda: KNeighborsClassifier(1),
@@ -41,11 +42,12 @@ CLASSICAL = {
     "forest": lambda: RandomForestClassifier(300, random_state=0),
     "boosting": lambda: GradientBoostingClassifier(random_state=0),
     "lightgbm": lightgbm_classifier,
+    "tuned-ridge": TunedRidge,
 }
 OURS = "gpicl"
 # Ranked among each other; what else there is stands beside them.
 RANKED = ["logistic", "1-nn", "5-nn", "svm-rbf", "forest", "boosting", OURS]
-METHODS = [*RANKED, "lightgbm"]
+METHODS = [*RANKED, "lightgbm", "tuned-ridge"]
 NEIGHBOURS = 5
 
 # Of the versions in requirements.txt. The SVM's own probabilities go in 1.11; what is advised instead refuses classes
