@@ -56,14 +56,9 @@ pub(super) fn doubt_of_thousands(table: &Table, column: usize) -> Option<String>
     let mark = |cell: &str| cell.chars().find(|c| matches!(c, '.' | ','));
     let with_mark = |cell: &&str| mark(cell).is_some();
     let thousand = |cell: &str| {
-        cell.trim_start_matches(['-', '+']).split_once(['.', ',']).is_some_and(|(start, end)| {
-            let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-            (1..=3).contains(&start.len())
-                && end.len() == 3
-                && !start.starts_with('0')
-                && digits(start)
-                && digits(end)
-        })
+        cell.trim_start_matches(['-', '+'])
+            .split_once(['.', ','])
+            .is_some_and(|(start, end)| begins_groups(start) && is_group(end))
     };
     let cells = || table.cells(column).flatten();
     let example = cells().find(with_mark)?;
@@ -79,6 +74,16 @@ pub(super) fn doubt_of_thousands(table: &Table, column: usize) -> Option<String>
     })
 }
 
+/// Whether these are the digits before the first thousand's sign.
+fn begins_groups(text: &str) -> bool {
+    (1..=3).contains(&text.len()) && !text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Whether these are the digits behind one.
+fn is_group(text: &str) -> bool {
+    text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 /// A number without the signs between its thousands: `1,234,567.8`, `1 234`, `1'234`, `1.234,5`.
 fn without_groups(body: &str) -> Option<String> {
     let sign = body.chars().find(|c| matches!(c, ',' | '.' | '\'' | ' ' | '\u{a0}' | '\u{202f}'))?;
@@ -88,12 +93,9 @@ fn without_groups(body: &str) -> Option<String> {
     }
     let groups: Vec<&str> = body.split(sign).collect();
     let [start, inner @ .., last] = &groups[..] else { return None };
-    let digits = |group: &str| group.bytes().all(|byte| byte.is_ascii_digit());
-    let three = |group: &str| group.len() == 3 && digits(group);
     let (whole, rest) = last.split_at_checked(3)?;
-    let begins = (1..=3).contains(&start.len()) && digits(start) && !start.starts_with('0');
-    let ends = three(whole) && !rest.starts_with(|c: char| c.is_ascii_digit());
-    (begins && ends && inner.iter().all(|group| three(group)))
+    let ends = is_group(whole) && !rest.starts_with(|c: char| c.is_ascii_digit());
+    (begins_groups(start) && ends && inner.iter().all(|group| is_group(group)))
         .then(|| format!("{start}{}{last}", inner.concat()))
 }
 

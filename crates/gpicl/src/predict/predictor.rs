@@ -258,12 +258,12 @@ impl Predictor {
         most: usize,
         look: &mut dyn FnMut(),
     ) -> Vec<Reader<'v>> {
-        let asked = Asked { rows, chosen, most };
-        let (has_stack, shared) = (asked.has_stack(), asked.shared(views));
+        let asked = Asked::of(rows, chosen, most);
+        let shared = asked.shared(views);
         let read = |view: &'v View| {
             let choice = asked.choose(view);
-            let stacked =
-                (view.stacked && has_stack).then(|| shared.clone().unwrap_or_else(|| asked.stacked(&choice)));
+            let stacked = (view.stacked && asked.has_stack)
+                .then(|| shared.clone().unwrap_or_else(|| asked.stacked(&choice)));
             let inputs = asked.inputs(view, &choice, stacked.as_deref());
             let labels: Vec<u32> =
                 choice.rows.iter().map(|&at| view.slots[asked.label(at) as usize]).collect();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::stack::Stack;
-use super::view::{Choice, View};
+use super::view::{Choice, View, counts};
 use crate::models::ModelState;
 
 /// Labelled rows as members read them.
@@ -27,34 +27,37 @@ impl Rows<'_> {
 
 /// The rows that are a context, of which a member reads `most`.
 pub(super) struct Asked<'a> {
-    pub rows: &'a Rows<'a>,
-    pub chosen: &'a [usize],
-    pub most: usize,
+    rows: &'a Rows<'a>,
+    chosen: &'a [usize],
+    /// Of the chosen rows.
+    labels: Vec<u32>,
+    most: usize,
+    /// Whether regressions have something to say: a row that is alone in its class is told of classes without it, and a tenth of
+    /// such rows is few.
+    pub has_stack: bool,
 }
 
-impl Asked<'_> {
+impl<'a> Asked<'a> {
+    pub(super) fn of(rows: &'a Rows<'a>, chosen: &'a [usize], most: usize) -> Self {
+        let labels: Vec<u32> = chosen.iter().map(|&row| rows.labels[row]).collect();
+        let of_classes = counts(labels.iter().copied(), rows.classes);
+        let has_stack = 10 * of_classes.iter().filter(|&&count| count == 1).count() <= chosen.len();
+        Self { rows, chosen, labels, most, has_stack }
+    }
+
     /// The label of a chosen row.
     pub(super) fn label(&self, at: usize) -> u32 {
-        self.rows.labels[self.chosen[at]]
+        self.labels[at]
     }
 
     /// What a member reads of them.
     pub(super) fn choose(&self, view: &View) -> Choice {
-        let labels: Vec<u32> = (0..self.chosen.len()).map(|at| self.label(at)).collect();
-        view.choose(&labels, self.rows.classes, self.most)
-    }
-
-    /// Whether regressions have something to say: a row that is alone in its class is told of classes without it, and a tenth of
-    /// such rows is few.
-    pub(super) fn has_stack(&self) -> bool {
-        let mut counts = vec![0_usize; self.rows.classes];
-        (0..self.chosen.len()).for_each(|at| counts[self.label(at) as usize] += 1);
-        10 * counts.iter().filter(|&&count| count == 1).count() <= self.chosen.len()
+        view.choose(&self.labels, self.rows.classes, self.most)
     }
 
     /// One stack for all members that have one, where all read all rows.
     pub(super) fn shared(&self, views: &[View]) -> Option<Arc<Stacked>> {
-        let all = self.has_stack() && self.chosen.len() <= self.most;
+        let all = self.has_stack && self.chosen.len() <= self.most;
         let first = views.iter().find(|view| view.stacked).filter(|_| all);
         first.map(|view| self.stacked(&self.choose(view)))
     }
@@ -121,14 +124,15 @@ impl Reader<'_> {
         let mut told: Vec<Arc<Vec<f32>>> = Vec::with_capacity(readers.len());
         for (number, reader) in readers.iter().enumerate() {
             let of = |other: &Self| other.stacked.as_ref().map(Arc::as_ptr);
-            let next = match readers[..number].iter().position(|other| of(other) == of(reader)) {
-                Some(same) => told[same].clone(),
-                None => {
-                    let answer = |queries: &[f32]| reader.stacked.as_ref().map(|it| it.stack.answer(queries));
-                    let lots = queries.par_chunks(at_a_time * width);
-                    Arc::new(lots.flat_map_iter(|lot| answer(lot).unwrap_or_default()).collect())
-                }
-            };
+            let next =
+                match (&reader.stacked, readers[..number].iter().position(|other| of(other) == of(reader))) {
+                    (None, _) => Arc::default(),
+                    (_, Some(same)) => told[same].clone(),
+                    (Some(it), None) => {
+                        let lots = queries.par_chunks(at_a_time * width);
+                        Arc::new(lots.flat_map_iter(|lot| it.stack.answer(lot)).collect())
+                    }
+                };
             told.push(next);
         }
         told

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 use crate::eval::baselines::Examples;
 use crate::eval::baselines::gram::{Gram, Kernel};
-use crate::eval::baselines::ridge::coefficients;
+use crate::eval::baselines::ridge::{coefficients, target};
 use crate::eval::baselines::vector::Rows;
 
 /// Regularisations to choose from; the kernel of a row with itself is about 2.
@@ -108,11 +108,12 @@ fn within(rows: &[f32]) -> Vec<f32> {
 
 /// The kernel and the regularisation whose squared error on held-out rows is the least.
 fn choose(kernels: &[Kernel], context: Examples<'_>) -> (Kernel, f64) {
-    let target = |label: u32, class: usize| f64::from(label as usize == class) - 1.0 / context.classes as f64;
     let error = |told: &[f64]| -> f64 {
         let rows = told.chunks_exact(context.classes).zip(context.labels);
         rows.flat_map(|(told, &label)| {
-            told.iter().enumerate().map(move |(class, told)| (told - target(label, class)).powi(2))
+            told.iter()
+                .enumerate()
+                .map(move |(class, told)| (told - target(label, class, context.classes)).powi(2))
         })
         .sum()
     };

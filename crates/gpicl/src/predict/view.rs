@@ -49,7 +49,7 @@ impl Choice {
 }
 
 /// Of every class, the rows with its label.
-fn counts(labels: impl Iterator<Item = u32>, classes: usize) -> Vec<usize> {
+pub(super) fn counts(labels: impl Iterator<Item = u32>, classes: usize) -> Vec<usize> {
     let mut counts = vec![0; classes];
     labels.for_each(|label| counts[label as usize] += 1);
     counts

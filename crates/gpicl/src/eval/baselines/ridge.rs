@@ -78,6 +78,11 @@ impl Ridge {
     }
 }
 
+/// What an example with this label is to a class: one-hot less 1/C.
+pub(crate) fn target(label: u32, class: usize, classes: usize) -> f64 {
+    f64::from(u8::from(class == label as usize)) - 1.0 / classes as f64
+}
+
 /// `(K + lambda I)^-1 Y`, `[N, classes]`. On the way `predicted` gets the scores of every example, from those before it.
 pub(crate) fn coefficients(
     gram: &Gram,
@@ -102,8 +107,7 @@ pub(crate) fn coefficients(
         predicted(&scores);
         row[j] = (gram.square(j) + lambda - dot(&row[..j], &row[..j])).sqrt();
         for (class, (solved, score)) in solved[j * classes..].iter_mut().zip(&scores).enumerate() {
-            let target = f64::from(u8::from(class == label as usize)) - 1.0 / classes as f64;
-            *solved = (target - score) / row[j];
+            *solved = (target(label, class, classes) - score) / row[j];
         }
     }
     // L^-T (L^-1 Y), from the last row to the first.
