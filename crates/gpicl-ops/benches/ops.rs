@@ -125,6 +125,32 @@ fn attention(criterion: &mut Criterion) {
     }
 }
 
+/// What a learner for tables does in a block with 195 rows of 21 cells: attention over the cells of a row, and over 100 labelled rows. The
+/// second has no gradients.
+fn cells(criterion: &mut Criterion) {
+    let (columns, rows, examples, d_model, heads) = (21, 195, 100, 96, 3);
+    let qkv = random([columns, rows, 3 * d_model]);
+    let kept = random([columns, examples, 2 * d_model]).inner();
+    let queries = qkv.clone().inner();
+    op(criterion, "native/attention_across", || {
+        gpicl_ops::attention_across(qkv.clone(), &[columns], heads, Precision::Fp32)
+    });
+    op(criterion, "reference/attention_across", || {
+        reference::attention_across(qkv.clone(), &[columns], heads, Precision::Fp32)
+    });
+    criterion.bench_function("native/attention_queries", |bencher| {
+        bencher.iter(|| {
+            let (queries, kept) = (queries.clone(), Some(kept.clone()));
+            black_box(gpicl_ops::attention_queries(queries, kept, heads, Precision::Fp32))
+        });
+    });
+    criterion.bench_function("reference/attention_queries", |bencher| {
+        bencher.iter(|| {
+            black_box(reference::attention_queries(queries.clone(), kept.clone(), heads, Precision::Fp32))
+        });
+    });
+}
+
 fn matrix_memory(criterion: &mut Criterion) {
     for (d_head, layout) in [16, 32, 64]
         .into_iter()
@@ -258,7 +284,7 @@ criterion_group! {
         .sample_size(10)
         .warm_up_time(Duration::from_millis(300))
         .measurement_time(Duration::from_secs(1));
-    targets = linear, feed_forward, embed, layer_norm, gates, attention, scans, outer_product_lstm, vsml,
-        matrix_memory, cross_entropy, update
+    targets = linear, feed_forward, embed, layer_norm, gates, attention, cells, scans, outer_product_lstm,
+        vsml, matrix_memory, cross_entropy, update
 }
 criterion_main!(benches);

@@ -59,10 +59,14 @@ impl WithSimd for Transposed<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         #[cfg(target_arch = "x86_64")]
-        if let Some(&simd) = (&simd as &dyn std::any::Any).downcast_ref::<pulp::x86::V4>()
-            && self.padded.is_multiple_of(x86::SIDE)
-        {
-            return x86::in_blocks(simd, self);
+        if self.padded.is_multiple_of(S::F32_LANES) {
+            let simd = &simd as &dyn std::any::Any;
+            if let Some(&simd) = simd.downcast_ref::<pulp::x86::V4>() {
+                return x86::in_blocks(simd, self);
+            }
+            if let Some(&simd) = simd.downcast_ref::<pulp::x86::V3>() {
+                return x86::in_blocks(simd, self);
+            }
         }
         let _ = simd;
         self.one_by_one();
@@ -89,17 +93,19 @@ impl Transposed<'_> {
 mod x86 {
     use std::arch::x86_64::__m512;
 
-    use pulp::x86::V4;
-    use pulp::{Simd, cast, f32x16};
+    use pulp::x86::{V3, V4};
+    use pulp::{Simd, cast, f32x8, f32x16};
 
     use super::Transposed;
 
-    /// Rows and columns of a block that is transposed in registers.
-    pub const SIDE: usize = 16;
+    /// What transposes a block of `SIDE` rows and columns in registers.
+    pub trait Block<const SIDE: usize>: Simd {
+        fn transpose(self, rows: [Self::f32s; SIDE]) -> [Self::f32s; SIDE];
+    }
 
-    /// Blocks that reach beyond the rows are filled up with zeros, as `padded` is a multiple of [`SIDE`].
+    /// Blocks that reach beyond the rows are filled up with zeros, as `padded` is a multiple of `SIDE`.
     #[inline(always)]
-    pub fn in_blocks(simd: V4, of: Transposed<'_>) {
+    pub fn in_blocks<S: Block<SIDE>, const SIDE: usize>(simd: S, of: Transposed<'_>) {
         for column in (0..of.width).step_by(SIDE) {
             let columns = SIDE.min(of.width - column);
             for row in (0..of.padded).step_by(SIDE) {
@@ -107,54 +113,85 @@ mod x86 {
                 for r in 0..SIDE {
                     if row + r < of.rows {
                         let values = &of.from[(row + r) * of.stride + column..][..columns];
-                        block[r] = match V4::as_simd_f32s(values) {
+                        block[r] = match S::as_simd_f32s(values) {
                             ([whole], _) => *whole,
                             (_, part) => simd.partial_load_f32s(part),
                         };
                     }
                 }
-                let block = transpose(simd, block);
+                let block = simd.transpose(block);
                 for c in 0..SIDE {
                     if c < columns {
                         let to = &mut of.to[(column + c) * of.padded + row..][..SIDE];
-                        V4::as_mut_simd_f32s(to).0[0] = block[c];
+                        S::as_mut_simd_f32s(to).0[0] = block[c];
                     }
                 }
             }
         }
     }
 
-    /// Transposes a block: pairs of values, then pairs of pairs inside quarters of the registers, then the quarters.
-    #[inline(always)]
-    fn transpose(simd: V4, rows: [f32x16; SIDE]) -> [f32x16; SIDE] {
-        let avx = simd.avx512f;
-        let mut pairs = [avx._mm512_setzero_pd(); SIDE];
-        for r in (0..SIDE).step_by(2) {
-            let (a, b): (__m512, __m512) = (cast(rows[r]), cast(rows[r + 1]));
-            pairs[r] = avx._mm512_castps_pd(avx._mm512_unpacklo_ps(a, b));
-            pairs[r + 1] = avx._mm512_castps_pd(avx._mm512_unpackhi_ps(a, b));
-        }
-        let mut fours = [avx._mm512_setzero_ps(); SIDE];
-        for r in (0..SIDE).step_by(4) {
-            for half in 0..2 {
-                let (a, b) = (pairs[r + half], pairs[r + 2 + half]);
-                fours[r + 2 * half] = avx._mm512_castpd_ps(avx._mm512_unpacklo_pd(a, b));
-                fours[r + 2 * half + 1] = avx._mm512_castpd_ps(avx._mm512_unpackhi_pd(a, b));
+    impl Block<16> for V4 {
+        /// Pairs of values, then pairs of pairs inside quarters of the registers, then the quarters.
+        #[inline(always)]
+        fn transpose(self, rows: [f32x16; 16]) -> [f32x16; 16] {
+            let avx = self.avx512f;
+            let mut pairs = [avx._mm512_setzero_pd(); 16];
+            for r in (0..16).step_by(2) {
+                let (a, b): (__m512, __m512) = (cast(rows[r]), cast(rows[r + 1]));
+                pairs[r] = avx._mm512_castps_pd(avx._mm512_unpacklo_ps(a, b));
+                pairs[r + 1] = avx._mm512_castps_pd(avx._mm512_unpackhi_ps(a, b));
             }
-        }
-        let mut columns = rows;
-        for c in 0..4 {
-            let (a, b) = (fours[c], fours[4 + c]);
-            let upper = [avx._mm512_shuffle_f32x4::<0x44>(a, b), avx._mm512_shuffle_f32x4::<0xEE>(a, b)];
-            let (a, b) = (fours[8 + c], fours[12 + c]);
-            let lower = [avx._mm512_shuffle_f32x4::<0x44>(a, b), avx._mm512_shuffle_f32x4::<0xEE>(a, b)];
-            for half in 0..2 {
-                let (a, b) = (upper[half], lower[half]);
-                columns[8 * half + c] = cast(avx._mm512_shuffle_f32x4::<0x88>(a, b));
-                columns[8 * half + 4 + c] = cast(avx._mm512_shuffle_f32x4::<0xDD>(a, b));
+            let mut fours = [avx._mm512_setzero_ps(); 16];
+            for r in (0..16).step_by(4) {
+                for half in 0..2 {
+                    let (a, b) = (pairs[r + half], pairs[r + 2 + half]);
+                    fours[r + 2 * half] = avx._mm512_castpd_ps(avx._mm512_unpacklo_pd(a, b));
+                    fours[r + 2 * half + 1] = avx._mm512_castpd_ps(avx._mm512_unpackhi_pd(a, b));
+                }
             }
+            let mut columns = rows;
+            for c in 0..4 {
+                let (a, b) = (fours[c], fours[4 + c]);
+                let upper = [avx._mm512_shuffle_f32x4::<0x44>(a, b), avx._mm512_shuffle_f32x4::<0xEE>(a, b)];
+                let (a, b) = (fours[8 + c], fours[12 + c]);
+                let lower = [avx._mm512_shuffle_f32x4::<0x44>(a, b), avx._mm512_shuffle_f32x4::<0xEE>(a, b)];
+                for half in 0..2 {
+                    let (a, b) = (upper[half], lower[half]);
+                    columns[8 * half + c] = cast(avx._mm512_shuffle_f32x4::<0x88>(a, b));
+                    columns[8 * half + 4 + c] = cast(avx._mm512_shuffle_f32x4::<0xDD>(a, b));
+                }
+            }
+            columns
         }
-        columns
+    }
+
+    impl Block<8> for V3 {
+        /// Pairs of values, then pairs of pairs inside halves of the registers, then the halves.
+        #[inline(always)]
+        fn transpose(self, rows: [f32x8; 8]) -> [f32x8; 8] {
+            let avx = self.avx;
+            let mut pairs = [avx._mm256_setzero_ps(); 8];
+            for r in (0..8).step_by(2) {
+                let (a, b) = (cast(rows[r]), cast(rows[r + 1]));
+                pairs[r] = avx._mm256_unpacklo_ps(a, b);
+                pairs[r + 1] = avx._mm256_unpackhi_ps(a, b);
+            }
+            let mut fours = [avx._mm256_setzero_ps(); 8];
+            for r in (0..8).step_by(4) {
+                for half in 0..2 {
+                    let (a, b) = (pairs[r + half], pairs[r + 2 + half]);
+                    fours[r + 2 * half] = avx._mm256_shuffle_ps::<0x44>(a, b);
+                    fours[r + 2 * half + 1] = avx._mm256_shuffle_ps::<0xEE>(a, b);
+                }
+            }
+            let mut columns = rows;
+            for c in 0..4 {
+                let (upper, lower) = (fours[c], fours[4 + c]);
+                columns[c] = cast(avx._mm256_permute2f128_ps::<0x20>(upper, lower));
+                columns[4 + c] = cast(avx._mm256_permute2f128_ps::<0x31>(upper, lower));
+            }
+            columns
+        }
     }
 }
 
@@ -188,9 +225,14 @@ mod tests {
     fn every_value_and_every_zero() {
         for (name, arch) in levels() {
             // The last width leaves no room between rows, the last padding is no multiple of a vector.
-            for (rows, width, stride, padded) in
-                [(1, 1, 3, 16), (16, 16, 16, 16), (37, 33, 40, 48), (100, 32, 96, 112), (5, 7, 7, 9)]
-            {
+            for (rows, width, stride, padded) in [
+                (1, 1, 3, 16),
+                (16, 16, 16, 16),
+                (37, 33, 40, 48),
+                (100, 32, 96, 112),
+                (20, 9, 9, 24),
+                (5, 7, 7, 9),
+            ] {
                 let from: Vec<f32> = (1..=rows * stride).map(|at| at as f32).collect();
                 let wide = width + 3;
                 let (mut to, mut transposed) = (vec![f32::NAN; rows * wide], vec![f32::NAN; width * padded]);

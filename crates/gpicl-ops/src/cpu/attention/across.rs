@@ -6,8 +6,8 @@ use std::iter::zip;
 use rayon::prelude::*;
 
 use super::ahead::Ahead;
-use super::backward::Backward;
-use super::forward::Forward;
+use super::backward::{self, Backward};
+use super::forward::{self, Forward};
 use super::{Saved, Sizes};
 use crate::AttentionMask;
 use crate::cpu::dispatch::run;
@@ -35,6 +35,13 @@ impl AcrossSizes<'_> {
     fn row(self, columns: usize) -> Sizes {
         let (heads, d_head, mask) = (self.heads, self.d_head, AttentionMask::Context(columns));
         Sizes { time: columns, heads, d_head, mask, apart: self.rows }
+    }
+
+    /// What the row after `row` will read of the `values` of a group, `parts * d_model` numbers a cell, as a tile asks for it `asks` times.
+    fn ahead(self, values: &[f32], parts: usize, row: usize, columns: usize, asks: usize) -> Ahead<'_> {
+        let run = parts * self.d_model();
+        let next = if row + 1 < self.rows { &values[(row + 1) * run..] } else { &[] };
+        Ahead::runs(next, [columns, run, self.rows * run], asks * self.row(columns).tiles())
     }
 
     /// `values`, of `width` numbers a cell, group by group.
@@ -67,9 +74,9 @@ pub fn forward(qkv: &[f32], out: &mut [f32], log_denominators: &mut [f32], sizes
     groups.into_par_iter().for_each(|(&columns, qkv, out, log_denominators)| {
         let rows = log_denominators.chunks_exact_mut(sizes.heads * columns);
         for (row, log_denominators) in rows.enumerate() {
+            let ahead = sizes.ahead(qkv, 3, row, columns, forward::ASKS);
             let (qkv, out) = (&qkv[row * 3 * d_model..], &mut out[row * d_model..]);
-            let (sizes, ahead) = (sizes.row(columns), Ahead::nothing());
-            run(Forward { qkv, out, log_denominators, sizes, ahead });
+            run(Forward { qkv, out, log_denominators, sizes: sizes.row(columns), ahead });
         }
     });
 }
@@ -88,10 +95,40 @@ pub fn backward(saved: Saved<'_>, dout: &[f32], dqkv: &mut [f32], sizes: AcrossS
     groups.into_par_iter().for_each(|(&columns, ((qkv, out), log_denominators), dout, dqkv)| {
         for (row, log_denominators) in log_denominators.chunks_exact(sizes.heads * columns).enumerate() {
             let (at, wide) = (row * d_model, row * 3 * d_model);
+            let ahead = [(qkv, 3), (out, 1), (dout, 1)]
+                .map(|(values, parts)| sizes.ahead(values, parts, row, columns, backward::ASKS));
             let saved = Saved { qkv: &qkv[wide..], out: &out[at..], log_denominators };
             let (dout, dqkv) = (&dout[at..], &mut dqkv[wide..]);
-            let ahead = std::array::from_fn(|_| Ahead::nothing());
             run(Backward { saved, dout, dqkv, sizes: sizes.row(columns), ahead });
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::ahead::asked;
+    use super::*;
+
+    #[test]
+    fn the_next_row_of_every_column_is_asked_for() {
+        let sizes = AcrossSizes { groups: &[3], rows: 4, heads: 2, d_head: 8 };
+        for parts in [1, 3] {
+            let values = vec![0.0; 3 * 4 * parts * 16];
+            let of = |row| asked(sizes.ahead(&values, parts, row, 3, 1), &values);
+            let cell = |column: usize, row: usize| (column * 4 + row) * parts * 16;
+            let lines = |row| {
+                (0..3).flat_map(move |column| (0..parts).map(move |part| cell(column, row) + 16 * part))
+            };
+            assert_eq!(of(1), lines(2).collect::<Vec<_>>());
+            assert!(of(3).is_empty(), "there is no row after the last");
+        }
+    }
+
+    #[test]
+    fn the_next_sequence_begins_at_the_next_row() {
+        let sizes = AcrossSizes { groups: &[3], rows: 4, heads: 2, d_head: 8 };
+        assert_eq!(sizes.row(3).to_next_sequence(3), 3 * 16);
+        let apart = Sizes { apart: 1, ..sizes.row(3) };
+        assert_eq!(apart.to_next_sequence(3), 3 * 3 * 16);
+    }
 }

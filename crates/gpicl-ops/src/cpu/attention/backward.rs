@@ -20,7 +20,7 @@ use crate::cpu::{
 const BLOCK: usize = 3 * ROWS;
 
 /// Times that a tile and its part of a block ask for what is ahead.
-const ASKS: usize = 6;
+pub(super) const ASKS: usize = 6;
 
 /// What the forward pass left: see [`super::forward`].
 #[derive(Clone, Copy)]
@@ -154,7 +154,7 @@ impl Backward<'_> {
     #[inline(always)]
     fn written(&mut self, position: usize, part: usize, h: usize) -> &mut [f32] {
         let at = offset(self.sizes, position, part, h);
-        ask_for_next_head(&self.dqkv[at..], h, self.dqkv.len(), self.sizes);
+        ask_for_next_head(&self.dqkv[at..], h, 3, self.sizes);
         &mut self.dqkv[at..][..self.sizes.d_head]
     }
 

@@ -17,7 +17,7 @@ use crate::cpu::{
 };
 
 /// Times that a tile asks for what is ahead.
-const ASKS: usize = 4;
+pub(super) const ASKS: usize = 4;
 
 /// Attention of every sequence of the batch; writes the output and the log-denominators.
 pub fn forward(qkv: &[f32], out: &mut [f32], log_denominators: &mut [f32], sizes: Sizes) {
@@ -148,7 +148,7 @@ impl Forward<'_> {
             let v = &self.qkv[offset(self.sizes, start + r, 2, h)..][..d_head];
             let sum = &head.sums[r * padded_head..][..d_head];
             let at = self.sizes.out(start + r, h);
-            ask_for_next_head(&self.out[at..], h, self.out.len(), self.sizes);
+            ask_for_next_head(&self.out[at..], h, 1, self.sizes);
             let out = &mut self.out[at..][..d_head];
             let (weight, inverse) = (simd.splat_f32s(own[r]), simd.splat_f32s(1.0 / sums[r]));
             if segment.sees_itself_apart {

@@ -63,6 +63,12 @@ impl Sizes {
         parts * self.d_model() * self.apart
     }
 
+    /// Numbers from a position of one sequence to that of the next, in a matrix of `parts * d_model` numbers a position.
+    fn to_next_sequence(self, parts: usize) -> usize {
+        let positions = if self.apart == 1 { self.time } else { 1 };
+        positions * parts * self.d_model()
+    }
+
     /// Where head `h`'s part of the output at a position starts.
     fn out(self, position: usize, h: usize) -> usize {
         position * self.stride(1) + h * self.d_head

@@ -6,6 +6,7 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::ROWS;
+use super::ahead::Ahead;
 use super::softmax::{largest, weigh};
 use crate::cpu::{
     buffer::Buffer,
@@ -17,6 +18,9 @@ use crate::cpu::{
 
 /// Queries of a task: enough that the copy of the context's keys and values is little beside them.
 const TASK: usize = 16 * ROWS;
+
+/// Times that a tile asks for what is ahead.
+const ASKS: usize = 4;
 
 /// The sizes of one call. `qkv` is `[batch, queries, 3 * heads * d_head]`, the context `[batch, examples,
 /// 2 * heads * d_head]`, keys and then values, the output `[batch, queries, heads * d_head]`.
@@ -76,10 +80,16 @@ impl WithSimd for Queries<'_> {
             let (keys, values) = (&context[h * d_head..], &context[d_model + h * d_head..]);
             gather_transposed(simd, keys, 2 * d_model, examples, d_head, columns, k_t);
             gather(simd, values, 2 * d_model, examples, d_head, 1.0, padded, v);
-            for (qkv, out) in qkv.chunks(ROWS * 3 * d_model).zip(out.chunks_mut(ROWS * d_model)) {
+            let tile = ROWS * 3 * d_model;
+            for (number, out) in out.chunks_mut(ROWS * d_model).enumerate() {
+                // Query, key, value and the next row's query of a head each lie `d_model` after the one before.
+                let next = qkv.get((number + 1) * tile + h * d_head..).unwrap_or_default();
+                let mut ahead = Ahead::runs(next, [3 * ROWS, d_head, d_model], ASKS);
+                let qkv = &qkv[number * tile..];
                 let rows = out.len() / d_model;
                 let part = |part: usize| &qkv[part * d_model + h * d_head..];
                 gather(simd, part(0), 3 * d_model, rows, d_head, scale, padded, q);
+                ahead.ask();
                 let queries = Factor { data: q, row: padded, column: 1 };
                 product::<S, false>(simd, queries, k_t, columns, scores, columns, [rows, d_head, columns]);
                 // One kind of work for all rows after another: what a row waits for, others fill.
@@ -88,13 +98,16 @@ impl WithSimd for Queries<'_> {
                     own[r] = dot(simd, &q[r * padded..][..d_head], &part(1)[r * 3 * d_model..][..d_head]);
                     shifts[r] = largest(simd, &scores[r * columns..][..columns], examples).max(own[r]);
                 }
+                ahead.ask();
                 for r in 0..rows {
                     let sum = weigh(simd, &mut scores[r * columns..][..columns], examples, shifts[r]);
                     own[r] = (own[r] - shifts[r]).exp2();
                     inverse[r] = 1.0 / (sum + own[r]);
                 }
+                ahead.ask();
                 let weights = Factor { data: scores, row: columns, column: 1 };
                 product::<S, false>(simd, weights, v, padded, sums, padded, [rows, examples, padded]);
+                ahead.ask();
                 for r in 0..rows {
                     let value = &part(2)[r * 3 * d_model..][..d_head];
                     let out = &mut out[r * d_model + h * d_head..][..d_head];
