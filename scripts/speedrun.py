@@ -23,17 +23,17 @@ GOALS = {
         [
             ("the quick start", []),
             ("half of its steps", ["train.steps=150"]),
-            ("the same, one head", ["train.steps=150", "model.heads=1"]),
-            ("the same, bf16", ["train.steps=150", "model.heads=1", "precision=bf16"]),
-            ("fewer steps", ["train.steps=120", "model.heads=1", "precision=bf16"]),
+            ("half of its steps, one head", ["train.steps=150", "model.heads=1"]),
+            ("half of its steps, one head, bf16", ["train.steps=150", "model.heads=1", "precision=bf16"]),
+            ("120 steps, one head, bf16", ["train.steps=120", "model.heads=1", "precision=bf16"]),
         ],
     ),
     "mnist": (
         "mnist-mesa",
         74.0,
         [
-            ("a mesa-net, bf16", ["train.steps=100", "precision=bf16"]),
-            ("fewer steps", ["train.steps=50", "precision=bf16"]),
+            ("100 steps, bf16", ["train.steps=100", "precision=bf16"]),
+            ("50 steps, bf16", ["train.steps=50", "precision=bf16"]),
         ],
     ),
 }

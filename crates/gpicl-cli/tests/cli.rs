@@ -104,6 +104,22 @@ fn a_run_leaves_everything_it_promises() {
 }
 
 #[test]
+fn a_run_that_goes_on_with_the_same_episodes_is_told_so() {
+    let dir = trained();
+    let begin = |run: &str, set: &str| {
+        let sets = ["--set", "train.start=run", "--set", set];
+        let train = ["train", "--config", "small.toml", "--run", run];
+        let done = gpicl(dir.path(), &[&train[..], &sets].concat());
+        assert!(done.status.success());
+        String::from_utf8(done.stderr).unwrap()
+    };
+    let told = "was meta-trained on the same episodes, in the same order";
+    assert!(begin("same", "seed=0").contains(told));
+    assert!(!begin("other", "seed=1").contains(told));
+    assert!(!begin("other-tasks", "tasks.seed=5").contains(told));
+}
+
+#[test]
 fn inspect_says_what_a_checkpoint_is() {
     let dir = trained();
     let shown = ok(dir.path(), &["inspect", "run"]);
@@ -429,6 +445,9 @@ fn bad_input_is_refused_with_what_to_do_and_leaves_nothing() {
             &["train", "--set", "eval.final_episodes=1000001", "--run", "r"],
             ["eval.final_episodes", "at most 1000000"],
         ),
+        (&["train", "--set", "eval.queries=1000001", "--run", "r"], ["eval.queries", "at most 1000000"]),
+        (&["eval", "r", "--queries", "1000001"], ["--queries", "at most 1000000"]),
+        (&["eval", "r", "--episodes", "1000001"], ["--episodes", "at most 1000000"]),
         (
             &["train", "--set", "eval.tasks=[{episode_length=1000001}]", "--run", "r"],
             ["eval.tasks[0].episode_length", "2 to 1000000"],

@@ -59,12 +59,8 @@ pub fn evaluate_watched(
     note: &mut dyn FnMut(String),
     look: &Look,
 ) -> Result<Results> {
-    if request.sample.episodes < 2 {
-        return Err(Error::config(
-            "--episodes",
-            format!("is {}", request.sample.episodes),
-            "an interval needs at least 2",
-        ));
+    if let Some((field, problem, fix)) = request.sample.fault() {
+        return Err(Error::config(format!("--{field}"), problem, fix));
     }
     let baselines = Baseline::select(&request.baselines)?;
     let mut tested: Vec<CheckpointInfo> = Vec::new();

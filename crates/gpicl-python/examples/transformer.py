@@ -14,6 +14,18 @@ from torch import nn
 import gpicl
 
 
+class FeedForward(nn.Module):
+    """A hidden layer, added to what comes in."""
+
+    def __init__(self, d_model, d_ff):
+        super().__init__()
+        self.norm = nn.LayerNorm(d_model)
+        self.up, self.down = nn.Linear(d_model, d_ff), nn.Linear(d_ff, d_model)
+
+    def forward(self, x):
+        return x + self.down(F.gelu(self.up(self.norm(x)), approximate="tanh"))
+
+
 class Block(nn.Module):
     """Pre-LN attention and feed-forward, each added to what comes in."""
 
@@ -22,16 +34,14 @@ class Block(nn.Module):
         self.heads = heads
         self.norm = nn.LayerNorm(d_model)
         self.qkv, self.out = nn.Linear(d_model, 3 * d_model), nn.Linear(d_model, d_model)
-        self.ff_norm = nn.LayerNorm(d_model)
-        self.up, self.down = nn.Linear(d_model, d_ff), nn.Linear(d_ff, d_model)
+        self.feed_forward = FeedForward(d_model, d_ff)
 
     def forward(self, x, mask):
         batch, tokens, d_model = x.shape
         qkv = self.qkv(self.norm(x)).view(batch, tokens, 3, self.heads, -1)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)
         attended = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-        x = x + self.out(attended.transpose(1, 2).reshape(x.shape))
-        return x + self.down(F.gelu(self.up(self.ff_norm(x)), approximate="tanh"))
+        return self.feed_forward(x + self.out(attended.transpose(1, 2).reshape(x.shape)))
 
 
 class Transformer(nn.Module):
@@ -41,10 +51,13 @@ class Transformer(nn.Module):
     with their labels, then queries, without, each of which sees the contexts before it and itself.
     """
 
+    # What a subclass for another architecture of such blocks has otherwise, with `mask` and `renamed`.
+    KIND, BLOCK = "transformer", Block
+
     def __init__(self, model, input_dim, classes, episode_length):
         super().__init__()
-        if model.get("kind", "transformer") != "transformer":
-            raise ValueError(f"model.kind: is {model['kind']}; this module is the transformer")
+        if model.get("kind", "transformer") != self.KIND:
+            raise ValueError(f"model.kind: is {model['kind']}; this module is the {self.KIND}")
         for option in ("rotary", "input_norm"):
             if model.get(option):
                 raise ValueError(f"model.{option}: is {model[option]}, which this module leaves out")
@@ -55,7 +68,7 @@ class Transformer(nn.Module):
         self.input = nn.Linear(input_dim, d_model)
         self.label = nn.Parameter(torch.zeros(classes, d_model))
         self.position = nn.Parameter(torch.zeros(episode_length, d_model)) if model["positions"] else None
-        self.blocks = nn.ModuleList(Block(d_model, model["heads"], model["d_ff"]) for _ in range(model["layers"]))
+        self.blocks = nn.ModuleList(self.BLOCK(d_model, model["heads"], model["d_ff"]) for _ in range(model["layers"]))
         self.norm, self.head = nn.LayerNorm(d_model), nn.Linear(d_model, classes)
 
     def forward(self, inputs, labels):
@@ -63,34 +76,38 @@ class Transformer(nn.Module):
         query, label = self.input(inputs), self.label_scale * self.label[labels]
         if self.position is not None:
             query = query + self.position[:n]
-        before = torch.ones(n, n, dtype=torch.bool).tril()
-        if self.paired:
-            x = torch.cat([query + label, query], 1)
-            own = torch.eye(n, dtype=torch.bool)
-            mask = torch.cat([torch.cat([before, torch.zeros_like(own)], 1), torch.cat([before & ~own, own], 1)])
-        else:
-            x, mask = query + F.pad(label[:, :-1], (0, 0, 1, 0)), before
+        x = torch.cat([query + label, query], 1) if self.paired else query + F.pad(label[:, :-1], (0, 0, 1, 0))
+        mask = self.mask(n)
         for block in self.blocks:
             x = block(x, mask)
         return self.head(self.norm(x[:, -n:]))
+
+    def mask(self, n):
+        """Who sees whom in an episode of ``n`` examples, ``[tokens, tokens]``."""
+        before = torch.ones(n, n, dtype=torch.bool).tril()
+        if not self.paired:
+            return before
+        own = torch.eye(n, dtype=torch.bool)
+        return torch.cat([torch.cat([before, torch.zeros_like(own)], 1), torch.cat([before & ~own, own], 1)])
 
     @classmethod
     def of(cls, run, input_dim, classes, episode_length, step=None):
         """That of a run, with the weights of its newest checkpoint, or of the one at ``step``."""
         module = cls(run.config["model"], input_dim, classes, episode_length)
-        names = {"embedding.input": "input", "embedding.label": "label", "embedding.position": "position"}
-        inner = {"mixer.qkv": "qkv", "mixer.out": "out", "feed_forward.norm": "ff_norm", "feed_forward.up": "up",
-                 "feed_forward.down": "down"}
         state = {}
         for name, value in run.state_dict(step).items():
-            for ours, theirs in {**names, **inner}.items():
+            for ours, theirs in {"embedding.": "", "mixer.": "", "gamma": "weight", "beta": "bias"}.items():
                 name = name.replace(ours, theirs)
-            name = name.replace("gamma", "weight").replace("beta", "bias")
             # PyTorch keeps a linear map's weight as [out, in].
             linear = name.endswith("weight") and value.ndim == 2
-            state[name] = torch.from_numpy(np.ascontiguousarray(value.T if linear else value))
+            state.update(cls.renamed(name, torch.from_numpy(np.ascontiguousarray(value.T if linear else value))))
         module.load_state_dict(state)
         return module
+
+    @staticmethod
+    def renamed(name, value):
+        """What this module makes of a parameter of the run: names and values."""
+        return [(name, value)]
 
 
 if __name__ == "__main__":

@@ -173,7 +173,7 @@ gpicl.sweep({ {**SPEC, 'grid': {'train.lr': [0.001]}} !r}, out=sys.argv[1], trai
 def test_ctrl_c_ends_a_comparison_within_a_meta_test(tmp_path, ends_at_ctrl_c):
     """Of one learner that would take hours."""
     methods = [{"name": "small", "label": "Small", "set": {"model": {"d_model": 4}}}]
-    spec = {"seeds": [0], "episodes": 10_000_000, "queries": 2, "test_sets": ["random"], "base": BASE, "methods": methods}
+    spec = {"seeds": [0], "episodes": 1_000_000, "queries": 256, "test_sets": ["random"], "base": BASE, "methods": methods}
     program = f"import sys, gpicl; gpicl.compare({spec!r}, out=sys.argv[1])"
     child = subprocess.Popen([sys.executable, "-c", program, tmp_path / "out"], stderr=subprocess.PIPE, text=True)
     while line := child.stderr.readline():

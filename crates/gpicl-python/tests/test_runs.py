@@ -1,5 +1,6 @@
 """Runs from a notebook: the command's bytes, callbacks, Ctrl-C, weights."""
 
+import importlib
 import json
 import multiprocessing
 import re
@@ -84,7 +85,7 @@ def test_ctrl_c_ends_a_meta_test_within_a_set(run, ends_at_ctrl_c):
 import sys, gpicl
 run = gpicl.Run(sys.argv[1])
 print("on it", flush=True)
-run.evaluate(["random"], episodes=10_000_000, baselines=sys.argv[2:])
+run.evaluate(["random"], episodes=1_000_000, baselines=sys.argv[2:])
 """
     for baselines in ([], ["knn"]):
         child = subprocess.Popen(
@@ -186,20 +187,31 @@ def test_ctrl_c_ends_the_last_meta_test_of_a_run_that_has_its_steps(tmp_path):
         run.results
 
 
-@pytest.mark.parametrize("layout", ["shifted", "paired"])
-def test_pytorch_s_transformer_has_the_logits_of_the_run(tmp_path, layout):
-    """Weights after step s and batch s, both given out as arrays, have the run's logits, and the loss that it wrote of step s + 1."""
-    torch = pytest.importorskip("torch")
-    sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
-    from transformer import Transformer
+def torch_module(kind):
+    """The class for PyTorch of an architecture; skips where PyTorch is not."""
+    pytest.importorskip("torch")
+    root = Path(__file__).parents[3]
+    for folder in map(str, (root / "crates/gpicl-python/examples", root / "bench/python")):
+        if folder not in sys.path:
+            sys.path.append(folder)
+    if kind == "mesa-net":
+        return importlib.import_module("mesa_net").MesaNet
+    return importlib.import_module("transformer").Transformer
 
-    model = {**TINY["model"], "layout": layout, "label_scale": {"relative": 0.5}, "positions": layout == "shifted"}
+
+@pytest.mark.parametrize(("kind", "layout"), [("transformer", "shifted"), ("transformer", "paired"), ("mesa-net", "paired")])
+def test_pytorch_s_modules_have_the_logits_of_the_run(tmp_path, kind, layout):
+    """Weights after step s and batch s, both given out as arrays, have the run's logits, and the loss that it wrote of step s + 1."""
+    module_of = torch_module(kind).of
+    import torch
+
+    model = {**TINY["model"], "kind": kind, "layout": layout, "label_scale": {"relative": 0.5}, "positions": layout == "shifted"}
     run = gpicl.train(run=tmp_path / "run", **{**TINY, "model": model})
     tasks = TaskDistribution.from_config(run.path / "config.toml")
     losses = {line["step"]: line["loss"] for line in run.metrics if "loss" in line}
     for step in (1, 2, 3):
         inputs, labels = map(torch.from_numpy, tasks.batch(step))
-        module = Transformer.of(run, tasks.shape[2], tasks.classes, tasks.shape[1], step)
+        module = module_of(run, tasks.shape[2], tasks.classes, tasks.shape[1], step)
         logits = module(inputs, labels)
         np.testing.assert_allclose(run.logits(inputs, labels, step), logits.detach().numpy(), atol=2e-5)
         loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten())
@@ -254,15 +266,15 @@ def test_logits_of_what_does_not_fit_are_errors_that_name_it(run):
             ask(True)
 
 
-def test_the_module_for_pytorch_refuses_what_it_leaves_out(tmp_path):
-    pytest.importorskip("torch")
-    sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
-    from transformer import Transformer
-
+def test_the_modules_for_pytorch_refuse_what_they_leave_out():
+    module = torch_module("transformer")
     for option in ({"rotary": True}, {"input_norm": 1.0}, {"kind": "lstm"}):
         model = {**TINY["model"], "layout": "shifted", "label_scale": {"relative": 0.5}, "positions": False, **option}
         with pytest.raises(ValueError, match="model." + next(iter(option))):
-            Transformer(model, 16, 10, 12)
+            module(model, 16, 10, 12)
+    model = {**TINY["model"], "kind": "mesa-net", "layout": "shifted", "label_scale": {"relative": 0.5}, "positions": False}
+    with pytest.raises(ValueError, match="model.layout"):
+        torch_module("mesa-net")(model, 16, 10, 12)
 
 
 def test_logits_are_there_in_a_child_that_was_forked_off(run):

@@ -41,6 +41,12 @@ pub struct CompareSpec {
     pub baselines: BaselinesConfig,
 }
 
+impl CompareSpec {
+    fn sample(&self) -> Sample {
+        Sample { episodes: self.episodes, queries: self.queries }
+    }
+}
+
 impl Default for CompareSpec {
     fn default() -> Self {
         let sets = ["mnist", "fashion-mnist", "kmnist", "random", "cifar10", "svhn"];
@@ -243,9 +249,8 @@ impl NamedSpec {
                 return Err(self.0.fault(field, &format!("`{value}` is there twice"), "leave one out"));
             }
         }
-        if spec.episodes < 2 {
-            let problem = format!("is {}", spec.episodes);
-            return Err(self.0.fault("episodes", &problem, "an interval needs at least 2"));
+        if let Some((field, problem, fix)) = spec.sample().fault() {
+            return Err(self.0.fault(field, &problem, &fix));
         }
         if let Some(against) = &spec.against
             && !spec.methods.iter().any(|method| method.name == *against)
@@ -279,7 +284,7 @@ impl NamedSpec {
             methods: methods.collect::<Result<_>>()?,
             sets: sets.collect::<Result<_>>()?,
             seeds: spec.seeds.clone(),
-            sample: Sample { episodes: spec.episodes, queries: spec.queries },
+            sample: spec.sample(),
             against: spec.against.clone(),
             untrained: spec.untrained,
             baselines: spec.baselines.clone(),

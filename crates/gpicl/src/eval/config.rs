@@ -94,9 +94,6 @@ impl Default for EvalConfig {
 }
 
 impl EvalConfig {
-    /// Most episodes of a set, and most examples of one: what is more would not end.
-    const MOST: usize = 1_000_000;
-
     /// The seed; 0 if none is given.
     pub fn seed(&self) -> u64 {
         self.seed.unwrap_or_default()
@@ -122,13 +119,13 @@ impl EvalConfig {
             let fix = "choose \"test\", or \"validation\" to choose by it";
             return Err(Error::config("eval.split", "is \"train\"", fix));
         }
-        for (field, value) in [("episodes", self.episodes), ("final_episodes", self.final_episodes)] {
-            let fix = match value {
-                0..=1 => "an interval needs at least 2".to_string(),
-                2..=Self::MOST => continue,
-                _ => format!("give at most {}", Self::MOST),
-            };
-            return Err(Error::config(format!("eval.{field}"), format!("is {value}"), fix));
+        let samples =
+            [("episodes", Sample::episodes(self.episodes)), ("final_episodes", self.final_sample())];
+        for (episodes, sample) in samples {
+            if let Some((field, problem, fix)) = sample.fault() {
+                let field = if field == "episodes" { episodes } else { field };
+                return Err(Error::config(format!("eval.{field}"), problem, fix));
+            }
         }
         for (number, change) in self.tasks.iter().enumerate() {
             let place = format!("eval.tasks[{number}]");
@@ -136,9 +133,10 @@ impl EvalConfig {
                 let fix = "give episode_length, project or permute";
                 return Err(Error::config(place, "changes nothing", fix));
             }
-            if let Some(length) = change.episode_length.filter(|length| !(2..=Self::MOST).contains(length)) {
+            if let Some(length) = change.episode_length.filter(|length| !(2..=Sample::MOST).contains(length))
+            {
                 let field = format!("{place}.episode_length");
-                let fix = format!("give 2 to {} examples", Self::MOST);
+                let fix = format!("give 2 to {} examples", Sample::MOST);
                 return Err(Error::config(field, format!("is {length}"), fix));
             }
             if self.tasks[..number].contains(change) {

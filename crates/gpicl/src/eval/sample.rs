@@ -19,6 +19,23 @@ impl Sample {
     /// After how many examples there are queries too, where the episode is longer.
     pub const EARLY: [usize; 6] = [1, 2, 5, 10, 20, 50];
 
+    /// Most episodes, queries, and examples of an episode: what is more would not end.
+    pub const MOST: usize = 1_000_000;
+
+    /// What is wrong with a number, if one is: its field, the problem, the fix.
+    pub fn fault(self) -> Option<(&'static str, String, String)> {
+        let Self { episodes, queries } = self;
+        let most = || format!("give at most {}", Self::MOST);
+        match (episodes, queries) {
+            (0..=1, _) => {
+                Some(("episodes", format!("is {episodes}"), "an interval needs at least 2".to_string()))
+            }
+            (2..=Self::MOST, 0..=Self::MOST) => None,
+            (2..=Self::MOST, _) => Some(("queries", format!("is {queries}"), most())),
+            _ => Some(("episodes", format!("is {episodes}"), most())),
+        }
+    }
+
     /// Only `episodes` episodes, without queries.
     pub fn episodes(episodes: usize) -> Self {
         Self { episodes, queries: 0 }
@@ -39,6 +56,14 @@ impl Sample {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_have_bounds() {
+        let fault = |episodes, queries| Sample { episodes, queries }.fault().map(|(field, ..)| field);
+        assert_eq!([fault(2, 0), fault(Sample::MOST, Sample::MOST)], [None; 2]);
+        assert_eq!([fault(1, 0), fault(Sample::MOST + 1, 0)], [Some("episodes"); 2]);
+        assert_eq!([fault(2, Sample::MOST + 1), fault(2, usize::MAX)], [Some("queries"); 2]);
+    }
 
     #[test]
     fn the_last_position_gets_all_queries_and_early_ones_an_eighth() {

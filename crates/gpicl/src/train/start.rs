@@ -61,12 +61,29 @@ fn begun(model: Model, start: &Path, config: &RunConfig, dims: Dims, device: &De
             return Err(fail(format!("is a model of the kind `{there}`, and `model.kind` is `{here}`")));
         }
         let there = RunConfig { model: info.config.model.clone(), ..config.clone() };
-        config
-            .unlike(&there)
-            .map_or(Ok(()), |change| Err(fail(format!("is of another model: {change} there"))))
+        if let Some(change) = config.unlike(&there) {
+            return Err(fail(format!("is of another model: {change} there")));
+        }
+        if draws_as(config, &info.config) {
+            let start = start.display();
+            tracing::warn!(
+                "`train.start`: `{start}` was meta-trained on the same episodes, in the same order; give another `--seed`"
+            );
+        }
+        Ok(())
     };
     weights_into(model, file, &path, device, same_model)?.map_err(|problem| {
         let sizes = |dims: Dims| format!("{} numbers and {} classes", dims.input_dim, dims.classes);
         fail(format!("is for inputs of {}, here they are of {}: {problem}", sizes(theirs), sizes(dims)))
     })
+}
+
+/// Whether meta-training by one configuration draws the episodes that it draws by another. What that other one began with has drawn
+/// before is not looked at.
+fn draws_as(one: &RunConfig, other: &RunConfig) -> bool {
+    let sources = |config: &RunConfig| {
+        let components = config.components().into_iter();
+        components.map(|it| (it.weight, it.source)).collect::<Vec<_>>()
+    };
+    one.seed == other.seed && sources(one) == sources(other)
 }

@@ -120,9 +120,8 @@ impl BaselinesConfig {
     /// # Errors
     /// [`Error::Config`] naming the field.
     pub fn validate(&self) -> Result<()> {
-        if self.tune_episodes < 2 {
-            let problem = format!("is {}", self.tune_episodes);
-            return Err(Error::config("baselines.tune_episodes", problem, "give at least 2"));
+        if let Some((_, problem, fix)) = Sample::episodes(self.tune_episodes).fault() {
+            return Err(Error::config("baselines.tune_episodes", problem, fix));
         }
         self.maml.validate()
     }
