@@ -80,11 +80,15 @@ pub fn predict(args: &PredictArgs, output: &Output) -> Result<ExitCode> {
         tracing::warn!("{warning}");
     }
     let labelled = match report.judged {
-        all if all == report.queries => "the query file has the labels".to_string(),
-        some => format!("{some} rows of the query file have a label"),
+        all if all == report.queries => "the query rows have labels".to_string(),
+        some => format!("{some} query rows have a label"),
+    };
+    let known = match report.judged_known {
+        0 => String::new(),
+        count => format!("; {count} of them are among the labelled rows, and say nothing"),
     };
     let accuracy = match report.accuracy {
-        Some(accuracy) => format!("; accuracy {:.1}% ({labelled})", 100.0 * accuracy),
+        Some(accuracy) => format!("; accuracy {:.1}% ({labelled}{known})", 100.0 * accuracy),
         None => String::new(),
     };
     output.text(format!(

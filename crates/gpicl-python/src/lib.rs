@@ -21,7 +21,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[pyo3::pymodule]
 mod _gpicl {
     #[pymodule_export]
-    use crate::columns::doubts_of_numbers;
+    use crate::columns::{doubts_of_numbers, doubts_of_queries};
     #[pymodule_export]
     use crate::command::command;
     #[pymodule_export]

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use gpicl::data::table::{Table, TableConfig};
-use gpicl::predict::{Context, PredictConfig};
+use gpicl::predict::{Context, PredictConfig, far_off};
 use gpicl_lab::results::doubt_of_verdict;
 use numpy::{
     PyArray1, PyArray2, PyArrayMethods as _, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods as _,
@@ -61,14 +61,18 @@ impl Predictor {
             let known = Table::from_columns(Path::new("X"), names.clone(), &context, &config)?;
             // No column is the label: labels come apart.
             let encoder = self.inner.encoder(&known, names.len(), &config)?;
+            let (numbers, dim) = (encoder.encode(&known)?, encoder.dim());
             let (asked, doubts) = match queries {
                 Some(queries) => {
-                    let asked = Table::from_columns(Path::new("X"), names, &queries, &config)?;
-                    (encoder.encode(&asked)?, encoder.strangers(&asked)?)
+                    let table = Table::from_columns(Path::new("X"), names, &queries, &config)?;
+                    let asked = encoder.encode(&table)?;
+                    let mut doubts = encoder.strangers(&table)?;
+                    doubts.extend(far_off(encoder.plain_numbers(), &numbers, &asked, dim));
+                    (asked, doubts)
                 }
                 None => (Vec::new(), encoder.doubts(&known)?),
             };
-            Ok((encoder.encode(&known)?, asked, encoder.dim(), doubts))
+            Ok((numbers, asked, dim, doubts))
         };
         let (known, asked, dim, doubts) = watched(py, work, |(): ()| Ok(()))?;
         let array = |numbers: Vec<f64>| {

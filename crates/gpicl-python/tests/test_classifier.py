@@ -201,6 +201,10 @@ def test_the_command_s_warnings_are_python_s():
     with pytest.warns(UserWarning) as record:
         learner.fit(np.random.default_rng(0).normal(size=(40, 300)), np.arange(40) % 2)
     assert any("300 features, of which each member" in words for words in warned(record))
+    learner.fit(X, y)
+    for table in (1000 * X, (1000 * X).astype(str).astype(object)):
+        with pytest.warns(UserWarning, match="of the query rows' column `x0` lie more than 10 standard deviations"):
+            learner.predict(table)
     wanted = learner.fit(X, y).predict(X)
     with warnings.catch_warnings():
         warnings.simplefilter("error")

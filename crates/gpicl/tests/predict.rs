@@ -321,6 +321,13 @@ fn labels_and_categories_are_what_they_mean_and_strangers_are_named() {
     };
     assert!(matches!(&report.warnings[..], [one] if named(one)), "{:?}", report.warnings);
     assert_eq!((report.judged, report.accuracy), (16, Some(15.0 / 16.0)));
+    assert_eq!(report.judged_known, 15, "the others are labelled rows");
+    let shifted = table(["a", "b"], ["red", "blue"]).replace("\n0.", "\n5000.").replace("\n1.", "\n5001.");
+    let (_, report) = answer(&known, &shifted, &usual).unwrap();
+    assert!(matches!(&report.warnings[..], [one] if one.contains("16 of 16 numbers") && one.contains("`x`")));
+    assert_eq!((report.judged, report.judged_known), (16, 0));
+    let (_, report) = answer(&table(["a", "A"], ["red", "blue"]), &known, &usual).unwrap();
+    assert!(matches!(&report.warnings[..], [one, _] if one.contains("`a` and `A`")), "{:?}", report.warnings);
     let (_, report) = answer(&known, &known.replacen("blue,b", "blue,", 1), &usual).unwrap();
     assert_eq!((report.judged, report.accuracy), (15, Some(1.0)));
     let rows = known.replacen("x,flag,label", "0.5,red,a", 1);

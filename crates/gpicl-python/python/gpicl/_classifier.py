@@ -243,11 +243,12 @@ class GPICLClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             # Numbers are read as from a file where the queries have texts.
             names, context, categorical = fitted.table or columns(fitted.numbers)
             known, queries, doubts = learner.encode(names, context, cells, categorical)
-            say(doubts)
         else:
-            known = fitted.numbers
+            known, named = fitted.numbers, X
             queries = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", order="C", reset=False)
             queries = np.ascontiguousarray(queries)
+            doubts = _gpicl.doubts_of_queries(names_of(named, queries.shape[1]), known, queries)
+        say(doubts)
         found = learner.predict_proba(
             known, fitted.labels, len(self.classes_), queries, self.n_ensemble, fitted.seed, self.stack, threads(self.n_jobs)
         )

@@ -15,6 +15,7 @@ __all__ = [
     "compare",
     "config_json",
     "doubts_of_numbers",
+    "doubts_of_queries",
     "evaluate",
     "logits",
     "reproduce",
@@ -105,6 +106,7 @@ def reproduce(
     hear: Callable[[str], object] | None,
 ) -> tuple[Path, str]: ...
 def doubts_of_numbers(names: Sequence[str], rows: NDArray[np.float64]) -> list[str]: ...
+def doubts_of_queries(names: Sequence[str], known: NDArray[np.float64], queries: NDArray[np.float64]) -> list[str]: ...
 def evaluate(
     runs: Sequence[str | PathLike[str]],
     data: Sequence[str],

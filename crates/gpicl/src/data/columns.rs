@@ -409,6 +409,16 @@ impl Encoder {
         numbers.skip(number).map(String::as_str).next().unwrap_or_default()
     }
 
+    /// Where in an encoded row a column's number stands as it is, and the column.
+    pub fn plain_numbers(&self) -> impl Iterator<Item = (usize, &str)> {
+        let mut next = 0;
+        self.columns.iter().filter_map(move |(name, encoding)| {
+            let place = next;
+            next += encoding.width();
+            matches!(encoding, Encoding::Number { .. }).then_some((place, name.as_str()))
+        })
+    }
+
     /// The rows of a table as numbers, `[n, dim]`; NaN where a number is missing.
     ///
     /// # Errors
@@ -481,10 +491,15 @@ impl Encoder {
             let known = values.names.iter().take(3).map(String::as_str).collect::<Vec<_>>().join(", ");
             remarks.push(if unknown.len() == all.len() {
                 let found = format!("`{first}` and all others are not among the labelled rows' ({known} ..)");
-                format!("no value of the column `{name}` is known: {found}; it tells nothing")
+                format!("no value of the column `{name}` is known: {found}; it tells nothing, drop it (--drop '{name}')")
             } else {
                 let count = format!("{} of {} values of the column `{name}`", unknown.len(), all.len());
-                format!("{count} are not among the labelled rows' ({known} ..), such as `{first}`; they tell nothing")
+                let cure = if 2 * unknown.len() < all.len() {
+                    String::new()
+                } else {
+                    format!("; if most rows have one of their own, as dates, drop it (--drop '{name}') or turn it into numbers")
+                };
+                format!("{count} are not among the labelled rows' ({known} ..), such as `{first}`; they tell nothing{cure}")
             });
         }
         Ok(remarks)

@@ -10,6 +10,7 @@ mod table;
 mod temperature;
 mod view;
 
+pub use doubts::far_off;
 pub use features::CLIP;
 pub use predictor::{Context, PredictConfig, Predictor};
 pub use table::{PredictFiles, PredictReport, predict_table};

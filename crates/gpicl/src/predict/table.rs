@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::doubts::scarcely_classes;
+use super::doubts::{far_off, known_rows, scarcely_classes, twins};
 use super::features::Features;
 use super::{Context, PredictConfig, Predictor};
 use crate::data::columns::Classes;
@@ -38,7 +38,9 @@ pub struct PredictReport {
     pub classes: Vec<String>,
     /// Query rows with a label.
     pub judged: usize,
-    /// Share of right predictions, over those; none if there are none.
+    /// Of these, rows that equal a labelled row, label and all: on them the accuracy says nothing.
+    pub judged_known: usize,
+    /// Share of right predictions, over all that are judged; none if there are none.
     pub accuracy: Option<f64>,
     /// What may be wrong with the tables or the learner, a sentence each.
     pub warnings: Vec<String>,
@@ -92,6 +94,8 @@ pub fn predict_table(
     let mut warnings: Vec<String> = known.doubt_of_header().into_iter().collect();
     warnings.extend(encoder.doubts(&known)?);
     warnings.extend(encoder.strangers(&asked)?);
+    warnings.extend(far_off(encoder.plain_numbers(), &features, &queries, encoder.dim()));
+    warnings.extend(twins(&known.header()[label], names));
     warnings.extend(scarcely_classes(&known.header()[label], names.len(), known.len()));
     warnings.extend(predictor.doubts(encoder.dim()));
     let context = Context { features: &features, labels: &labels, classes: names.len() };
@@ -132,6 +136,11 @@ pub fn predict_table(
             asked.place(row, column)
         ));
     }
+    let place = |row: usize| row * encoder.dim()..(row + 1) * encoder.dim();
+    let judged_known = known_rows(
+        labels.iter().enumerate().map(|(row, &label)| (&features[place(row)], label)),
+        judged.iter().filter_map(|&(row, truth, _)| Some((&queries[place(row)], truth?))),
+    );
     let hits = judged.iter().filter(|(_, truth, prediction)| *truth == Some(*prediction)).count();
     let accuracy = (!judged.is_empty()).then(|| hits as f64 / judged.len() as f64);
     Ok(PredictReport {
@@ -140,6 +149,7 @@ pub fn predict_table(
         label: name.clone(),
         classes: names.to_vec(),
         judged: judged.len(),
+        judged_known,
         accuracy,
         warnings,
     })
