@@ -1,6 +1,6 @@
 //! What may be wrong with a prediction, a sentence each.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::Predictor;
 use super::features::CLIP;
@@ -64,10 +64,9 @@ pub fn far_off<'a>(
 
 /// A doubt about two labels that are one but for their case.
 pub(super) fn twins(label: &str, names: &[String]) -> Option<String> {
-    let folded: Vec<String> = names.iter().map(|name| name.to_lowercase()).collect();
-    let later = (1..names.len()).find(|&at| folded[..at].contains(&folded[at]))?;
-    let first = folded.iter().position(|name| *name == folded[later])?;
-    let [first, later] = [first, later].map(|at| &names[at]);
+    let mut folded = HashMap::new();
+    let mut pairs = names.iter().map(|name| (folded.insert(name.to_lowercase(), name), name));
+    let (first, later) = pairs.find_map(|(first, later)| Some((first?, later)))?;
     Some(format!(
         "`{first}` and `{later}` of the label column `{label}` differ in case alone, and are two classes"
     ))
@@ -78,6 +77,10 @@ pub(super) fn known_rows<'a>(
     labelled: impl Iterator<Item = (&'a [f64], u32)>,
     judged: impl Iterator<Item = (&'a [f64], u32)>,
 ) -> usize {
+    let mut judged = judged.peekable();
+    if judged.peek().is_none() {
+        return 0;
+    }
     let bits = |(row, label): (&[f64], u32)| (row.iter().map(|x| x.to_bits()).collect::<Vec<_>>(), label);
     let labelled: HashSet<_> = labelled.map(bits).collect();
     judged.filter(|&row| labelled.contains(&bits(row))).count()
