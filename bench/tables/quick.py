@@ -55,20 +55,27 @@ def by_hand():
 
 def of_records():
     """Whether the comparison of parts says what its numbers are."""
-    text, names, seeds = records.spec({"x": 1.0, "y": 2.0})
-    parts = tomllib.loads(text)["list"]
+    written = tomllib.loads(records.KINDS["families"].read_text())
+    own = written["start"]["family"]
+    made = tomllib.loads(records.toml(records.spec(written, {"x": 1.0, "y": 2.0, own: 3.0}, Path("a run"))))
+    parts, seeds = made["list"], made["seeds"]
+    yield check("start" not in made and len(parts) == 3, "but that of the start")
+    names = [part["name"] for part in parts]
     priors = [part["mix"][0]["prior"] for part in parts[-2:]]
-    yield check([prior["families"] for prior in priors] == [{"y": 2.0}, {"x": 1.0}], "a family is left out")
-    same = all(prior | {"families": 0} == tomllib.loads(text)["base"]["mix"][0]["prior"] | {"families": 0} for prior in priors)
-    yield check(same and [part["name"] for part in parts] == names, "and nothing else changed")
+    yield check([prior["families"] for prior in priors] == [{"y": 2.0, own: 3.0}, {"x": 1.0, own: 3.0}], "a family is left out")
+    of_all = written["base"]["mix"][0]["prior"]
+    yield check(all(prior | {"families": 0} == of_all | {"families": 0} for prior in priors), "and nothing else changed")
+    yield check(made["base"]["train"] == written["base"]["train"] | {"start": "a run"}, "all begin with one run")
+    parts = tomllib.loads(records.KINDS["parts"].read_text())
+    yield check(tomllib.loads(records.toml(records.spec(parts, {}, None))) == parts, "parts begin with nothing")
     runs = [records.run_of(name, seed) for name in names for seed in seeds]
     accuracy, log_loss = np.zeros((2, 4, 1, len(runs)))
-    log_loss[..., runs.index(records.run_of("without-average", seeds[1]))] = 0.5
+    log_loss[..., runs.index(records.run_of("without-y", seeds[1]))] = 0.5
     log_loss[2:, :, runs.index(records.run_of("without-x", seeds[0]))] = 1.0
     size = report.Size(60, ["x-000", "x-001", "y-000", "y-001"], runs, accuracy, log_loss, None, None, None)
     page = list(records.lines([size, size], names, seeds))
-    yield check(any(line.startswith("| without-average | +0.0 (+0.0 to +0.0) | +0.250 (+0.250 to +0.250)") for line in page), "differences are means over seeds")
-    yield check("| x | +0.000 (+0.000 to +0.000) | +0.500 (+0.500 to +0.500) |" in page, "a family's own tables stand alone")
+    yield check(any(line.startswith("| without-y | +0.0 (+0.0 to +0.0) | +0.167 (+0.167 to +0.167)") for line in page), "differences are means over seeds")
+    yield check("| x | +0.000 (+0.000 to +0.000) | +0.333 (+0.333 to +0.333) |" in page, "a family's own tables stand alone")
 
 
 def whole(chosen, args, measure):

@@ -1,6 +1,7 @@
 """What each part of the learner for tables bought: small learners, meta-trained alike but for one part."""
 
 import copy
+import json
 import subprocess
 import sys
 import tempfile
@@ -14,7 +15,9 @@ import report
 import scores
 from methods import Gpicl
 
-SPEC = Path(__file__).with_suffix(".toml")
+HERE = Path(__file__).parent
+# What can be recorded, each with the file of its sweep.
+KINDS = {"parts": HERE / "records.toml", "families": HERE / "families.toml"}
 # A member alone, and nothing beside it: what is measured is what was meta-trained.
 ALONE = ["--ensemble", "1"]
 ALL, WITHOUT = "all", "without-"
@@ -31,24 +34,51 @@ def families(binary):
     return config["mix"][0]["prior"]["families"]
 
 
-def spec(weights):
-    """The sweep's file, and the names of its parts: those of `SPEC`, and the prior without each family."""
-    text = SPEC.read_text()
-    written = tomllib.loads(text)
-    prior = written["base"]["mix"][0]["prior"]
-    entries = []
-    for family in weights:
-        others = {"families": {name: weight for name, weight in weights.items() if name != family}}
-        entries.append(f'\n[[list]]\nname = "{WITHOUT}{family}"\nmix = [{{ prior = {inline(prior | others)} }}]\n')
-    names = [entry["name"] for entry in written["list"]] + [WITHOUT + family for family in weights]
-    return text + "".join(entries), names, written["seeds"]
+def spec(written, weights, start):
+    """The sweep's file: what is `written`; with a run `start` to begin with, also the prior without each family but the start's own."""
+    made = {name: value for name, value in written.items() if name != "start"}
+    if start:
+        prior = written["base"]["mix"][0]["prior"]
+        made["base"] = written["base"] | {"train": written["base"]["train"] | {"start": str(start)}}
+        for family in weights:
+            if family == written["start"]["family"]:
+                continue
+            others = {name: weight for name, weight in weights.items() if name != family}
+            made["list"] = [*made["list"], {"name": WITHOUT + family, "mix": [{"prior": prior | {"families": others}}]}]
+    return made
+
+
+def toml(table):
+    """A table as TOML."""
+    return "".join(f"{name} = {inline(value)}\n" for name, value in table.items())
 
 
 def inline(value):
-    """A value as TOML: numbers and tables of them."""
+    """A value as TOML; of texts, numbers, and lists and tables of them."""
     if isinstance(value, dict):
         return "{ " + ", ".join(f"{name} = {inline(inner)}" for name, inner in value.items()) + " }"
-    return repr(value)
+    if isinstance(value, list):
+        return "[" + ", ".join(map(inline, value)) + "]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def begin(binary, written, folder):
+    """The run that all others begin with, meta-trained on one family; the same command goes on with it, if it was begun alike."""
+    start, base = written["start"], written["base"]
+    prior = base["mix"][0]["prior"] | {"seed": start["seed"], "families": {start["family"]: 1.0}}
+    config = {
+        "seed": start["seed"], "mix": [{"prior": prior}], "model": base["model"], "eval": base["eval"],
+        "train": base["train"] | {"steps": start["steps"]},
+    }  # fmt: skip
+    run, file = folder / "start", folder / "start.toml"
+    if not (run / "config.toml").exists():
+        file.write_text(toml(config))
+        command(binary, "train", "--preset", "tables", "--config", file, "--run", run)
+    elif file.read_text() != toml(config):
+        raise data.Fault(f"--records: {run} was begun by another {KINDS['families'].name}; give another --out")
+    else:
+        command(binary, "resume", run)
+    return run.resolve()
 
 
 def command(binary, *arguments):
@@ -81,7 +111,7 @@ def cells(difference):
 
 
 def lines(sizes, names, seeds):
-    """Lines of the page."""
+    """Lines of the page; of families that were left out, those of their own tables, too."""
     made, more = sizes
     family_of = np.array([table.rpartition("-")[0] for table in made.tables])
     every = {"made tables": (made, np.full(len(made.tables), True)), "public ones": (more, np.full(len(more.tables), True))}
@@ -102,12 +132,15 @@ def lines(sizes, names, seeds):
             found = [cell for size, places in every.values() for cell in cells(paired(size, names, seeds, name, places))]
             yield report.line([name, *found])
     yield ""
-    yield from report.header(["family left out", "its own made tables: log-loss", "others: log-loss"])
-    for family in dict.fromkeys(family_of):
+    left_out = [family for family in dict.fromkeys(family_of) if WITHOUT + family in names]
+    if left_out:
+        yield from report.header(["family left out", "its own made tables: log-loss", "others: log-loss"])
+    for family in left_out:
         own = family_of == family
         found = [list(cells(paired(made, names, seeds, WITHOUT + family, places)))[1] for places in (own, ~own)]
         yield report.line([family, *found])
-    yield ""
+    if left_out:
+        yield ""
     yield from noise(every, names, seeds)
 
 
@@ -123,13 +156,16 @@ def noise(every, names, seeds):
 
 
 def run(binary, args, measure):
-    """Meta-trains what is not there yet, measures it, writes `records.md`."""
-    weights = families(binary)
-    text, names, seeds = spec(weights)
-    folder = args.out / "records"
+    """Meta-trains what is not there yet, measures it, writes `parts.md` or `families.md`."""
+    written = tomllib.loads(KINDS[args.records].read_text())
+    folder = args.out / args.records
     args.out.mkdir(parents=True, exist_ok=True)
-    file = args.out / "records.toml"
-    file.write_text(text)
+    of_families = "start" in written
+    start = begin(binary, written, args.out) if of_families else None
+    sweep = spec(written, families(binary) if of_families else {}, start)
+    names, seeds = [entry["name"] for entry in sweep["list"]], sweep["seeds"]
+    file = args.out / f"{args.records}.toml"
+    file.write_text(toml(sweep))
     done = subprocess.run([binary, "sweep", file, "--out", folder, "--jobs", str(args.jobs)])
     if done.returncode:
         raise data.Fault(f"--records: {folder}: the sweep ended with exit code {done.returncode}; the same command goes on with it")
@@ -147,6 +183,7 @@ def run(binary, args, measure):
         print(f"error: {name} on {table} at {rows} rows: {why}", file=sys.stderr)
     if len(sizes) < 2:
         raise data.Fault("--records: no table of a kind was answered by all runs; the errors above say why")
-    (args.out / "records.md").write_text("\n".join(lines(sizes, names, seeds)) + "\n")
-    print((args.out / "records.md").read_text(), end="")
+    page = args.out / f"{args.records}.md"
+    page.write_text("\n".join(lines(sizes, names, seeds)) + "\n")
+    print(page.read_text(), end="")
     return 1 if failures else 0

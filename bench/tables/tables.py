@@ -196,7 +196,7 @@ def parse():
     parser.add_argument("--out", type=Path, metavar="DIR", default=HERE / "results")
     parser.add_argument("--speed", action="store_true", help="instead: seconds and memory of 10,000 queries")
     parser.add_argument(
-        "--records", action="store_true", help="instead: meta-train small learners that differ in one part, and compare them"
+        "--records", choices=records.KINDS, help="instead: meta-train small learners that differ in one part, or lack one family of the prior, and compare them"
     )
     parser.add_argument("--quick", action="store_true", help="instead: check this program on two tables")
     args = parser.parse_args()

@@ -10,7 +10,7 @@ use gpicl::data::Split;
 use gpicl::eval::Sample;
 use gpicl::eval::baselines::BaselinesConfig;
 use gpicl::folder::{Kind, claim};
-use gpicl_lab::meta_test::{EvalRequest, evaluate_runs};
+use gpicl_lab::meta_test::{EvalRequest, evaluate_watched};
 use gpicl_lab::results::{Results, save_results};
 
 use crate::args::{DataDirArgs, split_among};
@@ -78,7 +78,10 @@ pub fn eval(args: &EvalArgs, output: &Output) -> Result<ExitCode> {
     if let Some(out) = &out {
         claim(out, Kind::Evaluation)?;
     }
-    let results: Results = evaluate_runs(&args.runs, &request, &mut |text| output.note(text))?;
+    let (look, progress) = output.meta_test();
+    let results = evaluate_watched(&args.runs, &request, &mut |text| progress.note(text), &look);
+    progress.finish();
+    let results: Results = results?;
     output.text(results.text());
     output.json(&results);
     if let Some(out) = out {

@@ -20,7 +20,7 @@ mod train;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use gpicl_lab::program::Program;
 
 /// Exit code of bad input: a file, a field or an argument that cannot be used.
@@ -90,13 +90,25 @@ enum Command {
 /// Does what `args` say, of which the first is the command's name; `program` is started for runs that processes of their own
 /// meta-train. Help, and arguments that there are not, end this process.
 pub fn command(args: impl IntoIterator<Item = OsString>, program: &Program) -> ExitCode {
-    let cli = Cli::try_parse_from(args).unwrap_or_else(|error| error.exit());
+    let cli = command_line().try_get_matches_from(args).and_then(|found| Cli::from_arg_matches(&found));
+    let cli = cli.unwrap_or_else(|error| error.exit());
     let output = output::Output::new(&cli.output);
     let ended = run(cli.command, program, &output).unwrap_or_else(|error| {
         output::remark(&format!("error: {error:#}"));
         ExitCode::from(exit_code(&error))
     });
     if output::lost() && ended == ExitCode::SUCCESS { ExitCode::FAILURE } else { ended }
+}
+
+/// What can be written. `-1` is a value wherever one is asked for: what is wrong with it is said, not that there is no option `-1`.
+fn command_line() -> clap::Command {
+    fn with_numbers(command: clap::Command) -> clap::Command {
+        let number = |arg: clap::Arg| {
+            if arg.get_action().takes_values() { arg.allow_negative_numbers(true) } else { arg }
+        };
+        command.mut_args(number).mut_subcommands(with_numbers)
+    }
+    with_numbers(Cli::command())
 }
 
 fn run(command: Command, program: &Program, output: &output::Output) -> anyhow::Result<ExitCode> {
@@ -137,6 +149,6 @@ mod tests {
 
     #[test]
     fn the_command_line_is_consistent() {
-        Cli::command().debug_assert();
+        command_line().debug_assert();
     }
 }

@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 use std::io::{ErrorKind, IsTerminal as _, Write as _};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use clap::Args;
 use gpicl::OutFile;
+use gpicl::eval::{Look, Place};
 use gpicl::train::Event;
 use gpicl_lab::sweep::{RunState, Sweep};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -118,6 +119,14 @@ impl Output {
         SweepProgress { output: *self, live }
     }
 
+    /// What a meta-test calls: in a terminal a bar, elsewhere a line where it takes long.
+    pub fn meta_test(&self) -> (Look, MetaTestProgress) {
+        let progress =
+            MetaTestProgress { output: *self, bar: self.counter("episodes"), printed: Arc::default() };
+        let own = progress.clone();
+        (Look::at_places(move |place| place.into_iter().for_each(|place| own.at(place))), progress)
+    }
+
     /// The progress of a run of `steps` steps of `batch` episodes that starts after step `first`.
     pub fn training(&self, first: u64, steps: u64, batch: usize) -> TrainingProgress {
         let bar = if self.terminal && !self.quiet && !self.json {
@@ -131,6 +140,45 @@ impl Output {
         };
         let now = Instant::now();
         TrainingProgress { output: *self, bar, first, steps, batch, started: now, printed: None }
+    }
+}
+
+/// Shows where a meta-test is.
+#[derive(Clone, Debug)]
+pub struct MetaTestProgress {
+    output: Output,
+    bar: ProgressBar,
+    /// When it last printed, or began.
+    printed: Arc<Mutex<Option<Instant>>>,
+}
+
+impl MetaTestProgress {
+    /// Time between two plain lines where there is no terminal.
+    const LINE_EVERY: Duration = Duration::from_secs(10);
+
+    fn at(&self, Place { set, done, of }: Place<'_>) {
+        if done == 0 {
+            self.bar.set_length(of as u64);
+            self.bar.reset();
+        }
+        self.bar.set_message(format!("episodes, {set}"));
+        self.bar.set_position(done as u64);
+        let mut printed = self.printed.lock().expect("no thread panics with it");
+        let last = *printed.get_or_insert_with(Instant::now);
+        if !self.output.terminal && last.elapsed() >= Self::LINE_EVERY {
+            self.output.note(format!("  {set}: {done} of {of} episodes"));
+            *printed = Some(Instant::now());
+        }
+    }
+
+    /// A remark.
+    pub fn note(&self, text: String) {
+        self.bar.suspend(|| self.output.note(text));
+    }
+
+    /// Takes the bar away.
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
     }
 }
 

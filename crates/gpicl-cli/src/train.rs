@@ -9,7 +9,6 @@ use std::sync::{Arc, Mutex};
 use anyhow::Result;
 use clap::Args;
 use gpicl::data::Library;
-use gpicl::eval::Look;
 use gpicl::train::{Ended, Event, ResumeOptions, Trainer};
 use gpicl::{Layers, RunDir};
 use gpicl_lab::presets::find_run;
@@ -206,7 +205,10 @@ fn finish(mut trainer: Trainer, ctrl_c: &CtrlC, output: &Output) -> Result<ExitC
         return Ok(ExitCode::from(INTERRUPTED));
     }
     output.note("meta-test");
-    let report = conclude(&trainer, &Look::default())?;
+    let (look, progress) = output.meta_test();
+    let report = conclude(&trainer, &look);
+    progress.finish();
+    let report = report?;
     output.text(&report.text);
     output.json(&report.results);
     for path in &report.files {

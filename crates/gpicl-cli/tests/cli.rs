@@ -423,6 +423,8 @@ fn bad_input_is_refused_with_what_to_do_and_leaves_nothing() {
         (&["train", "--config", "broken.toml", "--run", "r"], ["broken.toml", "line 1"]),
         (&["train", "--config", "absent.toml", "--run", "r"], ["absent.toml", "No such file"]),
         (&["train", "--preset", "nope", "--run", "r"], ["nope", "quickstart"]),
+        (&["train", "--seed", "-1", "--run", "r"], ["'-1' for '--seed <SEED>'", "invalid digit"]),
+        (&["eval", "r", "--episodes", "-1"], ["'-1' for '--episodes <EPISODES>'", "invalid digit"]),
         (&["train", "--config", "latin.toml", "--run", "r"], ["latin.toml: line 2", "UTF-8"]),
         (&["sweep", "latin.toml", "--out", "r"], ["latin.toml: line 2", "UTF-8"]),
         (&["compare", "--config", "latin.toml", "--out", "r"], ["latin.toml: line 2", "UTF-8"]),

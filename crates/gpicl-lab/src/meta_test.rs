@@ -89,6 +89,7 @@ pub fn evaluate_watched(
             .collect::<Result<_>>()?;
         if let Some(tuning) = tuning {
             for baseline in &baselines {
+                note(format!("fitting {}", baseline.name));
                 let fitted = baseline.fit(&request.baselines_config, &tuning, info.config.seed)?;
                 note(format!("{}: {}", fitted.name, fitted.settings));
                 for set in &sets {

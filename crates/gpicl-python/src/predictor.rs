@@ -39,10 +39,10 @@ impl Predictor {
         Ok(Self { inner: watched(py, work, |(): ()| Ok(()))?, checkpoint })
     }
 
-    /// What may be wrong with it in front of rows of `features` numbers.
-    fn doubts(&self, features: usize) -> Vec<String> {
+    /// What may be wrong with it in front of rows of `features` numbers and so many classes, in an ensemble of `members`.
+    fn doubts(&self, features: usize, classes: usize, members: usize) -> Vec<String> {
         let verdict = self.checkpoint.as_deref().and_then(doubt_of_verdict);
-        self.inner.doubts(features).into_iter().chain(verdict).collect()
+        self.inner.doubts(features, classes, members).into_iter().chain(verdict).collect()
     }
 
     /// A table of texts as numbers, by the rules of `gpicl predict`: those of a context and of queries, `[n, dim]` and

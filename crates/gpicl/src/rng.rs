@@ -42,6 +42,8 @@ pub enum Stream {
     Split = 15,
     /// Which labelled rows say how sure a prediction may be.
     HeldOut = 16,
+    /// How the hidden units of a token differ that comes to hold the cells of more features.
+    Place = 17,
 }
 
 /// A sequence of draws from one (seed, stream, k).

@@ -44,6 +44,15 @@ fn few_and_many_classes_and_features_are_told_apart() {
 }
 
 #[test]
+fn classes_beyond_the_slots_are_doubted_where_few_members_tell_them_apart() {
+    let learner = Predictor::built_in().unwrap();
+    assert_eq!(learner.doubts(4, 10, 1), Vec::<String>::new());
+    assert_eq!(learner.doubts(4, 11, 64), Vec::<String>::new());
+    let said = learner.doubts(4, 11, 8);
+    assert!(matches!(&said[..], [one] if one.starts_with("11 classes") && one.contains("64")), "{said:?}");
+}
+
+#[test]
 fn an_ensemble_too_small_for_its_classes_is_refused() {
     let learner = Predictor::built_in().unwrap();
     let (cells, labels) = clusters(2, 52, 4, 26);

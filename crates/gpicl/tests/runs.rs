@@ -169,6 +169,45 @@ fn a_run_begins_with_the_weights_of_another() {
     assert!(refused(&["train.start=/nowhere"]).contains("/nowhere"));
 }
 
+/// More features may share a token than did where a learner for tables begins, not fewer.
+#[test]
+fn features_come_to_share_a_token() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = |name: &str, start: Option<&str>, together: usize| {
+        let model = format!("model={{kind='cells',d_model=16,layers=2,heads=2,d_ff=16,together={together}}}");
+        let start = start.map(|start| format!("train.start={:?}", dir.path().join(start)));
+        let own = [&model, "train.steps=1", "eval.every=0", "train.lr=1e-12", "train.average=0", "seed=1"];
+        let sets: Vec<&str> = own.into_iter().chain(start.as_deref()).collect();
+        Trainer::start(small(&sets), None, &dir.path().join(name))
+    };
+    finish(&mut run("two", None, 2).unwrap());
+    finish(&mut run("three", Some("two"), 3).unwrap());
+    // What cells are told by, `[numbers, 16]`: in three places, then what else a token knows.
+    let weights = |name: &str| {
+        let path = dir.path().join(name).join("checkpoints/step-00000001.safetensors");
+        let file = fs::read(&path).unwrap();
+        let tensors = safetensors::SafeTensors::deserialize(&file).unwrap();
+        let tensor = tensors.tensor("embedding.cell.weight").unwrap();
+        let (numbers, rest) = tensor.data().as_chunks::<4>();
+        assert!(rest.is_empty() && tensor.shape()[1] == 16);
+        numbers.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect::<Vec<_>>()
+    };
+    let (two, three) = (weights("two"), weights("three"));
+    let place = 7 * 16;
+    let alike =
+        |a: &[f32], b: &[f32]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-6);
+    let ordered = |row: &[f32]| {
+        let mut row = row.to_vec();
+        row.sort_by(f32::total_cmp);
+        row
+    };
+    assert!(alike(&two[..2 * place], &three[..2 * place]) && alike(&two[2 * place..], &three[3 * place..]));
+    let (first, third) = (&two[..16], &three[2 * place..][..16]);
+    assert!(!alike(first, third) && alike(&ordered(first), &ordered(third)));
+    let error = run("fewer", Some("three"), 2).unwrap_err().to_string();
+    assert!(error.contains("train.start") && error.contains("`model.together`"), "{error}");
+}
+
 /// A context and queries in an episode, of lengths drawn for every step, and a learner for tables.
 #[test]
 fn a_run_that_splits_its_episodes_goes_on_to_the_same_bytes() {

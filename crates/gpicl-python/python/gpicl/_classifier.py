@@ -165,7 +165,7 @@ class GPICLClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             classes, labels = np.unique(np.asarray(y), return_inverse=True)
             self._check_classes(classes, learner)
             # An error, where the user made warnings errors.
-            say(doubts + learner.doubts(numbers.shape[1]))
+            say(doubts + learner.doubts(numbers.shape[1], len(classes), self.n_ensemble))
         except BaseException:
             for name, value in before.items():
                 if value is not None:

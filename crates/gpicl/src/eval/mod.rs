@@ -20,7 +20,7 @@ pub use config::{EvalConfig, TasksChange};
 pub use curve::{CurveAccumulator, CurveSummary, EpisodeScores, LearningCurve, UNTRAINED};
 pub use guessing::Guessing;
 pub use interval::{Design, Interval};
-pub use look::Look;
+pub use look::{Look, Place};
 pub use meta_test::{hits, meta_test};
 pub use metric::{Metric, Part};
 pub use outcome::{Outcome, OutcomeRule, Scores};

@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::config::TasksChange;
 use super::curve::{CurveAccumulator, LearningCurve};
-use super::look::Look;
+use super::look::{Look, Place};
 use super::sample::Sample;
 use crate::data::{DataConfig, Dataset, Description, Fingerprint, Split, hex};
 use crate::error::{Error, Result};
@@ -232,16 +232,11 @@ impl TestSet {
         let length = self.dims.episode_length;
         let source = self.episodes().with_queries(queries);
         (0..episodes.div_ceil(BATCH)).map(move |index| {
-            self.look.up();
+            let done = index * BATCH;
+            self.look.at(Some(Place { set: &self.label, done, of: episodes }));
             let [batch, queries] = source.batch(index as u64).split_at(length);
             let questions = sample.asked(length, queries.episode_length());
-            Asked {
-                batch,
-                count: BATCH.min(episodes - index * BATCH),
-                queries,
-                questions,
-                look: self.look.clone(),
-            }
+            Asked { batch, count: BATCH.min(episodes - done), queries, questions, look: self.look.clone() }
         })
     }
 

@@ -5,6 +5,8 @@
 //! column by column, `[columns, rows, d_model]`, the columns of an episode one after another with that of its labels as the
 //! last. The rows of the context see each other; a query sees the context and itself.
 
+use std::ops::Range;
+
 use burn::module::Module;
 use burn::tensor::{Int, Tensor};
 use gpicl_ops::{Activation, AttentionMask, Precision};
@@ -17,6 +19,7 @@ use super::transformer::KeysValues;
 use super::votes::Votes;
 use super::{Architecture, Dims, Initializer, SequenceModel, at_least_one, check, heads_divide, weights_fit};
 use crate::error::{Error, Result};
+use crate::rng::{Rng, Stream};
 use crate::tasks::host;
 
 /// Sizes of a [`Cells`].
@@ -77,6 +80,33 @@ impl CellsConfig {
         let (d_model, d_ff) = (("d_model", d_model), ("d_ff", d_ff));
         weights_fit(layers, &[[d_model; 2], [d_model, d_ff]])?;
         heads_divide(heads, d_model.1)
+    }
+
+    /// The name of the weights whose shape tells how many features share a token.
+    pub(crate) const OF_CELLS: &'static str = "embedding.cell.weight";
+
+    /// The shape of [`Self::OF_CELLS`].
+    pub(crate) fn shape_of_cells(&self, classes: usize) -> [usize; 2] {
+        [Sheet::width(self.together, classes), self.d_model]
+    }
+
+    /// [`Self::OF_CELLS`] of tokens that hold the cells of as many features as here, `[numbers, d_model]`, from those of tokens that
+    /// hold fewer, `earlier`, of the shape that [`Self::shape_of_cells`] says. A cell in a new place is told as one in an old place, to other hidden units; a token whose new places
+    /// are empty stays as it was.
+    pub(crate) fn with_more_places(&self, earlier: &Self, weights: &[f32]) -> Vec<f32> {
+        let (width, old) = (self.d_model, earlier.together);
+        let rows = |of: Range<usize>| &weights[of.start * width..of.end * width];
+        let mut wider = Vec::new();
+        for place in 0..self.together {
+            let mut units: Vec<usize> = (0..width).collect();
+            if place >= old {
+                Rng::new(0, Stream::Place, place as u64).shuffle(&mut units);
+            }
+            let cell = rows(Sheet::cell(place % old)).chunks_exact(width);
+            wider.extend(cell.flat_map(|row| units.iter().map(|&unit| row[unit])));
+        }
+        wider.extend_from_slice(rows(Sheet::cell(old).start..weights.len() / width));
+        wider
     }
 
     pub(super) fn init(&self, dims: Dims, precision: Precision, init: &mut Initializer) -> Cells {
@@ -366,7 +396,8 @@ fn label_numbers(labels: Tensor<2, Int>) -> Vec<u32> {
 
 #[cfg(test)]
 mod tests {
-    use burn::tensor::Device;
+    use burn::module::Param;
+    use burn::tensor::{Device, TensorData};
 
     use super::*;
 
@@ -389,6 +420,33 @@ mod tests {
         for together in [0, CellsConfig::MOST_TOGETHER + 1, usize::MAX] {
             assert!(refused(together).unwrap_err().contains("model.together"), "{together}");
         }
+    }
+
+    /// Weights of a token a cell, in tokens of three cells: of a table of one feature they say the same.
+    #[test]
+    fn a_token_of_more_cells_begins_as_one_of_fewer() {
+        let one = model(true, 1);
+        let weights =
+            config(true, 3).with_more_places(&config(true, 1), &host(one.embedding.cell.weight.val()));
+        let shape = config(true, 3).shape_of_cells(DIMS.classes);
+        let places: Vec<&[f32]> =
+            (0..3).map(|place| &weights[16 * Sheet::cell(place).start..][..16]).collect();
+        assert!(places[0] != places[1] && places[0] != places[2] && places[1] != places[2]);
+        let ordered = |row: &[f32]| {
+            let mut row = row.to_vec();
+            row.sort_by(f32::total_cmp);
+            row
+        };
+        assert!(places.iter().all(|place| ordered(place) == ordered(places[0])));
+        let mut cell = one.embedding.cell.clone();
+        cell.weight = Param::from_data(TensorData::new(weights, shape), &Device::flex());
+        let three =
+            Cells { embedding: Embedding { cell, ..one.embedding.clone() }, together: 3, ..one.clone() };
+        let (inputs, labels) = episodes();
+        let inputs = |width| inputs.clone().narrow(2, 0, width);
+        let said = |model: &Cells, width| model.forward_after(10, inputs(width), labels.clone());
+        assert!(off(said(&one, 1), said(&three, 1)) < 1e-5);
+        assert!(off(said(&one, 3), said(&three, 3)) > 1e-3);
     }
 
     /// Two episodes of 14 rows, one of them with fewer features and with a missing cell.

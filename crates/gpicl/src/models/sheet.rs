@@ -4,6 +4,7 @@
 //! them says nothing and is left out. Of the others so many as a token holds stand together, in the order of the table.
 
 use std::iter::zip;
+use std::ops::Range;
 
 use rayon::prelude::*;
 
@@ -58,6 +59,11 @@ impl Sheet {
     /// Numbers of a token of `together` cells, for `classes` label slots.
     pub fn width(together: usize, classes: usize) -> usize {
         together * OF_CELL + SIGNATURE + classes + 1
+    }
+
+    /// Numbers of the cell at `place` in a token.
+    pub fn cell(place: usize) -> Range<usize> {
+        place * OF_CELL..(place + 1) * OF_CELL
     }
 }
 

@@ -7,8 +7,10 @@ use super::features::CLIP;
 use crate::data::scale::Scale;
 
 impl Predictor {
-    /// Doubts about this learner in front of rows of `features` numbers.
-    pub fn doubts(&self, features: usize) -> Vec<String> {
+    /// Doubts about this learner in front of rows of `features` numbers and so many classes, in an ensemble of `members`.
+    pub fn doubts(&self, features: usize, classes: usize, members: usize) -> Vec<String> {
+        /// So many tell groups of classes apart about as well as more.
+        const MANY: usize = 64;
         let mut doubts = Vec::new();
         if !self.learns() {
             let kind = self.info().config.model.kind();
@@ -21,6 +23,13 @@ impl Predictor {
             doubts.push(format!(
                 "there are {features} features, of which each member of the ensemble looks at {seen}; for pictures and other \
                  long vectors a checkpoint that was meta-trained on such may do better"
+            ));
+        }
+        let slots = self.info().dims.classes;
+        if classes > slots && members < MANY {
+            doubts.push(format!(
+                "{classes} classes are more than the {slots} that a member of the ensemble tells apart: each sees groups of them, and \
+                 {members} members may mistake classes that few tell apart; an ensemble of {MANY} costs more and mistakes fewer"
             ));
         }
         doubts

@@ -206,7 +206,7 @@ impl Predictor {
         let rows = Rows { features: &known, width: features.count(), labels: context.labels, classes };
         let all: Vec<usize> = (0..context.labels.len()).collect();
         let count = queries.len() / width;
-        let views: Vec<View> = (0..config.ensemble as u64)
+        let mut views: Vec<View> = (0..config.ensemble as u64)
             .map(|member| {
                 let view = if tables { View::ordered } else { View::projected };
                 let mut view = view(dims, config.seed, member, features.count(), classes);
@@ -216,12 +216,14 @@ impl Predictor {
             .collect();
         let mut probabilities = vec![0.0; count * classes];
         let mut answers = 0;
+        let mut recipes = Vec::with_capacity(views.len());
         // Members that read tables may have classes share slots, and tell them apart all together.
         let groups = views.chunks(if tables { config.ensemble } else { 1 });
         let number_of_groups = groups.len() as f32;
         for views in groups {
             let readers =
                 self.read(views, &all, &rows, most, &mut || progress(answers, count * config.ensemble));
+            recipes.extend(readers.iter().map(Reader::recipe));
             let widest = readers.iter().map(Reader::width).max().expect("there are members");
             let at_a_time = self.queries_at_a_time(widest);
             let together = (Self::PARTS.div_ceil(views.len()) * at_a_time)
@@ -242,6 +244,7 @@ impl Predictor {
         // Each group of members added its mean.
         probabilities.iter_mut().for_each(|p| *p /= number_of_groups);
         if tables {
+            views.iter_mut().zip(recipes).for_each(|(view, recipe)| view.recipe = recipe);
             let look = &mut || progress(answers, count * config.ensemble);
             let temperature = self.temperature(&views, &rows, most, config.seed, look);
             temperature::apply(temperature, &mut probabilities, classes);
@@ -263,7 +266,7 @@ impl Predictor {
         let read = |view: &'v View| {
             let choice = asked.choose(view);
             let stacked = (view.stacked && asked.has_stack)
-                .then(|| shared.clone().unwrap_or_else(|| asked.stacked(&choice)));
+                .then(|| shared.clone().unwrap_or_else(|| asked.stacked(&choice, view.recipe)));
             let inputs = asked.inputs(view, &choice, stacked.as_deref());
             let labels: Vec<u32> =
                 choice.rows.iter().map(|&at| view.slots[asked.label(at) as usize]).collect();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::stack::Stack;
+use super::stack::{Recipe, Stack};
 use super::view::{Choice, View, counts};
 use crate::models::ModelState;
 
@@ -59,15 +59,15 @@ impl<'a> Asked<'a> {
     pub(super) fn shared(&self, views: &[View]) -> Option<Arc<Stacked>> {
         let all = self.has_stack && self.chosen.len() <= self.most;
         let first = views.iter().find(|view| view.stacked).filter(|_| all);
-        first.map(|view| self.stacked(&self.choose(view)))
+        first.map(|view| self.stacked(&self.choose(view), view.recipe))
     }
 
     /// A stack over the rows of a choice, in its order.
-    pub(super) fn stacked(&self, choice: &Choice) -> Arc<Stacked> {
+    pub(super) fn stacked(&self, choice: &Choice, recipe: Option<Recipe>) -> Arc<Stacked> {
         let read = || choice.rows.iter().map(|&at| self.rows.row(self.chosen[at]));
         let labels: Vec<u32> = choice.rows.iter().map(|&at| self.label(at)).collect();
-        let stack =
-            Stack::fit(&read().collect::<Vec<_>>().concat(), self.rows.width, &labels, self.rows.classes);
+        let rows = read().collect::<Vec<_>>().concat();
+        let stack = Stack::fit(&rows, self.rows.width, &labels, self.rows.classes, recipe);
         Arc::new(Stacked { stack, places: choice.rows.iter().copied().zip(0..).collect() })
     }
 
@@ -106,6 +106,11 @@ impl Reader<'_> {
     /// Numbers of a row that the model reads.
     pub(super) fn width(&self) -> usize {
         self.view.width() + self.told_width()
+    }
+
+    /// That of its stack.
+    pub(super) fn recipe(&self) -> Option<Recipe> {
+        self.stacked.as_ref().map(|stacked| stacked.stack.recipe())
     }
 
     /// Those that stand behind its features.

@@ -7,6 +7,8 @@
 
 use std::collections::HashMap;
 
+use rayon::prelude::*;
+
 use crate::eval::baselines::Examples;
 use crate::eval::baselines::gram::{Gram, Kernel};
 use crate::eval::baselines::ridge::{coefficients, target};
@@ -23,8 +25,13 @@ const ENOUGH: usize = 256;
 /// Deviations from the mean at which numbers end here: few rows far out must not decide a regression.
 const CLIP: f32 = 5.0;
 
+/// The kernel and the regularisation of the linear regression and of the other.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Recipe([(Kernel, f64); 2]);
+
 /// Both regressions, fitted to a context.
 pub(super) struct Stack {
+    recipe: Recipe,
     /// The context, `[n, input_dim]` and `[n]`.
     rows: Vec<f32>,
     labels: Vec<u32>,
@@ -40,23 +47,33 @@ impl Stack {
     /// Most classes: each is two columns.
     pub(super) const MOST_CLASSES: usize = 20;
 
-    /// Of standardised `rows` `[n, input_dim]`, NaN where a number is missing, in random order, and their labels.
-    pub(super) fn fit(rows: &[f32], input_dim: usize, labels: &[u32], classes: usize) -> Self {
+    /// Of standardised `rows` `[n, input_dim]`, NaN where a number is missing, in random order, and their labels. Without a recipe
+    /// they say which.
+    pub(super) fn fit(
+        rows: &[f32],
+        input_dim: usize,
+        labels: &[u32],
+        classes: usize,
+        recipe: Option<Recipe>,
+    ) -> Self {
         let rows = within(rows);
         let context = Examples { inputs: &rows, labels, input_dim, classes, index: 0 };
-        let some = context.upto(labels.len().min(ENOUGH));
-        let gaussian = GAMMAS.map(|gamma| Kernel::Gaussian { gamma });
-        let fits = [&[Kernel::Features][..], &gaussian].map(|kernels| {
-            let (kernel, lambda) = choose(kernels, some);
+        let recipe = recipe.unwrap_or_else(|| Recipe::chosen(context));
+        let fits = recipe.0.into_par_iter().map(|(kernel, lambda)| {
             let gram = kernel.gram(context);
             let told = alike(held_out(&gram, lambda, context), context);
             ((kernel, coefficients(&gram, lambda, labels, classes, |_| ())), told)
         });
-        let (regressions, told): (Vec<_>, Vec<_>) = fits.into_iter().unzip();
+        let (regressions, told): (Vec<_>, Vec<_>) = fits.unzip();
         let outputs = outputs(classes);
         let of_row = |row: usize| told.iter().flat_map(move |told| &told[row * classes..][..outputs]);
         let told = (0..labels.len()).flat_map(of_row).map(|&told| told as f32).collect();
-        Self { labels: labels.to_vec(), input_dim, classes, regressions, told, rows }
+        Self { recipe, labels: labels.to_vec(), input_dim, classes, regressions, told, rows }
+    }
+
+    /// By which it was fitted.
+    pub(super) fn recipe(&self) -> Recipe {
+        self.recipe
     }
 
     /// Columns that one adds to a table of so many classes.
@@ -94,6 +111,15 @@ impl Stack {
     }
 }
 
+impl Recipe {
+    /// That under which held-out rows are told best.
+    fn chosen(context: Examples<'_>) -> Self {
+        let some = context.upto(context.labels.len().min(ENOUGH));
+        let gaussian = GAMMAS.map(|gamma| Kernel::Gaussian { gamma });
+        Self([&[Kernel::Features][..], &gaussian].map(|kernels| choose(kernels, some)))
+    }
+}
+
 /// Numbers that one regression says of a row: of two classes the first says it all.
 fn outputs(classes: usize) -> usize {
     if classes == 2 { 1 } else { classes }
@@ -117,11 +143,13 @@ fn choose(kernels: &[Kernel], context: Examples<'_>) -> (Kernel, f64) {
         })
         .sum()
     };
-    let tried = kernels.iter().flat_map(|&kernel| {
+    let tried = kernels.par_iter().flat_map_iter(|&kernel| {
         let gram = kernel.gram(context);
         LAMBDAS.map(|lambda| (error(&held_out(&gram, lambda, context)), kernel, lambda))
     });
-    let best = tried.min_by(|(a, ..), (b, ..)| a.total_cmp(b));
+    let tried: Vec<_> = tried.collect();
+    // Of equal ones the first.
+    let best = tried.into_iter().min_by(|(a, ..), (b, ..)| a.total_cmp(b));
     let (_, kernel, lambda) = best.expect("there are some to choose from");
     (kernel, lambda)
 }
@@ -131,18 +159,25 @@ fn held_out(gram: &Gram, lambda: f64, context: Examples<'_>) -> Vec<f64> {
     let Examples { labels, classes, .. } = context;
     let mut order: Vec<usize> = (0..labels.len()).collect();
     order.sort_by_key(|&row| labels[row]);
-    let mut told = vec![0.0; labels.len() * classes];
-    for fold in 0..FOLDS {
+    let of_fold = |fold: usize| {
         let (held, rest): (Vec<_>, Vec<_>) =
             order.iter().enumerate().partition(|(place, _)| place % FOLDS == fold);
         let rest: Vec<usize> = rest.into_iter().map(|(_, &row)| row).collect();
         let of_rest: Vec<u32> = rest.iter().map(|&row| labels[row]).collect();
         let coefficients = coefficients(&gram.among(&rest), lambda, &of_rest, classes, |_| ());
-        for (_, &row) in held {
+        let tell = |row: usize| {
             let with = gram.row(row, labels.len());
             let with: Vec<f64> = rest.iter().map(|&other| with[other]).collect();
-            Rows::new(&coefficients, classes).add_combination(&with, &mut told[row * classes..][..classes]);
-        }
+            let mut told = vec![0.0; classes];
+            Rows::new(&coefficients, classes).add_combination(&with, &mut told);
+            (row, told)
+        };
+        held.into_iter().map(|(_, &row)| tell(row)).collect::<Vec<_>>()
+    };
+    let folds: Vec<_> = (0..FOLDS).into_par_iter().map(of_fold).collect();
+    let mut told = vec![0.0; labels.len() * classes];
+    for (row, of_row) in folds.into_iter().flatten() {
+        told[row * classes..][..classes].copy_from_slice(&of_row);
     }
     told
 }
@@ -221,7 +256,7 @@ mod tests {
     #[test]
     fn what_a_large_cause_hides_is_seen() {
         let (rows, labels) = twins(1, 300);
-        let stack = Stack::fit(&rows, 2, &labels, 2);
+        let stack = Stack::fit(&rows, 2, &labels, 2, None);
         assert_eq!(stack.width(), 2, "a column of each regression");
         let (queries, truth) = twins(2, 100);
         let told = stack.answer(&queries);
@@ -235,7 +270,20 @@ mod tests {
         assert_eq!(far[..2], far[2..], "numbers end at some deviations");
         assert_eq!(stack.answer(&[f32::NAN, -0.0]), stack.answer(&[0.0, 0.0]));
         let three: Vec<u32> = (0..300).map(|row| row % 3).collect();
-        assert_eq!(Stack::fit(&rows, 2, &three, 3).width(), 6);
+        assert_eq!(Stack::fit(&rows, 2, &three, 3, None).width(), 6);
+    }
+
+    #[test]
+    fn a_recipe_is_kept_whatever_the_labels_say() {
+        let (rows, labels) = twins(1, 100);
+        let by = |labels: &[u32], recipe| Stack::fit(&rows, 2, labels, 2, recipe);
+        let chosen = by(&labels, None);
+        let noise: Vec<u32> = (0..100).map(|row| row % 2).collect();
+        assert_ne!(by(&noise, None).recipe(), chosen.recipe());
+        let kept = by(&noise, Some(chosen.recipe()));
+        assert_eq!(kept.recipe(), chosen.recipe());
+        assert_ne!(kept.answer(&rows), by(&noise, None).answer(&rows));
+        assert_eq!(by(&labels, Some(chosen.recipe())).answer(&rows), chosen.answer(&rows));
     }
 
     /// Were each row left out alone, the columns would put most pairs of rows into the wrong order.
@@ -248,7 +296,7 @@ mod tests {
             let rows: Vec<f32> = (0..120).map(|_| rng.normal()).collect();
             let few: Vec<f32> = (0..60).map(|_| rng.below(2) as f32).collect();
             for (input_dim, rows, found) in [(4, &rows, &mut noise), (2, &few, &mut values)] {
-                let stack = Stack::fit(rows, input_dim, &labels, 2);
+                let stack = Stack::fit(rows, input_dim, &labels, 2, None);
                 for (column, found) in found.iter_mut().enumerate() {
                     let told: Vec<f32> = (0..30).map(|row| stack.told(row)[column]).collect();
                     *found += order(&told, &labels) / 40.0;
@@ -264,9 +312,9 @@ mod tests {
 
     #[test]
     fn a_row_or_a_class_alone_is_no_matter() {
-        let stack = Stack::fit(&[1.0, 2.0], 2, &[0], 2);
+        let stack = Stack::fit(&[1.0, 2.0], 2, &[0], 2, None);
         assert_eq!(stack.told(0), [0.0, 0.0], "nobody says anything of it");
-        let stack = Stack::fit(&[1.0, 1.0, 1.0, 1.0], 1, &[2, 2, 2, 2], 3);
+        let stack = Stack::fit(&[1.0, 1.0, 1.0, 1.0], 1, &[2, 2, 2, 2], 3, None);
         assert!(stack.answer(&[1.0]).iter().all(|told| told.is_finite()));
     }
 }

@@ -97,7 +97,7 @@ pub fn predict_table(
     warnings.extend(far_off(encoder.plain_numbers(), &features, &queries, encoder.dim()));
     warnings.extend(twins(&known.header()[label], names));
     warnings.extend(scarcely_classes(&known.header()[label], names.len(), known.len()));
-    warnings.extend(predictor.doubts(encoder.dim()));
+    warnings.extend(predictor.doubts(encoder.dim(), names.len(), config.ensemble));
     let context = Context { features: &features, labels: &labels, classes: names.len() };
     let probabilities = predictor.predict_watched(context, &queries, config, progress)?;
 

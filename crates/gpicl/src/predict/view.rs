@@ -2,7 +2,7 @@
 
 use gpicl_ops::cpu::project::RandomMatrix;
 
-use super::stack::Stack;
+use super::stack::{Recipe, Stack};
 use crate::models::Dims;
 use crate::rng::{Rng, Stream};
 use crate::tasks::{TaskId, permutation, random_matrix};
@@ -14,6 +14,8 @@ pub(super) struct View {
     pub(super) slots: Vec<u32>,
     /// Whether the answers of a [`Stack`] stand behind the features.
     pub(super) stacked: bool,
+    /// Of that stack, once all labelled rows have said which: parts of them are not asked again.
+    pub(super) recipe: Option<Recipe>,
     rng: Rng,
 }
 
@@ -103,7 +105,7 @@ impl View {
         // Every other member that reads tables: the two kinds err in different ways.
         let stacked =
             matches!(columns, Columns::Ordered(_)) && member % 2 == 1 && classes <= Stack::MOST_CLASSES;
-        Self { columns, slots, stacked, rng: Rng::new(seed, Stream::Context, member) }
+        Self { columns, slots, stacked, recipe: None, rng: Rng::new(seed, Stream::Context, member) }
     }
 
     /// Numbers of a row that the model reads.

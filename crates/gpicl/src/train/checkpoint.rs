@@ -84,7 +84,7 @@ struct Sealed<T> {
 }
 
 /// Named flat tensors on their way to or from a file, in name order.
-type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
+pub(super) type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
 
 /// The checkpoints of one run folder.
 #[derive(Clone, Debug)]
@@ -349,7 +349,7 @@ fn weights_of(
     }
 }
 
-/// `model` with the weights of a file that is in memory and that `fits` says to take, or why they do not fit.
+/// `model` with the weights of a file that is in memory, which `fits` may refuse or make fit, or why they do not fit.
 ///
 /// # Errors
 /// [`Error::File`] if the file is torn or altered, or what `fits` says.
@@ -358,10 +358,10 @@ pub(super) fn weights_into(
     file: &[u8],
     name: &Path,
     device: &Device,
-    fits: impl FnOnce(&CheckpointInfo) -> Result<()>,
+    fits: impl FnOnce(&CheckpointInfo, &mut Tensors) -> Result<()>,
 ) -> Result<std::result::Result<Model, String>> {
-    let (info, tensors) = parse::<CheckpointInfo>(file, name)?;
-    fits(&info)?;
+    let (info, mut tensors) = parse::<CheckpointInfo>(file, name)?;
+    fits(&info, &mut tensors)?;
     Ok(restored(model, tensors, device))
 }
 

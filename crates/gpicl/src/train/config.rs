@@ -30,8 +30,8 @@ pub struct TrainConfig {
     /// Examples at the end of an episode that are predicted, from a context of others before them: how many these are is
     /// drawn for every step, small numbers as often as large ones. 0: all examples are predicted, from those before each.
     pub queries: usize,
-    /// Weights to begin with, in place of random ones: a checkpoint or a run, whose model has the same `[model]`; or `built-in`, the
-    /// learner for tables that comes with the program.
+    /// Weights to begin with, in place of random ones: a checkpoint or a run, whose model has the same `[model]`, but that fewer features
+    /// may share a token there (`model.together`); or `built-in`, the learner for tables that comes with the program.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start: Option<PathBuf>,
     /// How parameters move.

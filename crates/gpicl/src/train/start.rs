@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 
-use super::checkpoint::{CheckpointInfo, Learned, weights_into};
+use super::checkpoint::{CheckpointInfo, Learned, Tensors, weights_into};
 use super::{RunConfig, built_in, checkpoint_path};
 use crate::error::{Error, Result};
-use crate::models::{Dims, Model};
+use crate::models::{CellsConfig, Dims, Model, ModelConfig};
 
 /// Nothing learned yet, as `config` has it begin.
 ///
@@ -54,13 +54,14 @@ fn begun(model: Model, start: &Path, config: &RunConfig, dims: Dims, device: &De
     };
     let mut theirs = dims;
     // Some fields change what weights mean and not their shape.
-    let same_model = |info: &CheckpointInfo| {
+    let same_model = |info: &CheckpointInfo, weights: &mut Tensors| {
         theirs = info.dims;
         let (here, there) = (config.model.kind(), info.config.model.kind());
         if here != there {
             return Err(fail(format!("is a model of the kind `{there}`, and `model.kind` is `{here}`")));
         }
-        let there = RunConfig { model: info.config.model.clone(), ..config.clone() };
+        let model = with_more_places(&config.model, info, weights);
+        let there = RunConfig { model, ..config.clone() };
         if let Some(change) = config.unlike(&there) {
             return Err(fail(format!("is of another model: {change} there")));
         }
@@ -76,6 +77,23 @@ fn begun(model: Model, start: &Path, config: &RunConfig, dims: Dims, device: &De
         let sizes = |dims: Dims| format!("{} numbers and {} classes", dims.input_dim, dims.classes);
         fail(format!("is for inputs of {}, here they are of {}: {problem}", sizes(theirs), sizes(dims)))
     })
+}
+
+/// The model `there`, and its `weights`, where features may share a token `here` that did not.
+fn with_more_places(here: &ModelConfig, info: &CheckpointInfo, weights: &mut Tensors) -> ModelConfig {
+    let there = &info.config.model;
+    match (here, there, weights.get_mut(CellsConfig::OF_CELLS)) {
+        (ModelConfig::Cells(here), ModelConfig::Cells(there), Some((shape, values)))
+            if (1..here.together).contains(&there.together)
+                && there.d_model == here.d_model
+                && *shape == there.shape_of_cells(info.dims.classes) =>
+        {
+            *values = here.with_more_places(there, values);
+            *shape = here.shape_of_cells(info.dims.classes).to_vec();
+            ModelConfig::Cells(CellsConfig { together: here.together, ..there.clone() })
+        }
+        _ => there.clone(),
+    }
 }
 
 /// Whether meta-training by one configuration draws the episodes that it draws by another. What that other one began with has drawn
