@@ -14,11 +14,11 @@ pub struct Place<'a> {
     pub of: usize,
 }
 
+type Watcher = dyn Fn(Option<Place<'_>>) + Send + Sync;
+
 /// What a meta-test calls between its parts, from any thread. It may unwind, which ends the meta-test there.
 #[derive(Clone, Default)]
 pub struct Look(Option<Arc<Watcher>>);
-
-type Watcher = dyn Fn(Option<Place<'_>>) + Send + Sync;
 
 impl Look {
     /// One that calls `look`.

@@ -91,8 +91,8 @@ impl CellsConfig {
     }
 
     /// [`Self::OF_CELLS`] of tokens that hold the cells of as many features as here, `[numbers, d_model]`, from those of tokens that
-    /// hold fewer, `earlier`, of the shape that [`Self::shape_of_cells`] says. A cell in a new place is told as one in an old place, to other hidden units; a token whose new places
-    /// are empty stays as it was.
+    /// hold fewer, `earlier`, of the shape that [`Self::shape_of_cells`] says. A cell in a new place is told as one in an old place, to
+    /// other hidden units; a token whose new places are empty stays as it was.
     pub(crate) fn with_more_places(&self, earlier: &Self, weights: &[f32]) -> Vec<f32> {
         let (width, old) = (self.d_model, earlier.together);
         let rows = |of: Range<usize>| &weights[of.start * width..of.end * width];

@@ -9,7 +9,7 @@ use crate::data::scale::Scale;
 impl Predictor {
     /// Doubts about this learner in front of rows of `features` numbers and so many classes, in an ensemble of `members`.
     pub fn doubts(&self, features: usize, classes: usize, members: usize) -> Vec<String> {
-        /// So many tell groups of classes apart about as well as more.
+        /// An ensemble that tells groups of classes apart in many ways.
         const MANY: usize = 64;
         let mut doubts = Vec::new();
         if !self.learns() {

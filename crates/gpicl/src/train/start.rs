@@ -79,7 +79,7 @@ fn begun(model: Model, start: &Path, config: &RunConfig, dims: Dims, device: &De
     })
 }
 
-/// The model `there`, and its `weights`, where features may share a token `here` that did not.
+/// The model that `info` is of, and its `weights`, as if as many features shared a token there as `here`, where fewer did.
 fn with_more_places(here: &ModelConfig, info: &CheckpointInfo, weights: &mut Tensors) -> ModelConfig {
     let there = &info.config.model;
     match (here, there, weights.get_mut(CellsConfig::OF_CELLS)) {
